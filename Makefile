@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+#   make            build everything into build/
+#   make deps       install what is missing (Debian 12, root)
+#   make demo       the guided tour on real traffic, dashboard left running (root)
+#   make check      every test (root); make unit | lint | lab-test | web-test for one kind
+#   make SANITIZE=address,undefined | SANITIZE=thread      the same tree with sanitizers, in a folder of its own
+#   make install DESTDIR= PREFIX=      make uninstall
+CC       ?= gcc
+SANITIZE ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+VERSION  := 0.1.0
+
+comma := ,
+B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+PKGS := libnetfilter_queue libmnl libnl-3.0 libnl-route-3.0 libnl-nf-3.0 libcrypto libmicrohttpd \
+	sqlite3 jansson libcurl libpcap libseccomp libcap libpsl libidn2
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter -Wvla
+HARD := -fPIE -fstack-protector-strong -fno-strict-aliasing -fno-common
+ifeq ($(SANITIZE),)
+HARD += -D_FORTIFY_SOURCE=2
+OPT  := -O2
+else
+OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+SAN_LD := -fsanitize=$(SANITIZE)
+DEFS += -DDURWARD_SANITIZE='"$(SANITIZE)"'
+endif
+DEFS    += -D_GNU_SOURCE -DDURWARD_VERSION='"$(VERSION)"' -DDURWARD_PREFIX='"$(PREFIX)"'
+CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -MMD -MP
+LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
+LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
+
+FLOOR_DIRS := base model identify decide conf intercept act record netsetup who fetch super gate desk show
+LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(FLOOR_DIRS))))
+LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o)
+MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))
+CTL_OBJ  := $(patsubst %.c,$B/%.o,$(wildcard src/ctl/*.c))
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
+
+LIB  := $B/libdurward.a
+BINS := $(if $(MAIN_OBJ),$B/durward) $(if $(CTL_OBJ),$B/durwardctl)
+
+all: $(LIB) $(BINS)
+
+# private headers (src/<folder>/x_int.h) are found beside their own folder's files
+$B/%.o: %.c | $B/.flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) -I$(dir $<) $(CFLAGS) -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $(LIB_OBJ)
+
+$B/durward: $(MAIN_OBJ) $(LIB)
+	$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB) $(LIBS)
+
+$B/durwardctl: $(CTL_OBJ) $(LIB)
+	$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(CTL_OBJ) $(LIB) $(LIBS)
+
+$B/unit/%: tests/unit/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_) -Itests/unit $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $(LIB) -lcmocka $(LIBS)
+
+$B/.flags:
+	@mkdir -p $B
+	@touch $@
+	@ln -sfn $(notdir $B) build/current
+
+unit: $(UNIT_BIN)
+	@tests/run-unit $(UNIT_BIN)
+
+lint:
+	@tests/lint/run
+
+deps:
+	@tests/deps
+
+check:
+	@tests/check
+
+clean:
+	rm -rf build
+
+.PHONY: all unit lint deps check clean
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)
