@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * clock.h - the two clocks. Read once per loop turn; everything below main takes time as an argument.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+uint64_t clock_mono_ms(void); /* CLOCK_MONOTONIC, for timeouts */
+uint64_t clock_wall_ms(void); /* CLOCK_REALTIME, ms since 1970 UTC, for schedules and records */
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * file.h - whole files, safely.
+ *
+ * Owns: nothing after return. Thread: any. Fails: 0 or -errno.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/strbuf.h"
+
+/* Reads at most `max` bytes; a longer file is -EFBIG, a folder or device -EINVAL. Appends to *out. */
+int file_read(const char *path, size_t max, struct strbuf *out);
+/* Temporary file in the same folder, write, fsync, rename, fsync of the folder. The old file stays on any error. */
+int file_write_atomic(const char *path, struct slice bytes, unsigned mode);
+int fd_set_cloexec(int fd, bool on);
+int fd_set_nonblock(int fd);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * log.h - the daemon's own log: one line to standard error, "<N>" priority prefix (sd-daemon(3)) when not a terminal.
+ *
+ * Owns: the process's name. Thread: any (one write(2) a line). Fails: silently; a log line never stops anything.
+ * Bytes from outside are passed through strbuf_escaped() by the caller.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+enum log_level { LOG_ERROR_ = 3, LOG_WARN_ = 4, LOG_NOTE_ = 5, LOG_INFO_ = 6, LOG_DEBUG_ = 7 };
+
+void log_init(const char *process, enum log_level max); /* process: static string, "super", "gate", "desk" */
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_ERROR_, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN_, __VA_ARGS__)
+#define log_note(...)  log_line(LOG_NOTE_, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO_, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG_, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * event.h - one thing that happened to a flow, as it goes from the gate to the desk through a ring.
+ *
+ * Fixed size, no pointer, no text but the name. Owns: nothing. Thread: any.
+ */
+#ifndef MODEL_EVENT_H
+#define MODEL_EVENT_H
+
+#include "model/flow.h"
+#include "model/ident.h"
+#include "model/verdict.h"
+
+enum event_kind {
+	EVENT_DECISION, /* a verdict was carried out; one HTTP request each on a keep-alive connection */
+	EVENT_END,      /* proxy path: the relay ended; bytes and duration are set */
+};
+
+struct event {
+	uint8_t kind;      /* enum event_kind */
+	uint8_t worker;
+	uint64_t id;       /* of the decision, unique in one run: worker << 56 | counter; END names the decision it ends */
+	uint64_t wall_ms;  /* UTC */
+	struct flow flow;
+	struct ident ident;
+	struct verdict verdict;
+	uint64_t bytes_up, bytes_down; /* END: from, to the client (payload) */
+	uint32_t duration_ms;          /* END */
+};
+
+enum { EVENT_RING_ITEMS = 8192 };
+
+#endif

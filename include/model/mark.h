@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * mark.h - the bits of the packet and connection mark that are ours.
+ *
+ * Settings give one mask (`mark-mask`, default 0xff000000) of at least 8 neighbouring bits; bit n below is
+ * lowest-bit-of-the-mask << n. Bits outside the mask are never touched. iptables/durward-rules computes the same.
+ *
+ *   REPLY     packet only: this packet goes from server to client (set by --ctdir REPLY before NFQUEUE)
+ *   OWN       packet only: made by us (dialled by the proxy, injected towards a server); never intercepted
+ *   NOTRACK   packet only, with OWN: injected towards a client; bypasses conntrack
+ *   TPROXY    packet only: diverted to a local socket; the policy route looks at it
+ *   HELD      connection: seen by the gate, not final: every packet of it with payload is queued
+ *   ALLOWED   connection: final for TCP (nothing is queued but a new SYN), for UDP all but QUIC long headers
+ *   TENTATIVE connection, TCP: the hello was allowed; a ServerHello seen by the rules makes it ALLOWED
+ *   REFUSED   connection: refused; its packets are queued and answered from the gate's table
+ */
+#ifndef MODEL_MARK_H
+#define MODEL_MARK_H
+
+#include <stdint.h>
+
+enum mark_bit {
+	MARK_REPLY = 1 << 0,
+	MARK_OWN = 1 << 1,
+	MARK_NOTRACK = 1 << 2,
+	MARK_TPROXY = 1 << 3,
+	MARK_HELD = 1 << 4,
+	MARK_ALLOWED = 1 << 5,
+	MARK_TENTATIVE = 1 << 6,
+	MARK_REFUSED = 1 << 7,
+};
+
+static inline uint32_t mark_of(uint32_t mask, uint32_t bits)
+{
+	return (mask & -mask) * bits;
+}
+
+#endif
