@@ -36,7 +36,7 @@ CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -M
 LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
 LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
 
-FLOOR_DIRS := base model identify decide conf intercept act record netsetup who fetch super gate desk show
+FLOOR_DIRS := base model identify decide conf intercept act record netsetup who load fetch super gate desk show
 LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(FLOOR_DIRS))))
 LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o)
 MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))

@@ -18,7 +18,7 @@ struct addr {
 
 struct cidr {
 	struct addr net; /* host bits zero */
-	uint8_t bits;    /* 0..128, counted over the 16 bytes (an IPv4 /24 is 120) */
+	uint8_t bits;	 /* 0..128, counted over the 16 bytes (an IPv4 /24 is 120) */
 };
 
 struct mac {
@@ -27,7 +27,7 @@ struct mac {
 
 enum { ADDR_TEXT = 46, CIDR_TEXT = 50, MAC_TEXT = 18 }; /* with the final NUL */
 
-struct addr addr_v4(const void *four);  /* 4 bytes, network order */
+struct addr addr_v4(const void *four); /* 4 bytes, network order */
 struct addr addr_v6(const void *sixteen);
 bool addr_is_v4(const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b);
@@ -36,7 +36,8 @@ bool addr_is_zero(const struct addr *a);       /* 0.0.0.0 or :: */
 bool addr_is_loopback(const struct addr *a);   /* 127/8, ::1 */
 bool addr_is_link_local(const struct addr *a); /* 169.254/16, fe80::/10 */
 
-bool addr_parse(struct slice text, struct addr *out); /* "192.0.2.1", "2001:db8::1"; no port, no zone, no brackets */
+bool addr_parse(struct slice text,
+	struct addr *out); /* "192.0.2.1", "2001:db8::1"; no port, no zone, no brackets */
 const char *addr_format(const struct addr *a, char out[static ADDR_TEXT]);
 
 /* "192.0.2.0/24", "2001:db8::/32"; a bare address is a /32 or /128. Host bits set: false. */
@@ -49,6 +50,7 @@ const char *mac_format(const struct mac *m, char out[static MAC_TEXT]);
 bool mac_eq(const struct mac *a, const struct mac *b);
 
 void addr_from_sockaddr(const struct sockaddr *sa, struct addr *a, uint16_t *port);
-socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *out); /* AF_INET for v4 */
+socklen_t addr_to_sockaddr(
+	const struct addr *a, uint16_t port, struct sockaddr_storage *out); /* AF_INET for v4 */
 
 #endif

@@ -15,8 +15,8 @@ struct arena {
 	size_t limit; /* 0 = none */
 };
 
-void arena_fini(struct arena *a);               /* tolerates {0} */
-void *arena_alloc(struct arena *a, size_t n);   /* zeroed, aligned to 16 */
+void arena_fini(struct arena *a);		/* tolerates {0} */
+void *arena_alloc(struct arena *a, size_t n);	/* zeroed, aligned to 16 */
 char *arena_str(struct arena *a, struct slice); /* NUL-terminated copy */
 /* Grows an array of `elem`-byte members kept in the arena: returns the (moved) array with room for n+1, *cap updated. */
 void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t elem);

@@ -17,7 +17,7 @@
 enum parse {
 	PARSE_OK = 0,
 	PARSE_NEED_MORE, /* a proper prefix of something valid, as far as can be seen */
-	PARSE_INVALID,   /* no continuation can make it valid */
+	PARSE_INVALID,	 /* no continuation can make it valid */
 };
 
 struct cursor {

@@ -15,7 +15,7 @@ struct diag_entry {
 	enum diag_level level;
 	uint32_t line, column; /* 1-based; 0 = the file as a whole. Columns count bytes. */
 	uint32_t length;       /* bytes of the offending word, 0 = unknown */
-	char *text;            /* "what is wrong; what would be right" */
+	char *text;	       /* "what is wrong; what would be right" */
 };
 
 struct diag {
@@ -25,8 +25,8 @@ struct diag {
 };
 
 void diag_fini(struct diag *d);
-void diag_add(struct diag *d, enum diag_level level, uint32_t line, uint32_t column, uint32_t length, const char *fmt, ...)
-        __attribute__((format(printf, 6, 7)));
+void diag_add(struct diag *d, enum diag_level level, uint32_t line, uint32_t column,
+	uint32_t length, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void diag_sort(struct diag *d); /* by line, column; stable */
 /* FILE:LINE:COLUMN: text   or   FILE:LINE:COLUMN: warning: text, one a line */
 void diag_print(const struct diag *d, const char *file, struct strbuf *out);

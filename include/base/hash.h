@@ -14,7 +14,8 @@ struct hash_key {
 
 void hash_key_set(struct hash_key *k, const uint8_t seed[static 16]);
 uint64_t hash_sip(const struct hash_key *k, const void *p, size_t n);
-uint64_t hash_fnv(const void *p, size_t n, uint64_t state); /* state: HASH_FNV_START or an earlier result */
+uint64_t hash_fnv(
+	const void *p, size_t n, uint64_t state); /* state: HASH_FNV_START or an earlier result */
 #define HASH_FNV_START 0xcbf29ce484222325ull
 
 #endif

@@ -32,14 +32,16 @@ struct timer {
 
 int loop_new(struct loop **out);
 void loop_free(struct loop *l); /* NULL is fine */
-int loop_add(struct loop *l, struct watch *w, uint32_t epoll_events); /* w->fd, on_event set by the caller */
+int loop_add(struct loop *l, struct watch *w,
+	uint32_t epoll_events); /* w->fd, on_event set by the caller */
 int loop_mod(struct watch *w, uint32_t epoll_events);
 void loop_del(struct watch *w); /* tolerates one never added; does not close the fd */
 int loop_timer_set(struct loop *l, struct timer *t, uint64_t due_ms); /* re-arms if armed */
 void loop_timer_clear(struct timer *t);
 uint64_t loop_now_ms(const struct loop *l); /* monotonic, read once per turn */
-int loop_turn(struct loop *l, int max_wait_ms); /* one turn: waits, timers, events; 0 or -errno (never -EINTR) */
-int loop_run(struct loop *l);                   /* turns until loop_stop() */
+int loop_turn(struct loop *l,
+	int max_wait_ms);     /* one turn: waits, timers, events; 0 or -errno (never -EINTR) */
+int loop_run(struct loop *l); /* turns until loop_stop() */
 void loop_stop(struct loop *l);
 void loop_wake(struct loop *l); /* any thread */
 

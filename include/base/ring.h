@@ -17,11 +17,12 @@
 
 struct ring;
 
-int ring_create(size_t item_size, uint32_t capacity, int *out_fd); /* a new memfd, CLOEXEC; capacity: power of two */
+int ring_create(size_t item_size, uint32_t capacity,
+	int *out_fd); /* a new memfd, CLOEXEC; capacity: power of two */
 int ring_map(int fd, size_t item_size, uint32_t capacity, struct ring **out);
-void ring_unmap(struct ring *r); /* NULL is fine */
+void ring_unmap(struct ring *r);		  /* NULL is fine */
 bool ring_push(struct ring *r, const void *item); /* false: full, dropped and counted */
-bool ring_pop(struct ring *r, void *item);        /* false: empty */
-uint64_t ring_dropped(const struct ring *r);      /* since creation */
+bool ring_pop(struct ring *r, void *item);	  /* false: empty */
+uint64_t ring_dropped(const struct ring *r);	  /* since creation */
 
 #endif

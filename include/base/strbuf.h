@@ -24,7 +24,7 @@ void strbuf_str(struct strbuf *b, const char *s);
 void strbuf_char(struct strbuf *b, char c);
 void strbuf_fmt(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *strbuf_text(const struct strbuf *b); /* never NULL */
-char *strbuf_take(struct strbuf *b);             /* heap string, *b becomes empty; NULL when failed */
+char *strbuf_take(struct strbuf *b); /* heap string, *b becomes empty; NULL when failed */
 
 /* Bytes of the wire made fit for a log line or a terminal: control, 8-bit, '"' and '\' as \xNN. */
 void strbuf_escaped(struct strbuf *b, struct slice s);

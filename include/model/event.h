@@ -12,19 +12,20 @@
 
 enum event_kind {
 	EVENT_DECISION, /* a verdict was carried out; one HTTP request each on a keep-alive connection */
-	EVENT_END,      /* proxy path: the relay ended; bytes and duration are set */
+	EVENT_END,	/* proxy path: the relay ended; bytes and duration are set */
 };
 
 struct event {
-	uint8_t kind;      /* enum event_kind */
+	uint8_t kind; /* enum event_kind */
 	uint8_t worker;
-	uint64_t id;       /* of the decision, unique in one run: worker << 56 | counter; END names the decision it ends */
-	uint64_t wall_ms;  /* UTC */
+	uint64_t
+		id; /* of the decision, unique in one run: worker << 56 | counter; END names the decision it ends */
+	uint64_t wall_ms; /* UTC */
 	struct flow flow;
 	struct ident ident;
 	struct verdict verdict;
 	uint64_t bytes_up, bytes_down; /* END: from, to the client (payload) */
-	uint32_t duration_ms;          /* END */
+	uint32_t duration_ms;	       /* END */
 };
 
 enum { EVENT_RING_ITEMS = 8192 };

@@ -15,15 +15,16 @@ enum flow_path {
 };
 
 struct flow {
-	struct addr src, dst; /* client, original destination (after DNAT) */
+	struct addr src, dst;  /* client, original destination (after DNAT) */
 	uint16_t sport, dport; /* host order; 0 where the protocol has none */
-	uint8_t proto;         /* IPPROTO_* */
-	uint8_t path;          /* enum flow_path */
+	uint8_t proto;	       /* IPPROTO_* */
+	uint8_t path;	       /* enum flow_path */
 	bool has_mac;
 	struct mac mac; /* the client's, as last seen on the wire */
 };
 
-const char *flow_path_key(enum flow_path p);           /* "other" "inspect" "proxy" */
-const char *flow_proto_key(uint8_t ipproto, char buf[static 16]); /* "tcp" "udp" "icmp" "icmpv6" "esp" or the number */
+const char *flow_path_key(enum flow_path p); /* "other" "inspect" "proxy" */
+const char *flow_proto_key(
+	uint8_t ipproto, char buf[static 16]); /* "tcp" "udp" "icmp" "icmpv6" "esp" or the number */
 
 #endif

@@ -12,7 +12,7 @@
 enum hostname {
 	HOSTNAME_OK,
 	HOSTNAME_EMPTY,
-	HOSTNAME_IP,  /* an IPv4 or IPv6 literal (also in brackets) */
+	HOSTNAME_IP, /* an IPv4 or IPv6 literal (also in brackets) */
 	HOSTNAME_BAD, /* NUL, space, control, 8-bit, '%', '*', '/', an empty label, label > 63, name > 253, an odd numeric
 	               * form of an IPv4 address (octal, hex, one integer) */
 };
@@ -22,7 +22,8 @@ enum hostname {
 enum hostname hostname_canonical(struct slice in, char out[static NAME_TEXT], uint8_t *out_len);
 
 /* Host header or authority: [userinfo@ is BAD] host [":" port]. port 0 when none. */
-enum hostname hostname_from_authority(struct slice in, char out[static NAME_TEXT], uint8_t *out_len, uint16_t *port);
+enum hostname hostname_from_authority(
+	struct slice in, char out[static NAME_TEXT], uint8_t *out_len, uint16_t *port);
 
 /* Number of labels; hostname_parent("a.b.c") = "b.c", "" after the last. */
 struct slice hostname_parent(struct slice name);

@@ -36,14 +36,15 @@ enum oddity {
 };
 
 struct ident {
-	uint8_t kind;   /* enum ident_kind */
-	uint8_t source; /* enum ident_source */
-	uint8_t app;    /* enum app_proto */
-	uint8_t odd;    /* enum oddity: why not NAME */
-	bool ech;       /* an encrypted_client_hello extension was there (0xfe0d), grease or not */
+	uint8_t kind;	 /* enum ident_kind */
+	uint8_t source;	 /* enum ident_source */
+	uint8_t app;	 /* enum app_proto */
+	uint8_t odd;	 /* enum oddity: why not NAME */
+	bool ech;	 /* an encrypted_client_hello extension was there (0xfe0d), grease or not */
 	uint16_t packet; /* which client packet or read showed it, from 1; 0 = not said */
 	uint8_t name_len;
-	char name[NAME_TEXT]; /* canonical (model/hostname.h): lower case, no final dot, no port; "" unless there is one.
+	char name
+		[NAME_TEXT]; /* canonical (model/hostname.h): lower case, no final dot, no port; "" unless there is one.
 	                       * Kept for OPAQUE (the outer name) and for NONE with an IP literal. */
 	char alpn[32]; /* comma-separated, as offered, cut at 31; escaped */
 };

@@ -22,22 +22,23 @@ enum decided_by {
 enum { NO_LIST = 0xffff, NO_DEVICE = 0xffff };
 
 struct verdict {
-	uint8_t action;    /* enum action */
-	uint8_t refuse;    /* enum refuse, for BLOCK */
-	uint8_t by;        /* enum decided_by */
-	bool tcp_instead;  /* refused as QUIC so that TCP is tried (no-name tcp) */
-	uint16_t device;   /* index in the image, NO_DEVICE = unknown device */
-	uint16_t list;     /* index in the image, NO_LIST = none */
-	uint32_t list_line; /* line in that list */
-	uint32_t rule_line; /* deciding line of the policy file, 0 = none (an unstated default) */
-	uint32_t watch_line; /* first matching `watch` line before it, 0 = none */
+	uint8_t action;	      /* enum action */
+	uint8_t refuse;	      /* enum refuse, for BLOCK */
+	uint8_t by;	      /* enum decided_by */
+	bool tcp_instead;     /* refused as QUIC so that TCP is tried (no-name tcp) */
+	uint16_t device;      /* index in the image, NO_DEVICE = unknown device */
+	uint16_t list;	      /* index in the image, NO_LIST = none */
+	uint32_t list_line;   /* line in that list */
+	uint32_t rule_line;   /* deciding line of the policy file, 0 = none (an unstated default) */
+	uint32_t watch_line;  /* first matching `watch` line before it, 0 = none */
 	uint8_t watch_action; /* enum action of that line */
 	uint32_t revision;    /* of the policy image */
-	uint64_t until_s;     /* UTC seconds when the hours that matched end; 0 = no hours on the rule */
+	uint64_t
+		until_s; /* UTC seconds when the hours that matched end; 0 = no hours on the rule */
 };
 
-const char *action_key(enum action a);         /* "allow" "block" "wait" */
-const char *refuse_key(enum refuse r);         /* "default" "reset" "alert" "drop" "page" */
+const char *action_key(enum action a);	       /* "allow" "block" "wait" */
+const char *refuse_key(enum refuse r);	       /* "default" "reset" "alert" "drop" "page" */
 const char *decided_by_key(enum decided_by b); /* "rule" "setting" "otherwise" "fail" "self" */
 
 #endif

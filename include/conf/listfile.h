@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * listfile.h - reads the text of a subscribed list (policy.md "Exactly" 11, 21, 22).
+ *
+ * `domains`: one name a line, it and all below; `hosts`: ADDRESS NAME..., those names only. `*.x` and `=x` mean what
+ * they mean in a policy; text from '#' is a comment; an address or a single label is a broken line: skipped and counted.
+ *
+ * Owns: nothing; names live in `mem`. Thread: any; pure.
+ * Fails: 0; -ENOMEM when mem's limit is met; -EILSEQ when the text is not a text (NUL bytes).
+ */
+#ifndef CONF_LISTFILE_H
+#define CONF_LISTFILE_H
+
+#include "base/arena.h"
+#include "model/conf.h"
+
+int listfile_parse(
+	struct slice text, enum list_format format, struct arena *mem, struct list_names *out);
+
+#endif

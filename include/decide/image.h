@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * image.h - the policy image: one flat, position-independent, checksummed block that holds a whole policy.
+ *
+ * The desk compiles it, the gate maps it read-only. image_open() checks magic, version, size, checksum and that every
+ * offset and index lies inside, once; after it, look-ups trust the bytes. Texts (rules, because, list and device names)
+ * are inside, for the gate has no files.
+ *
+ * Owns: nothing; the caller keeps the bytes for as long as the image is used. Thread: any; immutable.
+ * Fails: image_open -EINVAL with *why (static text) set.
+ */
+#ifndef DECIDE_IMAGE_H
+#define DECIDE_IMAGE_H
+
+#include "base/addr.h"
+
+struct image; /* private layout: src/decide/image_int.h. A pointer to the first byte of the block. */
+
+int image_open(const void *bytes, size_t size, const struct image **out, const char **why);
+
+uint32_t image_revision(const struct image *i);
+bool image_fail_open(const struct image *i);
+/* true: some rule can refuse a flow without its name (net, port, local-networks, everything, or `otherwise block`), so
+ * the first packet of every other flow has to be judged. */
+bool image_judges_all(const struct image *i);
+
+/* Texts; "" when there is none. line: of the policy file (verdict.rule_line ...). */
+const char *image_line_text(const struct image *i, uint32_t line);
+const char *image_line_because(const struct image *i, uint32_t line);
+const char *image_list_name(const struct image *i, uint16_t list);
+const char *image_device_name(const struct image *i, uint16_t device);
+
+size_t image_count_devices(const struct image *i);
+size_t image_count_rules(const struct image *i);
+size_t image_count_names(const struct image *i);
+
+#endif
