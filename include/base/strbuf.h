@@ -23,6 +23,8 @@ void strbuf_add(struct strbuf *b, struct slice s);
 void strbuf_str(struct strbuf *b, const char *s);
 void strbuf_char(struct strbuf *b, char c);
 void strbuf_fmt(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strbuf_vfmt(struct strbuf *b, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
 const char *strbuf_text(const struct strbuf *b); /* never NULL */
 char *strbuf_take(struct strbuf *b); /* heap string, *b becomes empty; NULL when failed */
 
