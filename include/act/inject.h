@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * inject.h - sends whole IP packets through raw sockets.
+ *
+ * Four of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN (the
+ * packet goes through conntrack, so that NAT applies), towards the client OWN|NOTRACK (it bypasses conntrack, which
+ * would call it INVALID). The super opens them while it may, the gate inherits the descriptors.
+ *
+ * Owns: the descriptors, from inject_open() or inject_adopt() to inject_close(). Thread: sending from any (one
+ * sendto(2) a packet). Fails: 0 or -errno; a packet that cannot be sent is -EAGAIN or another -errno, never waited for.
+ * See: raw(7), ipv6(7), model/mark.h.
+ */
+#ifndef ACT_INJECT_H
+#define ACT_INJECT_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum inject_way { INJECT_TO_CLIENT, INJECT_TO_SERVER, INJECT_WAYS };
+enum { INJECT_SOCKETS = 4 };
+
+struct inject {
+	int fd[INJECT_SOCKETS]; /* v4 to client, v4 to server, v6 to client, v6 to server; -1 = none */
+};
+
+int inject_open(struct inject *in, uint32_t mark_mask); /* needs NET_RAW and NET_ADMIN; CLOEXEC */
+void inject_adopt(
+	struct inject *in, const int fds[INJECT_SOCKETS]); /* descriptors that inject_open() made */
+void inject_close(struct inject *in);
+/* A whole IPv4 or IPv6 packet, routed by its destination. -EINVAL when it is none. */
+int inject_send(const struct inject *in, enum inject_way way, struct slice packet);
+
+#endif
