@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * http_stream.h - the client's side of one HTTP/1 connection: request after request, bodies skipped.
+ *
+ * Keeps no bytes. The caller holds the client's bytes from stream offset s->pos on and calls until WAIT:
+ *   REQUEST  one head read: judge it; if allowed, bytes before s->pos (its head) may be passed on
+ *   WAIT     bytes before s->pos belong to bodies of requests already reported: pass them on; come back with more
+ *   SWITCHED what follows s->pos is another protocol (CONNECT, Upgrade): identify afresh, or relay
+ *   BAD      out->ident is EVASIVE; nothing from s->pos on may pass; final
+ *
+ * Whether the server agreed to a switch need not be known: after one, bytes that begin like a request are read as a
+ * request (the server may have refused), anything else is the tunnel (a server that refused answers 400 to it).
+ *
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 9112 6, 7, 9.
+ */
+#ifndef IDENTIFY_HTTP_STREAM_H
+#define IDENTIFY_HTTP_STREAM_H
+
+#include "identify/http_head.h"
+
+enum http_step {
+	HTTP_WAIT,
+	HTTP_REQUEST,
+	HTTP_SWITCHED,
+	HTTP_BAD,
+	HTTP_NOT_HTTP /* first request only */
+};
+
+struct http_stream {
+	uint64_t pos;	   /* stream offset of the first byte not consumed */
+	uint64_t left;	   /* bytes of body or chunk data still to skip */
+	size_t scanned;	   /* of an unfinished head */
+	uint32_t limit;	   /* most bytes of one head */
+	uint32_t count;	   /* requests reported */
+	uint8_t state;	   /* private */
+	uint8_t switch_to; /* enum http_switch of the last request */
+	uint8_t line;	   /* private: bytes of a chunk line or trailer line so far */
+	uint8_t flags;	   /* private */
+	uint16_t trailer;  /* private */
+};
+
+void http_stream_init(struct http_stream *s, uint32_t limit);
+/* bytes: from stream offset s->pos on. *out is set for REQUEST and BAD; its slices point into bytes. */
+enum http_step http_stream_next(struct http_stream *s, struct slice bytes, struct http_head *out);
+
+#endif

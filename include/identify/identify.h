@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * identify.h - the facade: where is this TCP connection going, by the client's own bytes.
+ *
+ * One struct stream_ident a connection, for the queue, the proxy and the reader of captures alike. It keeps no bytes:
+ * the caller holds the client's bytes, in order, at least from stream offset s->pos on, and calls
+ *
+ *	while (stream_ident_next(s, offset, bytes, scratch, &r) == IDENTIFY_RESULT)
+ *		judge r.ident; if refused, stop; else bytes before r.safe_to may be passed on
+ *
+ *   WAIT    nothing new before the stream has s->need bytes (calls before that cost nothing). Bytes before s->pos may be
+ *           passed on and forgotten (they belong to what was reported). For TLS after its result s->pos stands behind the
+ *           hello, and the records that follow are watched for a second one (HelloRetryRequest, renegotiation).
+ *   RESULT  r is set: TLS one (and one more, EVASIVE NAME_CHANGED, if a second hello differs), HTTP one a request, else
+ *           one. A result of kind EVASIVE or NOT_PROTO is the last.
+ *   DONE    nothing more will be said: TLS is encrypted now, or a tunnel is open, or the last result was final.
+ *
+ * Results by kind: NAME, NONE, OPAQUE, EVASIVE; NOT_PROTO (odd NOT_KNOWN) where the bytes are neither TLS nor HTTP. TOO_LARGE
+ * comes from here (the limit), TIMEOUT from the caller's clock: s->app says which protocol it was going to be.
+ *
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step and kind. See: rows T01-T45, H01-H23.
+ */
+#ifndef IDENTIFY_IDENTIFY_H
+#define IDENTIFY_IDENTIFY_H
+
+#include "identify/http_stream.h"
+#include "identify/server_hello.h"
+#include "identify/tls_hello.h"
+#include "identify/tls_record.h"
+
+enum identify_step { IDENTIFY_WAIT, IDENTIFY_RESULT, IDENTIFY_DONE };
+enum { IDENTIFY_LIMIT = 64 * 1024 };
+
+struct stream_ident {
+	uint64_t pos;  /* bytes before this stream offset are not needed any more */
+	uint64_t need; /* next() says WAIT until offset + bytes.n reaches this */
+	uint32_t limit;
+	uint8_t state;	    /* private */
+	uint8_t app;	    /* enum app_proto, as far as known */
+	bool second;	    /* private: the hello now read is not the first */
+	struct ident first; /* TLS: the first hello's */
+	struct http_stream http;
+};
+
+struct identify_result {
+	struct ident ident; /* packet is 0: the caller's to set */
+	uint64_t
+		safe_to; /* stream offset: if this result is allowed, bytes before it may be passed on */
+	struct slice
+		raw; /* the name as sent (SNI, Host, CONNECT or SOCKS target), p NULL = none; valid until the next call */
+	struct http_head http; /* ident.app HTTP: method, target and so on, same validity */
+	uint16_t records;      /* TLS: over how many records */
+	struct slice alpn;     /* TLS: as in struct tls_hello */
+};
+
+void stream_ident_init(
+	struct stream_ident *s, uint32_t limit); /* limit: bytes of one hello or head */
+
+/* bytes: the client's, without a gap, from stream offset `offset` <= s->pos on. scratch: TLS_SCRATCH bytes, may be shared
+ * by all flows of a thread. */
+enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, struct slice bytes,
+	uint8_t *scratch, struct identify_result *out);
+
+/* The server answered: SERVER_HELLO or SERVER_ALERT ends the watch for a second hello (next() says DONE). */
+void stream_ident_server(struct stream_ident *s, enum server_says what);
+
+#endif
