@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * tbl/settings.h - every setting of /etc/durward/settings, one row each (X-macro, included many times).
+ *
+ * SETTING(TYPE, field, "name", "default", min, max, "help")
+ *   TEXT   a word, at most 255 bytes        NUMBER  unsigned, min..max        SWITCH  on | off
+ *   MASK   hexadecimal                      PORTS   ports and ranges, "none"  WORDS   one or more words
+ *   SOURCE client | gateway                 UDPPORTS as PORTS, or all-udp
+ */
+#ifdef SETTING
+SETTING(TEXT, policy, "policy", "/etc/durward/policy", 0, 0, "the policy file")
+SETTING(TEXT, state_dir, "state-dir", "/var/lib/durward", 0, 0,
+	"events, revisions, the last good policy")
+SETTING(TEXT, run_dir, "run-dir", "/run/durward", 0, 0, "the API socket, the rules' parameters")
+SETTING(TEXT, rules_script, "rules-script", "", 0, 0, "durward-rules; empty: the installed one")
+SETTING(TEXT, gate_user, "gate-user", "durward-gate", 0, 0, "user of the gate (a name or a number)")
+SETTING(TEXT, desk_user, "desk-user", "durward", 0, 0, "user of the desk (a name or a number)")
+SETTING(WORDS, client_interfaces, "client-interfaces", "auto", 0, 0,
+	"interfaces towards the clients; auto: all but the default route's")
+SETTING(PORTS, inspect_tcp, "inspect-tcp", "443", 0, 0,
+	"TCP ports whose TLS names are read as packets pass (NFQUEUE)")
+SETTING(PORTS, inspect_udp, "inspect-udp", "443", 0, 0,
+	"UDP ports whose QUIC names are read as packets pass")
+SETTING(PORTS, proxy_tcp, "proxy-tcp", "80", 0, 0, "TCP ports that the proxy takes over (TPROXY)")
+SETTING(SOURCE, source, "source", "client", 0, 0, "address that servers see on proxied connections")
+SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the gate; 0: one a core")
+SETTING(MASK, mark_mask, "mark-mask", "0xff000000", 0, 0,
+	"bits of the packet mark that are ours: 8 neighbours")
+SETTING(NUMBER, queue_first, "queue-first", "4400", 0, 65000, "first NFQUEUE number")
+SETTING(NUMBER, listen_port, "listen-port", "4480", 1, 65535, "port of the proxy's own listener")
+SETTING(NUMBER, route_table, "route-table", "4480", 1, 65535, "routing table for diverted packets")
+SETTING(NUMBER, route_priority, "route-priority", "4480", 1, 32765, "priority of its rule")
+SETTING(NUMBER, hello_deadline_s, "hello-deadline", "10", 1, 300,
+	"seconds for a complete hello or request head")
+SETTING(NUMBER, hello_limit, "hello-limit", "65536", 2048, 1048576,
+	"bytes of one hello or request head")
+SETTING(NUMBER, crypto_limit, "crypto-limit", "16384", 2048, 65536, "bytes of one QUIC hello")
+SETTING(NUMBER, flow_limit, "flow-limit", "65536", 64, 4194304,
+	"undecided or refused flows held at once")
+SETTING(NUMBER, idle_s, "idle-timeout", "3600", 10, 604800,
+	"seconds after which an idle relay ends")
+SETTING(WORDS, web_listen, "web-listen", "127.0.0.1:8480", 0, 0,
+	"addresses of the web UI; none: no UI")
+SETTING(WORDS, web_names, "web-names", "", 0, 0,
+	"host names under which browsers may reach the UI, besides its addresses")
+SETTING(TEXT, webroot, "webroot", "", 0, 0, "serve the UI from this folder (development)")
+SETTING(NUMBER, events_rows, "events-rows", "1000000", 1000, 100000000, "events kept at most")
+SETTING(NUMBER, events_days, "events-days", "30", 1, 3650, "days that events are kept")
+SETTING(SWITCH, policy_edit, "policy-edit", "on", 0, 0, "whether the UI may change the policy file")
+SETTING(NUMBER, log_level, "log-level", "6", 3, 7, "3 errors .. 6 information, 7 everything")
+#endif
