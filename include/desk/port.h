@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * port.h - the narrow door through which the face (show/) sees the desk.
+ *
+ * Owns: struct desk_image is counted; everything else is copied out. Thread: any. Fails: 0 or -errno, as each says.
+ */
+#ifndef DESK_PORT_H
+#define DESK_PORT_H
+
+#include "base/diag.h"
+#include "base/strbuf.h"
+#include "decide/image.h"
+#include "model/message.h"
+#include "model/row.h"
+
+struct desk;
+
+/* --- state --- */
+enum desk_policy_state {
+	DESK_POLICY_NONE,      /* nothing in force */
+	DESK_POLICY_IN_FORCE,  /* the file is what is in force */
+	DESK_POLICY_LAST_GOOD, /* the file has mistakes; the last good one is in force */
+};
+struct desk_status {
+	uint64_t now_ms, start_ms;
+	uint32_t revision;	 /* in force; 0 = none */
+	uint32_t revision_taken; /* the last one that every worker of the gate uses */
+	enum desk_policy_state policy;
+	char policy_path[256];
+	uint64_t policy_loaded_ms;
+	size_t file_errors, file_warnings; /* of the last reading of the file */
+	uint64_t load_failures;
+	bool fail_open, judges_all, policy_edit;
+	size_t devices, rules, names; /* in the image */
+	bool super_seen;	      /* `super` holds a MESSAGE_STATUS */
+	struct message super;
+	uint64_t events_recorded, events_lost_ring, events_lost_store, events_last_id;
+	uint64_t allowed, blocked, watched, unnamed, conntrack_matched;
+	char events_trouble[128];
+	char ledger_trouble[128];
+	uint64_t disk_free; /* bytes in the state directory's file system */
+};
+void desk_status_get(struct desk *d, struct desk_status *out);
+const char *desk_state_dir(struct desk *d);
+
+/* --- events --- */
+int desk_events(struct desk *d, const struct row_filter *f,
+	void (*each)(void *user, const struct row *r), void *user);
+size_t desk_tail(struct desk *d, const struct row_filter *f, uint64_t after, struct row *out,
+	size_t max, uint64_t *next, uint64_t *lost_to); /* record/recorder.h */
+struct desk_seen {
+	struct addr addr;
+	bool has_mac;
+	struct mac mac;
+	char name[ROW_WORD];
+	uint64_t first_ms, last_ms, allowed, blocked;
+};
+int desk_devices(struct desk *d, uint64_t since_ms,
+	void (*each)(void *user, const struct desk_seen *s), void *user);
+/* WHO as a person writes it: a name of the policy, an address or a MAC. false: nobody of that name. */
+bool desk_filter_who(struct desk *d, struct slice who, struct row_filter *f);
+
+/* --- policy --- */
+struct desk_image {
+	const struct image *image;
+	uint32_t revision;
+};
+struct desk_image *desk_image_get(struct desk *d); /* NULL = no policy in force */
+void desk_image_put(struct desk *d, struct desk_image *i);
+
+/* The file's text as it is on disk, and the revision that counts for If-Match. 0 or -errno. */
+int desk_policy_text(struct desk *d, struct strbuf *text, uint32_t *revision, uint64_t *etag);
+/* Compiles without effect. 0: no errors; -EINVAL: errors in *diag; else -errno. */
+int desk_policy_check(struct desk *d, struct slice text, struct diag *diag);
+/* Writes the file and puts it in force. -ESTALE: `etag` is not the file's any more; -EROFS: policy-edit is off;
+ * -EINVAL: mistakes in *diag; -ENOSPC, -EACCES...: the file could not be written. Nothing is half done. */
+int desk_policy_apply(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+	struct diag *diag, uint32_t *revision);
+/* Reads the file and the lists again. 0, -EINVAL with *diag, -errno. */
+int desk_policy_reload(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision);
+
+struct desk_revision {
+	uint32_t number;
+	uint64_t wall_ms;
+	char actor[64];
+};
+int desk_policy_revisions(
+	struct desk *d, void (*each)(void *user, const struct desk_revision *r), void *user);
+int desk_policy_revision_text(struct desk *d, uint32_t number, struct strbuf *text);
+
+/* --- secrets of the face (record/ledger.h) --- */
+int desk_secret(struct desk *d, const char *name, struct strbuf *value);
+int desk_secret_set(struct desk *d, const char *name, const char *value);
+struct desk_session {
+	char digest[65];
+	uint64_t born_ms, seen_ms;
+};
+int desk_session_put(struct desk *d, const struct desk_session *s);
+int desk_session_get(struct desk *d, const char *digest, struct desk_session *out);
+int desk_session_drop(struct desk *d, const char *digest);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * row.h - a recorded event as people see it: the event with its texts filled in, and the filter over such rows.
+ *
+ * Texts are NUL-terminated and cut to fit (on a UTF-8 boundary). They come from strangers and from the policy: whoever
+ * shows them escapes them. Owns: nothing; plain values. Thread: any.
+ */
+#ifndef MODEL_ROW_H
+#define MODEL_ROW_H
+
+#include "model/event.h"
+
+enum { ROW_WORD = 64, ROW_TEXT = 256 };
+
+struct row {
+	uint64_t id; /* of the record: grows by one, never used twice; 0 = not recorded */
+	struct event event;
+	bool ended; /* bytes and duration are known */
+	char device[ROW_WORD];
+	char list[ROW_WORD];
+	char rule[ROW_TEXT]; /* the deciding line as written */
+	char because[ROW_TEXT];
+	char watch[ROW_TEXT]; /* the watch line that would have decided */
+};
+
+enum { FILTER_DEVICES = 64 };
+struct row_filter {
+	int action;				/* enum action; -1 = any */
+	bool watched;				/* only rows with a watch line */
+	char name[NAME_TEXT];			/* part of the name; "" = any */
+	char devices[FILTER_DEVICES][ROW_WORD]; /* any of these */
+	size_t n_devices;
+	bool unknown_device;
+	bool has_addr, has_mac; /* the client's */
+	struct addr addr;
+	struct mac mac;
+	uint32_t rule_line;	     /* 0 = any */
+	uint64_t since_ms, until_ms; /* 0 = no bound */
+	uint64_t after,
+		before; /* ids, exclusive; 0 = no bound. With `after` rows come oldest first, else newest first */
+	uint32_t limit; /* 0 = 100 */
+};
+
+void row_text_set(char *to, size_t size, const char *text);	   /* cut on a UTF-8 boundary */
+bool row_matches(const struct row *r, const struct row_filter *f); /* ignores limit */
+struct row_filter row_filter_any(void);
+
+#endif

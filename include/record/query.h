@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * query.h - reading the events' database.
+ *
+ * Owns: its read-only connection. Thread: any, calls are serialised inside. Fails: 0 or -errno (-ENOENT: no database).
+ */
+#ifndef RECORD_QUERY_H
+#define RECORD_QUERY_H
+
+#include "model/row.h"
+
+struct query;
+
+int query_open(const char *path, struct query **out);
+void query_close(struct query *q); /* NULL is fine */
+
+/* Calls each() for every row that matches, in the filter's order; at most f->limit. */
+int query_rows(struct query *q, const struct row_filter *f,
+	void (*each)(void *user, const struct row *r), void *user);
+
+struct query_device {
+	struct addr addr; /* last seen */
+	bool has_mac;
+	struct mac mac;
+	char name[ROW_WORD]; /* "" = unknown device */
+	uint64_t first_ms, last_ms, allowed, blocked;
+};
+/* Devices of the last `days` days, latest first, by MAC where there is one, else by address; at most 500. */
+int query_devices(struct query *q, uint64_t since_ms,
+	void (*each)(void *user, const struct query_device *d), void *user);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * recorder.h - the thread that drains the gate's rings, fills in texts, keeps the tail and feeds the store.
+ *
+ * Owns: a thread, the store, the tail of the last RECORDER_TAIL rows. The image used for texts is the caller's, changed
+ * by recorder_set_image(). Thread: doors may be called from any thread. Fails: 0 or -errno. A store that cannot be
+ * opened does not stop it: rows still reach the tail, and `trouble` says why.
+ */
+#ifndef RECORD_RECORDER_H
+#define RECORD_RECORDER_H
+
+#include "decide/image.h"
+#include "model/row.h"
+#include "record/store.h"
+
+enum { RECORDER_TAIL = 4096 };
+
+struct recorder;
+struct recorder_in {
+	const int *rings; /* stay the caller's; mapped here */
+	size_t n_rings;
+	int ring_signal; /* -1 = none */
+	int conntrack;	 /* -1 = none */
+	const char *db_path;
+	struct store_limits limits;
+	/* Texts for a row, from the image of row->event.verdict.revision; on the recorder's thread. NULL = none. */
+	void (*fill)(void *user, struct row *row);
+	void (*news)(void *user); /* the tail grew; at most 10 a second; on the recorder's thread */
+	void *user;
+};
+struct recorder_counters {
+	uint64_t recorded;			     /* rows in the database since the start */
+	uint64_t lost_ring;			     /* the gate found a ring full */
+	uint64_t lost_store;			     /* the database would not take them */
+	uint64_t allowed, blocked, watched, unnamed; /* decisions since the start */
+	uint64_t conntrack_matched;
+	uint64_t last_id;
+	uint64_t alive_ms; /* monotonic time of its last turn */
+	char trouble[128]; /* "" when all is well */
+};
+
+int recorder_start(const struct recorder_in *in, struct recorder **out);
+void recorder_stop(struct recorder *r); /* drains, writes, joins; NULL is fine */
+void recorder_counters(struct recorder *r, struct recorder_counters *out);
+
+/* Rows of the tail with id > after that match, oldest first, at most max. *next: the id to go on from. When rows after
+ * `after` have already left the tail, *lost_to is the newest id that left (else 0). */
+size_t recorder_tail(struct recorder *r, const struct row_filter *f, uint64_t after,
+	struct row *out, size_t max, uint64_t *next, uint64_t *lost_to);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * tbl/verbs.h - the verbs of durwardctl, one row each (X-macro, included many times).
+ *
+ * VERB(function, "name", "arguments", "help")          int ctl_FUNCTION(struct ctl *c, int argc, char **argv)
+ * argv[0] is the verb; the common options (-j, --socket) are taken off already. The result is the exit status.
+ */
+#ifdef VERB
+VERB(status, "status", "[-q]", "what is in force, who runs, what was decided")
+VERB(watch, "watch", "[FILTER...]", "decisions as they happen")
+VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
+VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...]",
+	"what would be decided for WHO, and by which line")
+VERB(check, "check", "[FILE]", "every mistake in a policy file")
+VERB(reload, "reload", "", "read the policy and its lists again")
+VERB(identify, "identify", "FILE.pcap...", "the names in captured traffic")
+VERB(doctor, "doctor", "", "look for what stands in the way, with the command that mends it")
+VERB(setup, "setup", "", "print a one-time token for the first login in the web UI")
+VERB(passwd, "passwd", "", "set the administrator's password")
+#endif
