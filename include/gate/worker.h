@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * worker.h - one gate worker: everything its thread has in hand, and the way in for a packet.
+ *
+ * A worker is one thread with one loop, one queue and one flow table; nothing here is shared but the ring (single
+ * producer), the settings and the image (both read-only). The process (gate/main loop, image swap) fills the struct,
+ * sets the three "turn" fields at the start of each loop turn and carries packets in:
+ *
+ *     queue readable -> nfq_read() -> gate_packet() -> nfq_verdict(), inject_*(), ring_push()
+ *     once a second  -> gate_sweep()       deadlines, idle flows, held packets (its own timer: gate_worker_init)
+ *
+ * Owns: the flow table and the sweep timer, from gate_worker_init() to gate_worker_fini(). Thread: its own.
+ * Fails: packets never fail; init gives 0 or -errno.
+ */
+#ifndef GATE_WORKER_H
+#define GATE_WORKER_H
+
+#include "base/hash.h"
+#include "base/loop.h"
+#include "decide/policy.h"
+#include "model/event.h"
+
+struct nfq;
+struct nfq_packet;
+struct ring;
+struct inject;
+struct neigh;
+struct devices;
+struct flowtab;
+
+/* A set of ports, one bit each. */
+struct port_set {
+	uint64_t bits[1024];
+};
+static inline bool port_set_has(const struct port_set *s, uint16_t port)
+{
+	return s->bits[port >> 6] >> (port & 63) & 1;
+}
+static inline void port_set_add(struct port_set *s, uint16_t port)
+{
+	s->bits[port >> 6] |= 1ull << (port & 63);
+}
+
+/* Settings of the process; read-only once the workers run. Times in ms. */
+struct gate_settings {
+	uint32_t mark_mask;
+	bool fail_open; /* what `fail` says until an image says otherwise */
+	struct port_set inspect_tcp, inspect_udp, proxy_tcp;
+	uint32_t hello_deadline_ms; /* 10000 */
+	uint32_t hello_max_bytes;   /* 64 KiB of hello */
+	uint32_t crypto_max_bytes;  /* 16 KiB of QUIC CRYPTO data */
+	uint32_t flows_max;	    /* of one worker's table; 0 = 65536 */
+	uint32_t memory_max;	    /* bytes of kept hello bytes, one worker; 0 = 64 MiB */
+	struct hash_key hash_key;   /* random, from the super or getrandom() */
+};
+
+struct gate_counters {
+#define GATE_COUNTER(field, words) uint64_t field;
+#include "tbl/gate_counters.h"
+#undef GATE_COUNTER
+};
+
+struct gate_worker {
+	uint8_t index;
+	const struct gate_settings *settings;
+	struct loop *loop;
+	struct nfq *nfq;
+	struct inject *inject;	 /* NULL: refusals are drops */
+	struct ring *ring;	 /* of struct event; NULL: none is recorded */
+	struct devices *devices; /* NULL: who is the address and NFQA_HWADDR alone */
+	struct neigh *neigh;
+
+	/* the turn: set by the process at the start of each loop turn, before any packet */
+	uint64_t now_ms;	   /* monotonic */
+	uint64_t wall_ms;	   /* UTC */
+	const struct image *image; /* NULL = none yet: `fail` answers */
+
+	struct gate_counters counters; /* the process copies them out */
+
+	/* the worker's own */
+	struct flowtab *flows;
+	struct timer sweep;
+	uint64_t event_id; /* counter of decisions */
+};
+
+int gate_worker_init(struct gate_worker *w); /* the fields above are set; arms the sweep */
+void gate_worker_fini(struct gate_worker *w);
+
+/* Judges one queued packet: exactly one verdict is sent for it, now or (a held one) later. */
+void gate_packet(struct gate_worker *w, const struct nfq_packet *p);
+/* Deadlines and idle flows; called by the worker's timer, and by tests with a scripted clock. */
+void gate_sweep(struct gate_worker *w);
+/* A marked flow ended (conntrack events): forget it. Unknown flows are fine. */
+void gate_forget(struct gate_worker *w, const struct flow *f);
+/* The next decision's id: index << 56 | counter. For both paths of this worker. */
+uint64_t gate_event_id(struct gate_worker *w);
+/* Records a decision; wall_ms, worker and kind are set here. Never blocks. */
+void gate_event_push(struct gate_worker *w, const struct event *e);
+
+#endif

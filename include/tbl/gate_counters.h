@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * tbl/gate_counters.h - what a gate worker counts, one row each (X-macro, no include guard: included many times).
+ *
+ * GATE_COUNTER(field, "words for a person")
+ */
+GATE_COUNTER(queued, "packets that came to the gate")
+GATE_COUNTER(queued_tcp, "of these: TCP on inspected ports")
+GATE_COUNTER(queued_udp, "of these: UDP on inspected ports")
+GATE_COUNTER(queued_other, "of these: every other flow")
+GATE_COUNTER(passed, "packets passed on")
+GATE_COUNTER(dropped, "packets not passed on")
+GATE_COUNTER(flows, "flows begun in the table")
+GATE_COUNTER(allowed, "flows allowed")
+GATE_COUNTER(refused, "flows refused")
+GATE_COUNTER(requests, "HTTP requests judged on the inspect path")
+GATE_COUNTER(answers, "refusals answered with a packet")
+GATE_COUNTER(answers_held, "refusals not answered again so soon")
+GATE_COUNTER(evicted, "unfinished flows pushed out of the full table")
+GATE_COUNTER(overload, "packets refused because a table or a client's share was full")
+GATE_COUNTER(timeouts, "flows without a complete hello in time")
+GATE_COUNTER(midstream, "flows found in mid-stream")
+GATE_COUNTER(truncated, "packets larger than the kernel hands over")
+GATE_COUNTER(events_lost, "events dropped because the ring was full")
+GATE_COUNTER(nfq_overruns, "messages the kernel could not hand over (ENOBUFS)")
+GATE_COUNTER(nfq_errors, "messages or verdicts that failed")
