@@ -53,7 +53,7 @@ struct gate_settings {
 	struct hash_key hash_key;   /* random, from the super or getrandom() */
 };
 
-struct gate_counters {
+struct worker_counters {
 #define GATE_COUNTER(field, words) uint64_t field;
 #include "tbl/gate_counters.h"
 #undef GATE_COUNTER
@@ -74,7 +74,7 @@ struct gate_worker {
 	uint64_t wall_ms;	   /* UTC */
 	const struct image *image; /* NULL = none yet: `fail` answers */
 
-	struct gate_counters counters; /* the process copies them out */
+	struct worker_counters counters; /* the process copies them out */
 
 	/* the worker's own */
 	struct flowtab *flows;
