@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "decide/policy.h"
 #include "model/event.h"
+#include "model/settings.h"
 
 struct nfq;
 struct nfq_packet;
@@ -26,19 +27,6 @@ struct inject;
 struct neigh;
 struct devices;
 struct flowtab;
-
-/* A set of ports, one bit each. */
-struct port_set {
-	uint64_t bits[1024];
-};
-static inline bool port_set_has(const struct port_set *s, uint16_t port)
-{
-	return s->bits[port >> 6] >> (port & 63) & 1;
-}
-static inline void port_set_add(struct port_set *s, uint16_t port)
-{
-	s->bits[port >> 6] |= 1ull << (port & 63);
-}
 
 /* Settings of the process; read-only once the workers run. Times in ms. */
 struct gate_settings {
