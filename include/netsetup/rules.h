@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * rules.h - runs iptables/durward-rules and writes the parameters it reads.
+ *
+ * The parameter file has one `KEY VALUE...` a line, nothing else; ports as "443,8000-8010" or "none":
+ *
+ *     mark-mask 0xff000000          queue-first 4400        queues 2
+ *     listen-port 4480              inspect-tcp 443         inspect-udp 443        proxy-tcp 80
+ *     client-interfaces lan0 lan1   catch-all yes|no        fail open|closed
+ *
+ * Owns: nothing. Thread: any, one at a time for one gateway (the script itself takes iptables' lock).
+ * Fails: 0 or -errno; the script's own failure is in struct rules_result.
+ */
+#ifndef NETSETUP_RULES_H
+#define NETSETUP_RULES_H
+
+#include "model/settings.h"
+
+struct rules_params {
+	const struct settings *settings;
+	uint32_t queues;	       /* NFQUEUEs from settings->queue_first on */
+	const char *client_interfaces; /* resolved: names with spaces between */
+	bool catch_all;		       /* other flows can be refused: queue their first packets */
+	bool fail_open;
+};
+
+int rules_params_write(const char *path, const struct rules_params *p); /* atomically, mode 0644 */
+
+enum rules_verb {
+	RULES_VERB_UP,
+	RULES_VERB_DOWN,
+	RULES_VERB_FAILED,
+	RULES_VERB_STATUS,
+	RULES_VERB_PRINT
+};
+
+enum { RULES_TAIL = 2048 };
+struct rules_result {
+	int status;	       /* exit status; 128 + signal; 124 when it took longer than allowed and was killed */
+	char tail[RULES_TAIL]; /* the last bytes it said (stdout and stderr), terminated; from outside: escape it */
+};
+
+/* Executes `script VERB PARAMS` with an empty environment but PATH and LC_ALL, stdin /dev/null, no other descriptor
+ * than those without CLOEXEC. */
+int rules_run(const char *script, enum rules_verb verb, const char *params_path, uint32_t timeout_ms,
+	struct rules_result *out);
+
+#endif

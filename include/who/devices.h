@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * devices.h - which MAC stands behind an address, and which addresses a MAC has.
+ *
+ * Fed from NFQA_HWADDR (each new flow) and from the neighbour table (who/neigh.h). One address belongs to one MAC,
+ * the one seen last. A MAC keeps its 16 latest addresses; past `max_addresses` in all, the least recently seen
+ * address goes. So nobody on the segment can make it grow, and one MAC pushes out its own addresses first.
+ *
+ * Owns: its tables, all allocated at the start. Thread: any (a mutex inside). Fails: devices_new: 0 or -errno.
+ */
+#ifndef WHO_DEVICES_H
+#define WHO_DEVICES_H
+
+#include "base/addr.h"
+
+enum { DEVICES_MAX = 16384, DEVICE_ADDRS = 16 };
+
+struct devices;
+
+int devices_new(struct devices **out, uint32_t max_addresses /* 1..1 << 20 */);
+void devices_free(struct devices *d); /* NULL is fine */
+/* A zero, group (multicast) or all-ones MAC, and a zero, loopback or multicast address, are not noted. */
+void devices_seen(struct devices *d, const struct addr *a, const struct mac *m);
+void devices_forget(struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
+bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
+/* latest first; how many were written */
+size_t devices_addrs_of(struct devices *d, const struct mac *m, struct addr out[static DEVICE_ADDRS]);
+/* Addresses of the device that holds `a` (with `a` itself); 0 when unknown. */
+size_t devices_siblings_of(struct devices *d, const struct addr *a, struct addr out[static DEVICE_ADDRS]);
+size_t devices_count(struct devices *d); /* addresses held */
+
+#endif
