@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "decide/policy.h"
 #include "model/event.h"
+#include "model/message.h"
 #include "model/settings.h"
 
 struct nfq;
@@ -41,12 +42,6 @@ struct gate_settings {
 	struct hash_key hash_key;   /* random, from the super or getrandom() */
 };
 
-struct worker_counters {
-#define GATE_COUNTER(field, words) uint64_t field;
-#include "tbl/gate_counters.h"
-#undef GATE_COUNTER
-};
-
 struct gate_worker {
 	uint8_t index;
 	const struct gate_settings *settings;
@@ -62,7 +57,7 @@ struct gate_worker {
 	uint64_t wall_ms;	   /* UTC */
 	const struct image *image; /* NULL = none yet: `fail` answers */
 
-	struct worker_counters counters; /* the process copies them out */
+	struct gate_counters counters; /* the process copies them out */
 
 	/* the worker's own */
 	struct flowtab *flows;

@@ -27,15 +27,9 @@ enum message_type {
 
 /* Summed over the gate's workers since the gate started. */
 struct gate_counters {
-	uint64_t packets;   /* queued packets seen */
-	uint64_t decisions; /* verdicts given */
-	uint64_t blocked;   /* of these, refused */
-	uint64_t pending;   /* flows held without a verdict now */
-	uint64_t relays;    /* proxied connections now */
-	uint64_t relays_total;
-	uint64_t overflow;	 /* packets the kernel dropped before us (ENOBUFS, queue full) */
-	uint64_t events_dropped; /* a full ring */
-	uint64_t evasive;
+#define GATE_COUNTER(field, words) uint64_t field;
+#include "tbl/gate_counters.h"
+#undef GATE_COUNTER
 };
 
 enum rules_state {

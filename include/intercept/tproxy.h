@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * tproxy.h - the listeners that TPROXY hands connections to, and what such a connection says of itself.
+ *
+ * Owns: nothing; descriptors are the caller's. Thread: any. Fails: 0 or -errno.
+ * See: Linux Documentation/networking/tproxy.rst.
+ */
+#ifndef INTERCEPT_TPROXY_H
+#define INTERCEPT_TPROXY_H
+
+#include "base/addr.h"
+
+/* A transparent SO_REUSEPORT listener on every address of `family`, non-blocking, CLOEXEC. Needs NET_ADMIN or NET_RAW.
+ * Options that accepted sockets inherit are set here: TCP_NODELAY, SO_LINGER {1,0} (a killed relay is a RST, never a
+ * clean end). */
+int tproxy_listen(int family, uint16_t port, int *fd);
+
+/* Of an accepted connection: a TPROXY socket's local name is the original destination. */
+int tproxy_ends(int fd, struct addr *client, uint16_t *cport, struct addr *dst, uint16_t *dport);
+
+#endif
