@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * quic.c - the QUIC connections of one UDP 4-tuple: which datagram is whose, and what their hellos say.
+ *
+ *	datagram -> packets -> (keys that open it) -> connection -> frames -> CRYPTO stream -> tls_hello -> ident
+ *
+ * Whose is an Initial? First asked: the connection that knows its destination ID (the client's first, a Retry's, one
+ * the server chose). Then the ID itself may be a first one, with keys of its own: a new connection. Last, any
+ * connection here, for the server may have changed its ID unseen. The AEAD tag decides; no header field does.
+ *
+ * Nothing a client sends later takes away what was inspected: streams are kept while the 4-tuple lives, first copy
+ * wins, a contradiction is EVASIVE and stays so. When all slots are in use by connections younger than a minute, a new
+ * one is held, for forgetting half a hello would let its other half be replaced.
+ *
+ * Owns: connections and streams (heap). Thread: the flow's worker. Fails: HOLD when memory is out.
+ * See: RFC 9001 5.2; identification.md Q01 to Q30.
+ */
+#include "identify/quic.h"
+
+#include <stdlib.h>
+
+#include "identify/quic_frames.h"
+#include "identify/tls_hello.h"
+
+enum {
+	DCIDS = 2, /* the client's first, a Retry's */
+	SERVER_CIDS = 2,
+	KEYS = 4,	  /* two versions of each of DCIDS */
+	PENDING_MAX = 64, /* Initials of a hello that never ends */
+	CLIENT_HELLO = 1,
+	FIRST_CID_MIN = 8, /* RFC 9000 7.2 */
+};
+
+struct key_slot {
+	uint32_t version;
+	struct quic_cid dcid;
+	struct quic_keys keys;
+};
+
+struct conn {
+	struct ident ident; /* PENDING until the hello is complete */
+	bool news;	    /* ident was not reported yet */
+	uint8_t n_dcids, n_server, n_keys;
+	struct quic_cid dcids[DCIDS], server[SERVER_CIDS], scid;
+	struct quic_cid opened_by; /* of the newest Initial */
+	struct key_slot keys[KEYS];
+	struct quic_stream stream;
+	uint32_t checked;  /* bytes of the stream whose messages were judged */
+	uint32_t hello;	   /* bytes of the first message; 0 = not complete */
+	uint32_t initials; /* while PENDING */
+	uint16_t packet;   /* number of the newest datagram with an Initial of this connection */
+	uint64_t seen_ms;
+};
+
+struct quic_ident {
+	struct conn *conns[QUIC_CONNS];
+	uint16_t datagrams;
+};
+
+enum { NOT_OPENED = -1, NO_SLOT = -2 };
+
+struct quic_ident *quic_ident_new(void)
+{
+	return calloc(1, sizeof(struct quic_ident));
+}
+
+static void conn_free(struct conn *k)
+{
+	if (k)
+		quic_stream_fini(&k->stream);
+	free(k);
+}
+
+void quic_ident_free(struct quic_ident *q)
+{
+	for (int i = 0; q && i < QUIC_CONNS; i++)
+		conn_free(q->conns[i]);
+	free(q);
+}
+
+size_t quic_ident_memory(const struct quic_ident *q)
+{
+	size_t n = sizeof(*q);
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (q->conns[i])
+			n += sizeof(struct conn) + q->conns[i]->stream.cap;
+	return n;
+}
+
+struct slice quic_ident_hello(const struct quic_ident *q, uint8_t conn)
+{
+	if (conn >= QUIC_CONNS || !q->conns[conn])
+		return slice_of(NULL, 0);
+	return slice_of(q->conns[conn]->stream.bytes, q->conns[conn]->hello);
+}
+
+/* ---- keys ---- */
+
+static const struct quic_keys *keys_for(
+	struct conn *k, struct quic_crypt *c, uint32_t version, const struct quic_cid *dcid)
+{
+	for (int i = 0; i < k->n_keys; i++)
+		if (k->keys[i].version == version && quic_cid_eq(&k->keys[i].dcid, dcid))
+			return &k->keys[i].keys;
+	struct key_slot *s = &k->keys[k->n_keys < KEYS ? k->n_keys : KEYS - 1];
+	if (!quic_crypt_keys(c, version, dcid, QUIC_CLIENT, &s->keys))
+		return NULL;
+	s->version = version;
+	s->dcid = *dcid;
+	if (k->n_keys < KEYS)
+		k->n_keys++;
+	return &s->keys;
+}
+
+/* Newest destination ID first: after a Retry the old keys are done with. */
+static bool conn_opens(
+	struct conn *k, struct quic_crypt *c, const struct quic_packet *p, struct slice *plain)
+{
+	uint64_t pn;
+	for (int i = k->n_dcids - 1; i >= 0; i--) {
+		const struct quic_keys *keys = keys_for(k, c, p->version, &k->dcids[i]);
+		if (keys && quic_crypt_open(c, keys, p, plain, &pn)) {
+			k->opened_by = k->dcids[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool conn_knows(const struct conn *k, const struct quic_cid *dcid)
+{
+	for (int i = 0; i < k->n_dcids; i++)
+		if (quic_cid_eq(&k->dcids[i], dcid))
+			return true;
+	for (int i = 0; i < k->n_server; i++)
+		if (quic_cid_eq(&k->server[i], dcid))
+			return true;
+	return false;
+}
+
+/* ---- which connection ---- */
+
+static int find_slot(const struct quic_ident *q, uint64_t now_ms)
+{
+	int oldest = 0;
+	for (int i = 0; i < QUIC_CONNS; i++) {
+		if (!q->conns[i])
+			return i;
+		if (q->conns[i]->seen_ms < q->conns[oldest]->seen_ms)
+			oldest = i;
+	}
+	return now_ms >= q->conns[oldest]->seen_ms + QUIC_CONN_IDLE_MS ? oldest : NO_SLOT;
+}
+
+/* p opened with keys of its own destination ID. */
+static int add_conn(struct quic_ident *q, const struct quic_packet *p, const struct quic_keys *keys,
+	uint64_t now_ms)
+{
+	int i = find_slot(q, now_ms);
+	struct conn *k = i >= 0 ? calloc(1, sizeof(*k)) : NULL;
+	if (!k)
+		return NO_SLOT;
+	conn_free(q->conns[i]);
+	q->conns[i] = k;
+	k->ident = (struct ident){.kind = IDENT_PENDING, .source = SOURCE_QUIC, .app = APP_QUIC};
+	k->scid = p->scid;
+	k->dcids[k->n_dcids++] = k->opened_by = p->dcid;
+	k->keys[k->n_keys++] =
+		(struct key_slot){.version = p->version, .dcid = p->dcid, .keys = *keys};
+	return i;
+}
+
+static int open_initial(struct quic_ident *q, struct quic_crypt *c, const struct quic_packet *p,
+	uint64_t now_ms, struct slice *plain)
+{
+	struct quic_keys own;
+	uint64_t pn;
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (q->conns[i] && conn_knows(q->conns[i], &p->dcid) &&
+			conn_opens(q->conns[i], c, p, plain))
+			return i;
+	if (quic_crypt_keys(c, p->version, &p->dcid, QUIC_CLIENT, &own) &&
+		quic_crypt_open(c, &own, p, plain, &pn))
+		return add_conn(q, p, &own, now_ms);
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (q->conns[i] && !conn_knows(q->conns[i], &p->dcid) &&
+			conn_opens(q->conns[i], c, p, plain))
+			return i;
+	return NOT_OPENED;
+}
+
+/* ---- what it says ---- */
+
+static void conclude(struct conn *k, const struct ident *id)
+{
+	k->ident = *id;
+	k->ident.source = SOURCE_QUIC;
+	k->ident.app = APP_QUIC;
+	k->ident.packet = k->packet;
+	k->news = true;
+}
+
+/* The name, if one was read, stays for the log. */
+static void evade(struct conn *k, enum oddity odd)
+{
+	struct ident id = k->ident;
+	if (id.kind == IDENT_EVASIVE)
+		return;
+	id.kind = IDENT_EVASIVE;
+	id.odd = (uint8_t)odd;
+	conclude(k, &id);
+}
+
+static bool same_answer(const struct ident *a, const struct ident *b)
+{
+	return a->kind == b->kind && a->name_len == b->name_len &&
+	       memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+static void judge_message(struct conn *k, struct slice message)
+{
+	struct tls_hello h = {0};
+	struct ident id = {0};
+	enum parse status = tls_hello_parse(message, &h);
+	if (status == PARSE_NEED_MORE)
+		status = PARSE_INVALID;
+	tls_hello_ident(status, &h, APP_QUIC, SOURCE_QUIC, &id);
+	if (k->checked == 0) {
+		k->hello = (uint32_t)message.n;
+		conclude(k, &id);
+	} else if (!same_answer(&k->ident, &id)) {
+		evade(k,
+			ODD_NAME_CHANGED); /* the hello after a HelloRetryRequest may not change it */
+	}
+}
+
+/* Judges every handshake message that is complete by now. */
+static void judge_stream(struct conn *k)
+{
+	struct slice s = quic_stream_start(&k->stream);
+	while (k->ident.kind != IDENT_EVASIVE && s.n >= k->checked + 4) {
+		const uint8_t *m = s.p + k->checked;
+		size_t n = 4 + ((size_t)m[1] << 16 | (size_t)m[2] << 8 | m[3]);
+		if (m[0] != CLIENT_HELLO) {
+			evade(k, ODD_BAD_FRAME);
+		} else if (n > QUIC_STREAM_MAX - k->checked) {
+			evade(k, ODD_TOO_LARGE);
+		} else if (s.n - k->checked < n) {
+			return;
+		} else {
+			judge_message(k, slice_of(m, n));
+			k->checked += (uint32_t)n;
+		}
+	}
+}
+
+/* False: out of memory. */
+static bool take_frames(struct conn *k, struct slice plain)
+{
+	struct quic_frame f;
+	int more;
+	while ((more = quic_frame_next(&plain, &f)) > 0) {
+		if (f.type != QUIC_FRAME_CRYPTO)
+			continue;
+		switch (quic_stream_add(&k->stream, f.offset, f.data)) {
+		case QUIC_STREAM_OK:
+			break;
+		case QUIC_STREAM_CONTRADICTION:
+			evade(k, ODD_CONTRADICTION);
+			break;
+		case QUIC_STREAM_FULL:
+			evade(k, ODD_TOO_LARGE);
+			break;
+		case QUIC_STREAM_MEMORY:
+			return false;
+		}
+	}
+	if (more < 0)
+		evade(k, ODD_BAD_FRAME);
+	return true;
+}
+
+static bool feed(const struct quic_ident *q, struct conn *k, struct slice plain)
+{
+	k->packet = q->datagrams;
+	if (k->dcids[0].n < FIRST_CID_MIN)
+		evade(k, ODD_BAD_LENGTH); /* a lax server would take it */
+	if (k->ident.kind == IDENT_PENDING && ++k->initials > PENDING_MAX)
+		evade(k, ODD_TOO_LARGE);
+	if (!take_frames(k, plain))
+		return false;
+	judge_stream(k);
+	return true;
+}
+
+/* ---- a client's datagram ---- */
+
+struct walk {	      /* what was met in one datagram */
+	int conn;     /* of the first Initial that opened, or NOT_OPENED, NO_SLOT */
+	bool hold;    /* something in it must not go on */
+	bool initial; /* an Initial, opened or not */
+	bool early;   /* 0-RTT */
+	bool handshake;
+	struct quic_packet first;
+	bool any;
+};
+
+static void walk_initial(struct quic_ident *q, struct quic_crypt *c, const struct quic_packet *p,
+	bool whole, uint64_t now_ms, struct walk *w)
+{
+	struct slice plain;
+	int i = open_initial(q, c, p, now_ms, &plain);
+	w->initial = true;
+	if (i == NOT_OPENED)
+		return;
+	if (w->conn == NOT_OPENED)
+		w->conn = i;
+	if (i == NO_SLOT || i != w->conn || !whole) {
+		w->hold =
+			true; /* two connections in one datagram, or one that a server must discard */
+		return;
+	}
+	q->conns[i]->seen_ms = now_ms;
+	if (!feed(q, q->conns[i], plain))
+		w->hold = true;
+}
+
+static struct walk walk_datagram(
+	struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms)
+{
+	struct walk w = {.conn = NOT_OPENED};
+	struct quic_packet p;
+	bool whole = d.n >= QUIC_INITIAL_MIN;
+	while (quic_packet_next(&d, &p)) {
+		if (!w.any)
+			w.first = p;
+		w.any = true;
+		if (p.type == QUIC_TYPE_INITIAL)
+			walk_initial(q, c, &p, whole, now_ms, &w);
+		w.early |= p.type == QUIC_TYPE_0RTT;
+		w.handshake |= p.type == QUIC_TYPE_HANDSHAKE;
+	}
+	return w;
+}
+
+static void say(struct quic_seen *out, enum quic_step step, enum ident_kind kind, enum oddity odd)
+{
+	bool quic = step != QUIC_STEP_OTHER;
+	out->step = (uint8_t)step;
+	out->ident.kind = (uint8_t)kind;
+	out->ident.odd = (uint8_t)odd;
+	out->ident.source = quic ? SOURCE_QUIC : SOURCE_NONE;
+	out->ident.app = quic ? APP_QUIC : APP_UNKNOWN;
+}
+
+static void say_conn(struct conn *k, int i, bool hold, struct quic_seen *out)
+{
+	bool pending = k->ident.kind == IDENT_PENDING;
+	out->conn = (uint8_t)i;
+	out->dcid = k->opened_by;
+	out->scid = k->scid;
+	out->ident = k->ident;
+	out->step = pending ? QUIC_STEP_PASS : k->news ? QUIC_STEP_JUDGE : QUIC_STEP_FOLLOW;
+	if (hold) {
+		out->step = QUIC_STEP_HOLD;
+		out->ident = (struct ident){
+			.kind = IDENT_PENDING, .source = SOURCE_QUIC, .app = APP_QUIC};
+	} else {
+		k->news = false;
+	}
+}
+
+/* A datagram that names no connection itself: the newest one that was judged speaks for all. */
+static bool say_any(const struct quic_ident *q, struct quic_seen *out)
+{
+	const struct conn *best = NULL;
+	bool some = false;
+	for (int i = 0; i < QUIC_CONNS; i++) {
+		const struct conn *k = q->conns[i];
+		some |= k != NULL;
+		if (k && k->ident.kind != IDENT_PENDING && !k->news &&
+			(!best || k->seen_ms > best->seen_ms))
+			best = k;
+	}
+	if (!some)
+		return false;
+	if (!best) {
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
+		return true;
+	}
+	out->step = QUIC_STEP_FOLLOW;
+	out->ident = best->ident;
+	out->dcid = best->opened_by;
+	out->scid = best->scid;
+	return true;
+}
+
+/* 0-RTT and Handshake packets: no key of theirs is ours. */
+static void say_later(struct quic_ident *q, const struct walk *w, struct quic_seen *out)
+{
+	for (int i = 0; i < QUIC_CONNS; i++) {
+		struct conn *k = q->conns[i];
+		if (k && conn_knows(k, &w->first.dcid)) {
+			say_conn(k, i, k->ident.kind == IDENT_PENDING || k->news, out);
+			return;
+		}
+	}
+	if (say_any(q, out))
+		return;
+	if (w->early && !w->handshake)
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
+			ODD_NOTHING); /* its Initial was lost or is late */
+	else
+		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
+}
+
+/* No long header that could be read at the front. */
+static void say_odd(struct quic_ident *q, struct slice d, struct quic_seen *out)
+{
+	if (quic_plausible(d))
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION);
+	else if (d.n && !(d.p[0] & 0x80) && say_any(q, out))
+		return;
+	else if (quic_looks_short(d))
+		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
+	else if (!say_any(q, out))
+		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+	else
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
+			ODD_NOTHING); /* junk among real connections */
+}
+
+/* Initials that no key opens are not QUIC (Q01), or junk that the server drops too. */
+static void say_unopened(struct quic_ident *q, struct quic_seen *out)
+{
+	struct quic_seen none = {0};
+	if (say_any(q, &none))
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
+	else
+		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+}
+
+void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms,
+	struct quic_seen *out)
+{
+	*out = (struct quic_seen){.conn = QUIC_CONN_ANY};
+	if (q->datagrams < UINT16_MAX)
+		q->datagrams++;
+	struct walk w = walk_datagram(q, c, d, now_ms);
+	if (w.any) {
+		out->version = w.first.version;
+		out->dcid = w.first.dcid;
+		out->scid = w.first.scid;
+	}
+	if (w.conn >= 0) {
+		say_conn(q->conns[w.conn], w.conn, w.hold, out);
+	} else if (w.conn == NO_SLOT) {
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_OVERLOAD);
+	} else if (w.initial) {
+		say_unopened(q, out);
+	} else if (w.early || w.handshake) {
+		say_later(q, &w, out);
+	} else {
+		say_odd(q, d, out);
+		out->unreadable_version = w.any && w.first.type == QUIC_TYPE_UNKNOWN &&
+					  out->ident.odd == ODD_QUIC_VERSION;
+	}
+	if (out->ident.packet == 0)
+		out->ident.packet = q->datagrams;
+}
+
+/* ---- a server's datagram ---- */
+
+static struct conn *conn_of_client(struct quic_ident *q, const struct quic_cid *scid)
+{
+	struct conn *best = NULL;
+	for (int i = 0; i < QUIC_CONNS; i++) {
+		struct conn *k = q->conns[i];
+		if (k && quic_cid_eq(&k->scid, scid) && (!best || k->seen_ms > best->seen_ms))
+			best = k;
+	}
+	return best;
+}
+
+static void learn_server_cid(struct conn *k, const struct quic_cid *cid)
+{
+	if (conn_knows(k, cid))
+		return;
+	k->server[k->n_server < SERVER_CIDS ? k->n_server++ : SERVER_CIDS - 1] = *cid;
+}
+
+enum quic_type quic_ident_server(
+	struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms)
+{
+	struct quic_packet p;
+	if (!quic_packet_next(&d, &p))
+		return QUIC_TYPE_UNKNOWN;
+	if (p.type == QUIC_TYPE_SHORT || p.type == QUIC_TYPE_UNKNOWN ||
+		p.type == QUIC_TYPE_VERSIONS)
+		return p.type;
+	struct conn *k = conn_of_client(q, &p.dcid);
+	if (!k)
+		return QUIC_TYPE_UNKNOWN;
+	k->seen_ms = now_ms;
+	if (p.type != QUIC_TYPE_RETRY)
+		learn_server_cid(k, &p.scid);
+	else if (k->n_dcids < DCIDS && quic_crypt_retry_ok(c, &p, &k->dcids[0]))
+		k->dcids[k->n_dcids++] = p.scid;
+	else
+		return QUIC_TYPE_UNKNOWN;
+	return p.type;
+}
