@@ -13,7 +13,7 @@
 
 #include "base/addr.h"
 #include "base/strbuf.h"
-#include "identify/quic_crypt.h"
+#include "identify/quic.h"
 
 enum { REFUSE_PACKET_MAX = 1500 };
 
@@ -60,13 +60,13 @@ enum refuse_quic_error {
 	REFUSE_QUIC_UNRECOGNIZED_NAME = 0x0100 + 112, /* CRYPTO_ERROR of the TLS alert */
 };
 
-/* A server Initial with CONNECTION_CLOSE (0x1c), sealed with the keys of the client's connection ID: `version`, `dcid`
- * and `scid` as in struct quic_seen. 0 also for a version without known keys. */
-size_t refuse_quic_close(const struct refuse_udp *u, struct quic_crypt *c, uint32_t version,
-	const struct quic_cid *dcid, const struct quic_cid *scid, enum refuse_quic_error error,
-	uint8_t *out, size_t cap);
-/* Version Negotiation that offers v1 and v2. `dcid` and `scid` as in the client's datagram. */
-size_t refuse_quic_versions(const struct refuse_udp *u, const struct quic_cid *dcid,
-	const struct quic_cid *scid, uint8_t *out, size_t cap);
+/* A server Initial with CONNECTION_CLOSE (0x1c), sealed with the keys of the client's connection ID, from the ID the
+ * server has chosen if it has answered part of the hello (a client drops any other, RFC 9000 7.2). `to`: what
+ * quic_ident_client() said about the datagram refused. 0 also for a version without known keys. */
+size_t refuse_quic_close(const struct refuse_udp *u, struct quic_crypt *c,
+	const struct quic_seen *to, enum refuse_quic_error error, uint8_t *out, size_t cap);
+/* Version Negotiation that offers v1 and v2: the answer to quic_seen.unreadable_version. */
+size_t refuse_quic_versions(
+	const struct refuse_udp *u, const struct quic_seen *to, uint8_t *out, size_t cap);
 
 #endif

@@ -43,7 +43,9 @@ struct quic_seen {
 	struct quic_cid
 		dcid; /* from which this connection's Initial keys come now: for refuse_quic_close() */
 	struct quic_cid scid; /* the client's own */
-	struct ident ident;   /* source QUIC, app QUIC, but for OTHER */
+	struct quic_cid
+		server;	    /* the ID that the server chose, if it has answered; n 0 = not seen */
+	struct ident ident; /* source QUIC, app QUIC, but for OTHER */
 };
 
 struct quic_ident;

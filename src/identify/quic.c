@@ -358,6 +358,7 @@ static void say_conn(struct conn *k, int i, bool hold, struct quic_seen *out)
 	out->conn = (uint8_t)i;
 	out->dcid = k->opened_by;
 	out->scid = k->scid;
+	out->server = k->server[0];
 	out->ident = k->ident;
 	out->step = pending ? QUIC_STEP_PASS : k->news ? QUIC_STEP_JUDGE : QUIC_STEP_FOLLOW;
 	if (hold) {
