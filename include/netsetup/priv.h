@@ -16,11 +16,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PRIV_CAP(c) (1ull << (c))
+#define PRIV_CAP(c)    (1ull << (c))
 #define PRIV_CAPS_GATE (PRIV_CAP(CAP_NET_ADMIN) | PRIV_CAP(CAP_NET_RAW))
 #define PRIV_CAPS_SUPER                                                                            \
 	(PRIV_CAPS_GATE | PRIV_CAP(CAP_SETUID) | PRIV_CAP(CAP_SETGID) | PRIV_CAP(CAP_SETPCAP) |    \
-	        PRIV_CAP(CAP_SYS_CHROOT))
+		PRIV_CAP(CAP_SYS_CHROOT))
 
 struct priv_user {
 	uid_t uid;
@@ -39,12 +39,14 @@ uint64_t priv_caps_now(void);		   /* effective */
 void priv_caps_text(uint64_t caps, char *out, size_t size);
 
 struct priv_drop {
-	struct priv_user user;	/* uid 0: stay root, with `keep` alone, also for what root executes */
-	uint64_t keep;		/* PRIV_CAP() bits that stay effective; all others go */
-	bool ambient;		/* keep them through execve as well */
-	const char *empty_root; /* a writable folder in which a root folder is made, entered and unlinked (nothing can
+	struct priv_user
+		user;  /* uid 0: stay root, with `keep` alone, also for what root executes */
+	uint64_t keep; /* PRIV_CAP() bits that stay effective; all others go */
+	bool ambient;  /* keep them through execve as well */
+	const char *
+		empty_root; /* a writable folder in which a root folder is made, entered and unlinked (nothing can
 				 * be made in it any more); NULL: stay */
-	int parent_death;	/* signal when the parent thread dies, set after the last change of uid; 0: none */
+	int parent_death; /* signal when the parent thread dies, set after the last change of uid; 0: none */
 };
 
 /* Also: no supplementary groups, no_new_privs, bounding set emptied (uid 0: cut to `keep`). Checks what it did:

@@ -20,7 +20,8 @@ struct route_policy {
 	uint32_t priority; /* 1..32765 */
 };
 
-int route_policy_up(const struct route_policy *p); /* twice = once; removes earlier ones of the same priority and table */
+int route_policy_up(const struct route_policy
+		*p); /* twice = once; removes earlier ones of the same priority and table */
 int route_policy_down(const struct route_policy *p); /* not there: 0 */
 /* -ENOENT: not (or not wholly) there; needs no privilege */
 int route_policy_check(const struct route_policy *p);
@@ -44,7 +45,8 @@ struct route_view {
 };
 
 int route_view_read(struct route_view *out);
-const struct route_iface *route_view_iface(const struct route_view *v, uint32_t index); /* NULL: not there */
+const struct route_iface *route_view_iface(
+	const struct route_view *v, uint32_t index); /* NULL: not there */
 /* `client-interfaces auto`: up, not the loopback, holding no default route, with an address. Space-separated;
  * -ENOSPC when `size` is too small, -ENOENT when there is none. */
 int route_client_ifaces(const struct route_view *v, char *out, size_t size);

@@ -35,13 +35,14 @@ enum rules_verb {
 
 enum { RULES_TAIL = 2048 };
 struct rules_result {
-	int status;	       /* exit status; 128 + signal; 124 when it took longer than allowed and was killed */
-	char tail[RULES_TAIL]; /* the last bytes it said (stdout and stderr), terminated; from outside: escape it */
+	int status; /* exit status; 128 + signal; 124 when it took longer than allowed and was killed */
+	char tail
+		[RULES_TAIL]; /* the last bytes it said (stdout and stderr), terminated; from outside: escape it */
 };
 
 /* Executes `script VERB PARAMS` with an empty environment but PATH and LC_ALL, stdin /dev/null, no other descriptor
  * than those without CLOEXEC. */
-int rules_run(const char *script, enum rules_verb verb, const char *params_path, uint32_t timeout_ms,
-	struct rules_result *out);
+int rules_run(const char *script, enum rules_verb verb, const char *params_path,
+	uint32_t timeout_ms, struct rules_result *out);
 
 #endif

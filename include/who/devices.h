@@ -20,12 +20,15 @@ int devices_new(struct devices **out, uint32_t max_addresses /* 1..1 << 20 */);
 void devices_free(struct devices *d); /* NULL is fine */
 /* A zero, group (multicast) or all-ones MAC, and a zero, loopback or multicast address, are not noted. */
 void devices_seen(struct devices *d, const struct addr *a, const struct mac *m);
-void devices_forget(struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
+void devices_forget(
+	struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
 /* latest first; how many were written */
-size_t devices_addrs_of(struct devices *d, const struct mac *m, struct addr out[static DEVICE_ADDRS]);
+size_t devices_addrs_of(
+	struct devices *d, const struct mac *m, struct addr out[static DEVICE_ADDRS]);
 /* Addresses of the device that holds `a` (with `a` itself); 0 when unknown. */
-size_t devices_siblings_of(struct devices *d, const struct addr *a, struct addr out[static DEVICE_ADDRS]);
+size_t devices_siblings_of(
+	struct devices *d, const struct addr *a, struct addr out[static DEVICE_ADDRS]);
 size_t devices_count(struct devices *d); /* addresses held */
 
 #endif

@@ -15,8 +15,9 @@
 struct neigh;
 
 int neigh_socket_open(int *out_fd); /* NETLINK_ROUTE, subscribed, CLOEXEC, not blocking */
-int neigh_new(struct neigh **out, int fd, struct devices *d); /* asks for a first dump; answers come by neigh_read */
-void neigh_free(struct neigh *n);			      /* NULL is fine */
+int neigh_new(struct neigh **out, int fd,
+	struct devices *d);	  /* asks for a first dump; answers come by neigh_read */
+void neigh_free(struct neigh *n); /* NULL is fine */
 /* Reads all that waits. Lost messages (-ENOBUFS inside) lead to a new dump. -errno: the socket is of no more use. */
 int neigh_read(struct neigh *n);
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * priv_seccomp.c - which system calls the gate and the desk may make.
+ *
+ * The gate: what is not listed kills it; it opens no file, and opening a socket means a TCP socket. The desk handles
+ * files and clients with large libraries: what is not listed is EPERM there, and what only an intruder would try
+ * kills it. clone3 is ENOSYS in both, so that the C library falls back to clone, whose flags a filter can see.
+ *
+ * Owns: nothing. Thread: before the process has a second one. Fails: 0 or -errno. See: seccomp(2), seccomp_rule_add(3).
+ */
+#include "netsetup/priv.h"
+
+bool priv_seccomp_built(void)
+{
+#ifdef DURWARD_SANITIZE
+	return false;
+#else
+	return true;
+#endif
+}
+
+#ifdef DURWARD_SANITIZE
+int priv_seccomp(enum priv_role role)
+{
+	(void)role;
+	return 0;
+}
+#else
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <netinet/in.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+/* Both: memory, time, threads, signals, waiting. */
+static const char *const common[] = {"brk", "munmap", "mremap", "madvise", "mlock", "munlock",
+	"membarrier", "clock_gettime", "clock_getres", "gettimeofday", "time", "clock_nanosleep",
+	"nanosleep", "timerfd_create", "timerfd_settime", "timerfd_gettime", "futex", "futex_waitv",
+	"rseq", "set_robust_list", "set_tid_address", "get_robust_list", "sched_yield",
+	"sched_getaffinity", "sched_setaffinity", "sched_getparam", "sched_getscheduler", "getcpu",
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending",
+	"rt_sigsuspend", "sigaltstack", "signalfd4", "tgkill", "restart_syscall", "exit",
+	"exit_group", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
+	"getresuid", "getresgid", "getrusage", "getrlimit", "times", "sysinfo", "uname",
+	"getrandom", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+	"poll", "ppoll", "select", "pselect6", "eventfd2", "read", "readv", "write", "writev",
+	"close", "close_range", "dup", "dup2", "dup3", "pipe", "pipe2", "fcntl", "fstat", "lseek",
+	"accept4", "accept", "bind", "listen", "shutdown", "getsockname", "getpeername",
+	"getsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
+	"socketpair", NULL};
+
+static const char *const gate_only[] = {"connect", "splice", "tee", "newfstatat", NULL};
+
+static const char *const desk_only[] = {"open", "openat", "creat", "pread64", "pwrite64", "preadv",
+	"preadv2", "pwritev", "pwritev2", "sendfile", "copy_file_range", "stat", "lstat",
+	"newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "readlink",
+	"readlinkat", "getcwd", "chdir", "fchdir", "getdents64", "getdents", "rename", "renameat",
+	"renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "fsync",
+	"fdatasync", "sync_file_range", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat",
+	"umask", "flock", "utimensat", "fadvise64", "inotify_init1", "inotify_add_watch",
+	"inotify_rm_watch", "memfd_create", "msync", "mincore", "setsockopt", "getgroups", NULL};
+
+/* In an empty root these find nothing; the C library asks at odd moments and copes with the answer. */
+static const char *const gate_refused[] = {"open", "openat", "stat", "lstat", "statx", "access",
+	"faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", NULL};
+
+static const char *const deadly[] = {"execve", "execveat", "ptrace", "process_vm_readv",
+	"process_vm_writev", "mount", "umount2", "move_mount", "open_tree", "fsopen", "pivot_root",
+	"chroot", "unshare", "setns", "init_module", "finit_module", "delete_module", "kexec_load",
+	"kexec_file_load", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
+	"open_by_handle_at", "add_key", "request_key", "keyctl", "reboot", "swapon", "swapoff",
+	"iopl", "ioperm", "memfd_secret", NULL};
+
+/* Adds one rule; a call that this machine's architecture, or this libseccomp, does not know is passed over. */
+static int rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
+	const struct scmp_arg_cmp *args)
+{
+	int nr = seccomp_syscall_resolve_name(name);
+
+	if (nr == __NR_SCMP_ERROR)
+		return 0;
+	return seccomp_rule_add_array(ctx, action, nr, n, args);
+}
+
+static int rules(scmp_filter_ctx ctx, uint32_t action, const char *const *names)
+{
+	int err = 0;
+
+	for (; *names && !err; names++)
+		err = rule(ctx, action, *names, 0, NULL);
+	return err;
+}
+
+#define ALLOW_IF(ctx, name, ...)                                                                   \
+	rule(ctx, SCMP_ACT_ALLOW, name,                                                            \
+		sizeof((struct scmp_arg_cmp[]){__VA_ARGS__}) / sizeof(struct scmp_arg_cmp),        \
+		(struct scmp_arg_cmp[]){__VA_ARGS__})
+
+/* Memory that is not executable, threads that are not name spaces, names of threads. */
+static int rules_by_argument(scmp_filter_ctx ctx)
+{
+	static const unsigned long ioctls[] = {FIONREAD, FIONBIO, FIOCLEX, TIOCOUTQ};
+	static const int prctls[] = {PR_SET_NAME, PR_GET_NAME, 0x53564d41 /* PR_SET_VMA */};
+	const uint64_t spaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID |
+				CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+	int err;
+
+	err = ALLOW_IF(ctx, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!err)
+		err = ALLOW_IF(ctx, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!err)
+		err = ALLOW_IF(ctx, "clone",
+			SCMP_A0(SCMP_CMP_MASKED_EQ, spaces | CLONE_THREAD, CLONE_THREAD));
+	if (!err)
+		err = rule(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+	if (!err) /* reading a limit */
+		err = ALLOW_IF(ctx, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls && !err; i++)
+		err = ALLOW_IF(ctx, "ioctl", SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+	if (!err) /* isatty() */
+		err = rule(ctx, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1,
+			(struct scmp_arg_cmp[]){SCMP_A1(SCMP_CMP_EQ, 0x5401 /* TCGETS */)});
+	for (size_t i = 0; i < sizeof prctls / sizeof *prctls && !err; i++)
+		err = ALLOW_IF(ctx, "prctl", SCMP_A0(SCMP_CMP_EQ, (uint64_t)prctls[i]));
+	return err;
+}
+
+/* socket(): TCP over IPv4 or IPv6. setsockopt(): not IPT_SO_SET_REPLACE and its kin, which CAP_NET_ADMIN would
+ * carry out: they start at 64 in SOL_IP and SOL_IPV6. */
+static int rules_gate(scmp_filter_ctx ctx)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	static const int protocols[] = {0, IPPROTO_TCP};
+	static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, 270 /* SOL_NETLINK */};
+	static const int ip_levels[] = {IPPROTO_IP, IPPROTO_IPV6};
+	int err = rules(ctx, SCMP_ACT_ALLOW, gate_only);
+
+	if (!err)
+		err = rules(ctx, SCMP_ACT_ERRNO(EACCES), gate_refused);
+	for (size_t i = 0; i < 4 && !err; i++)
+		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, (uint64_t)families[i / 2]),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM),
+			SCMP_A2(SCMP_CMP_EQ, (uint64_t)protocols[i % 2]));
+	for (size_t i = 0; i < sizeof levels / sizeof *levels && !err; i++)
+		err = ALLOW_IF(ctx, "setsockopt", SCMP_A1(SCMP_CMP_EQ, (uint64_t)levels[i]));
+	for (size_t i = 0; i < sizeof ip_levels / sizeof *ip_levels && !err; i++)
+		err = ALLOW_IF(ctx, "setsockopt", SCMP_A1(SCMP_CMP_EQ, (uint64_t)ip_levels[i]),
+			SCMP_A2(SCMP_CMP_LT, 64));
+	return err;
+}
+
+/* socket(): Unix, and NETLINK_ROUTE for getifaddrs(). */
+static int rules_desk(scmp_filter_ctx ctx)
+{
+	int err = rules(ctx, SCMP_ACT_ALLOW, desk_only);
+
+	if (!err)
+		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (!err)
+		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+			SCMP_A2(SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */));
+	if (!err)
+		err = rules(ctx, SCMP_ACT_KILL_PROCESS, deadly);
+	return err;
+}
+
+int priv_seccomp(enum priv_role role)
+{
+	bool gate = role == PRIV_GATE;
+	scmp_filter_ctx ctx = seccomp_init(gate ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	err = rules(ctx, SCMP_ACT_ALLOW, common);
+	if (!err)
+		err = rules_by_argument(ctx);
+	if (!err)
+		err = gate ? rules_gate(ctx) : rules_desk(ctx);
+	if (!err) /* a tree of comparisons instead of one after another */
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+#endif

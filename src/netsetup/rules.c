@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * rules.c - runs iptables/durward-rules and writes the parameters it reads.
+ *
+ * Owns: nothing after return. Thread: any. Fails: 0 or -errno; the script's failure by struct rules_result.
+ * See: posix_spawn(3). The script gets a process group of its own, so that a stuck one dies with its children.
+ */
+#include "netsetup/rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+static void add_ports(struct strbuf *b, const char *key, const struct port_set *s)
+{
+	strbuf_fmt(b, "%s ", key);
+	for (uint8_t i = 0; i < s->n && i < SETTING_PORTS; i++) {
+		strbuf_fmt(b, "%s%u", i ? "," : "", s->r[i].first);
+		if (s->r[i].last != s->r[i].first)
+			strbuf_fmt(b, "-%u", s->r[i].last);
+	}
+	strbuf_str(b, s->n ? "\n" : "none\n");
+}
+
+int rules_params_write(const char *path, const struct rules_params *p)
+{
+	const struct settings *s = p->settings;
+	struct strbuf b = {0};
+	int err;
+
+	strbuf_fmt(&b, "mark-mask 0x%08" PRIx32 "\n", s->mark_mask);
+	strbuf_fmt(&b, "queue-first %" PRIu32 "\nqueues %" PRIu32 "\n", s->queue_first, p->queues);
+	strbuf_fmt(&b, "listen-port %" PRIu32 "\n", s->listen_port);
+	add_ports(&b, "inspect-tcp", &s->inspect_tcp);
+	add_ports(&b, "inspect-udp", &s->inspect_udp);
+	add_ports(&b, "proxy-tcp", &s->proxy_tcp);
+	strbuf_fmt(&b, "client-interfaces %s\n", p->client_interfaces);
+	strbuf_fmt(&b, "catch-all %s\n", p->catch_all ? "yes" : "no");
+	strbuf_fmt(&b, "fail %s\n", p->fail_open ? "open" : "closed");
+	err = b.failed ? -ENOMEM : file_write_atomic(path, slice_of(b.s, b.n), 0644);
+	strbuf_fini(&b);
+	return err;
+}
+
+static const char *verb_word(enum rules_verb verb)
+{
+	switch (verb) {
+	case RULES_VERB_UP:
+		return "up";
+	case RULES_VERB_DOWN:
+		return "down";
+	case RULES_VERB_FAILED:
+		return "failed";
+	case RULES_VERB_STATUS:
+		return "status";
+	case RULES_VERB_PRINT:
+		return "print";
+	}
+	return "status";
+}
+
+/* Default signals, nothing blocked, a process group of its own. */
+static int spawn_attributes(posix_spawnattr_t *attr)
+{
+	sigset_t none, all;
+	int err;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	err = posix_spawnattr_setsigmask(attr, &none);
+	if (!err)
+		err = posix_spawnattr_setsigdefault(attr, &all);
+	if (!err)
+		err = posix_spawnattr_setpgroup(attr, 0);
+	if (!err)
+		err = posix_spawnattr_setflags(attr,
+			POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	return -err;
+}
+
+static int spawn(const char *script, const char *verb, const char *params, int out, pid_t *pid)
+{
+	char *argv[] = {(char *)script, (char *)verb, (char *)params, NULL};
+	char *envp[] = {(char *)"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+		(char *)"LC_ALL=C", NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	int err;
+
+	if ((err = posix_spawn_file_actions_init(&files)))
+		return -err;
+	if ((err = posix_spawnattr_init(&attr))) {
+		posix_spawn_file_actions_destroy(&files);
+		return -err;
+	}
+	err = -spawn_attributes(&attr);
+	if (!err)
+		err = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(&files, out, 1);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(&files, out, 2);
+	if (!err)
+		err = posix_spawn(pid, script, &files, &attr, argv, envp);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return -err;
+}
+
+/* Keeps the last RULES_TAIL - 1 bytes. */
+static void keep_tail(struct rules_result *r, size_t *have, const char *p, size_t n)
+{
+	const size_t room = RULES_TAIL - 1;
+
+	if (n > room) {
+		p += n - room;
+		n = room;
+	}
+	if (*have + n > room) {
+		size_t drop = *have + n - room;
+
+		memmove(r->tail, r->tail + drop, *have - drop);
+		*have -= drop;
+	}
+	memcpy(r->tail + *have, p, n);
+	*have += n;
+	r->tail[*have] = 0;
+}
+
+/* Reads until the script and all it started closed the pipe: 0, or -ETIMEDOUT. */
+static int collect(int fd, uint64_t due_ms, struct rules_result *r)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	size_t have = 0;
+	char buf[1024];
+
+	for (;;) {
+		uint64_t now = clock_mono_ms();
+		ssize_t n;
+
+		if (now >= due_ms)
+			return -ETIMEDOUT;
+		if (poll(&pfd, 1, (int)(due_ms - now)) <= 0)
+			continue; /* EINTR, or time is up */
+		n = read(fd, buf, sizeof buf);
+		if (n > 0)
+			keep_tail(r, &have, buf, (size_t)n);
+		else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			return 0;
+	}
+}
+
+static int reap(pid_t pid, bool killed)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (killed)
+		return 124;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int rules_run(const char *script, enum rules_verb verb, const char *params_path,
+	uint32_t timeout_ms, struct rules_result *out)
+{
+	uint64_t due = clock_mono_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+	bool killed = false;
+	int p[2], err;
+	pid_t pid;
+
+	*out = (struct rules_result){0};
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	err = spawn(script, verb_word(verb), params_path, p[1], &pid);
+	close(p[1]);
+	if (!err) {
+		if (collect(p[0], due, out) < 0) {
+			killed = true;
+			kill(-pid, SIGKILL);
+		}
+		out->status = reap(pid, killed);
+		if (out->status < 0)
+			err = out->status;
+	}
+	close(p[0]);
+	return err;
+}

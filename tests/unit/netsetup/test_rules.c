@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_rules.c - the parameter file, and running a script.
+ */
+#include "netsetup/rules.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/durward-rules.XXXXXX";
+
+static int enter(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	unlink("params");
+	unlink("script");
+	return rmdir(folder);
+}
+
+static void script(const char *body)
+{
+	struct strbuf b = {0};
+
+	strbuf_fmt(&b, "#!/bin/sh\n%s\n", body);
+	assert_int_equal(file_write_atomic("script", slice_of(b.s, b.n), 0755), 0);
+	strbuf_fini(&b);
+}
+
+static void parameters_are_lines(void **state)
+{
+	struct settings s = {.mark_mask = 0xff000000,
+		.queue_first = 4400,
+		.listen_port = 4480,
+		.inspect_tcp = {.r = {{443, 443}, {8000, 8010}}, .n = 2},
+		.inspect_udp = {.r = {{443, 443}}, .n = 1}};
+	struct rules_params p = {
+		.settings = &s, .queues = 2, .client_interfaces = "lan0 lan1", .catch_all = true};
+	struct strbuf b = {0};
+
+	(void)state;
+	assert_int_equal(rules_params_write("params", &p), 0);
+	assert_int_equal(file_read("params", 4096, &b), 0);
+	assert_string_equal(strbuf_text(&b), "mark-mask 0xff000000\n"
+					     "queue-first 4400\n"
+					     "queues 2\n"
+					     "listen-port 4480\n"
+					     "inspect-tcp 443,8000-8010\n"
+					     "inspect-udp 443\n"
+					     "proxy-tcp none\n"
+					     "client-interfaces lan0 lan1\n"
+					     "catch-all yes\n"
+					     "fail closed\n");
+	strbuf_fini(&b);
+}
+
+static void a_script_is_heard(void **state)
+{
+	struct rules_result r;
+
+	(void)state;
+	script("echo \"$1 $2 $HOME\"; echo bad >&2; exit 3");
+	assert_int_equal(rules_run("./script", RULES_VERB_FAILED, "params", 5000, &r), 0);
+	assert_int_equal(r.status, 3);
+	assert_string_equal(r.tail, "failed params \nbad\n");
+	script("env | grep -vE '^(PWD|SHLVL|_|PATH|LC_ALL|OLDPWD)=' ; kill -9 $$");
+	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 5000, &r), 0);
+	assert_int_equal(r.status, 128 + 9);
+	assert_string_equal(r.tail, "");
+}
+
+static void only_the_last_words_are_kept(void **state)
+{
+	struct rules_result r;
+
+	(void)state;
+	script("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
+	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 20000, &r), 0);
+	assert_int_equal(strlen(r.tail), RULES_TAIL - 1);
+	assert_string_equal(r.tail + strlen(r.tail) - 10, "line 1999\n");
+}
+
+static void a_stuck_script_is_killed_with_its_children(void **state)
+{
+	struct rules_result r;
+	uint64_t start = clock_mono_ms();
+
+	(void)state;
+	script("echo waiting; sleep 60 & sleep 60");
+	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 200, &r), 0);
+	assert_int_equal(r.status, 124);
+	assert_string_equal(r.tail, "waiting\n");
+	assert_true(clock_mono_ms() - start < 5000);
+}
+
+static void no_script_is_an_error(void **state)
+{
+	struct rules_result r;
+
+	(void)state;
+	assert_int_equal(rules_run("./none", RULES_VERB_UP, "params", 200, &r), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parameters_are_lines),
+		cmocka_unit_test(a_script_is_heard),
+		cmocka_unit_test(only_the_last_words_are_kept),
+		cmocka_unit_test(a_stuck_script_is_killed_with_its_children),
+		cmocka_unit_test(no_script_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("rules", tests, enter, leave);
+}
