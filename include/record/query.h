@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * query.h - reading the events' database.
  *
- * Owns: its read-only connection. Thread: any, calls are serialised inside. Fails: 0 or -errno (-ENOENT: no database).
+ * Owns: nothing but a path. Thread: any. Fails: 0 or -errno (-ENOENT: no database; -ETIMEDOUT: it took too long, each()
+ * was called for what was found).
  */
 #ifndef RECORD_QUERY_H
 #define RECORD_QUERY_H

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * store.c - the events' database, its writer.
+ *
+ *   event    one row a decision; texts that repeat (rule, because, list, device) are numbers into
+ *   text     each distinct text once
+ *   seen     one row a device: last address, name, counts; so that the list of devices costs no scan
+ *
+ * Owns: one connection and its statements. Thread: one. Fails: -errno, and a batch is lost as a whole, never in part.
+ */
+#include "record/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "sql_int.h"
+
+enum { SCHEMA_VERSION = 1, TEXT_CACHE = 1024, PRUNE_BITE = 5000, SEEN_MAX = 10000 };
+
+static const struct sql_kind kind = {
+	.version = SCHEMA_VERSION,
+	.pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=FAST;"
+		   "PRAGMA journal_size_limit=16777216; PRAGMA foreign_keys=OFF;"
+		   "PRAGMA trusted_schema=OFF",
+	.schema =
+		"CREATE TABLE event(id INTEGER PRIMARY KEY, wall_ms INTEGER, action INTEGER, by "
+		"INTEGER,"
+		" refuse INTEGER, tcp_instead INTEGER, device INTEGER, mac BLOB, src BLOB, sport "
+		"INTEGER,"
+		" dst BLOB, dport INTEGER, proto INTEGER, path INTEGER, app INTEGER, kind INTEGER,"
+		" source INTEGER, odd INTEGER, ech INTEGER, name TEXT, alpn TEXT, rule_line "
+		"INTEGER,"
+		" rule INTEGER, because INTEGER, list INTEGER, list_line INTEGER, watch_line "
+		"INTEGER,"
+		" watch_action INTEGER, watch INTEGER, revision INTEGER, until_s INTEGER,"
+		" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER);"
+		"CREATE INDEX event_device ON event(device);"
+		"CREATE INDEX event_wall ON event(wall_ms);"
+		"CREATE TABLE text(id INTEGER PRIMARY KEY, s TEXT UNIQUE NOT NULL);"
+		"CREATE TABLE seen(key BLOB PRIMARY KEY, addr BLOB, mac BLOB, name TEXT,"
+		" first_ms INTEGER, last_ms INTEGER, allowed INTEGER, blocked INTEGER) WITHOUT "
+		"ROWID;",
+};
+
+enum statement { INSERT_EVENT, END_EVENT, ADD_TEXT, FIND_TEXT, SEE, PRUNE, PRUNE_SEEN, STATEMENTS };
+static const char *const statements[STATEMENTS] = {
+	[INSERT_EVENT] =
+		"INSERT OR REPLACE INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[END_EVENT] = "UPDATE event SET ended=1, up=?, down=?, duration=? WHERE id=?",
+	[ADD_TEXT] = "INSERT OR IGNORE INTO text(s) VALUES(?)",
+	[FIND_TEXT] = "SELECT id FROM text WHERE s=?",
+	[SEE] = "INSERT INTO seen VALUES(?1,?2,?3,?4,?5,?5,?6,?7) ON CONFLICT(key) DO UPDATE SET "
+		"addr=?2, mac=?3, name=?4, last_ms=max(last_ms,?5), allowed=allowed+?6, "
+		"blocked=blocked+?7",
+	[PRUNE] = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1) AND "
+		  "(id<=?2 OR wall_ms<?3)",
+	[PRUNE_SEEN] =
+		"DELETE FROM seen WHERE last_ms < (SELECT last_ms FROM seen ORDER BY last_ms "
+		"DESC LIMIT 1 OFFSET ?1)",
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *st[STATEMENTS];
+	struct store_limits limits;
+	uint64_t last_id;
+	struct {
+		uint64_t hash;
+		int64_t id; /* 0 = empty */
+	} cache[TEXT_CACHE];
+	char trouble[128];
+};
+
+static int find_last_id(struct store *s)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(s->db, "SELECT coalesce(max(id),0) FROM event", -1, &st, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		s->last_id = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return sql_error(rc);
+}
+
+int store_open(const char *path, struct store_limits limits, struct store **out)
+{
+	struct store *s = calloc(1, sizeof *s);
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	s->limits = limits;
+	rc = sql_open(path, &kind, &s->db);
+	for (int i = 0; rc == 0 && i < STATEMENTS; i++)
+		rc = sql_error(sqlite3_prepare_v3(
+			s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL));
+	if (rc == 0)
+		rc = find_last_id(s);
+	if (rc < 0) {
+		store_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(s->st[i]);
+	sqlite3_close(s->db);
+	free(s);
+}
+
+uint64_t store_last_id(const struct store *s)
+{
+	return s->last_id;
+}
+
+const char *store_trouble(const struct store *s)
+{
+	return s->trouble;
+}
+
+/* The number of a text, made when new; 0 for "". */
+static int number_text(struct store *s, const char *text, int64_t *id)
+{
+	size_t n = strlen(text);
+	uint64_t h = hash_fnv(text, n, HASH_FNV_START);
+	size_t slot = h % TEXT_CACHE;
+	int rc;
+
+	*id = 0;
+	if (n == 0)
+		return 0;
+	if (s->cache[slot].hash == h && s->cache[slot].id) {
+		*id = s->cache[slot].id;
+		return 0;
+	}
+	sql_bind_text(s->st[ADD_TEXT], 1, text);
+	rc = sql_run(s->st[ADD_TEXT]);
+	if (rc < 0)
+		return rc;
+	sql_bind_text(s->st[FIND_TEXT], 1, text);
+	rc = sqlite3_step(s->st[FIND_TEXT]);
+	if (rc == SQLITE_ROW)
+		*id = sqlite3_column_int64(s->st[FIND_TEXT], 0);
+	sqlite3_reset(s->st[FIND_TEXT]);
+	s->cache[slot].hash = h;
+	s->cache[slot].id = *id;
+	return sql_error(rc);
+}
+
+struct texts {
+	int64_t device, rule, because, list, watch;
+};
+
+static void bind_flow(sqlite3_stmt *st, const struct flow *f)
+{
+	if (f->has_mac)
+		sqlite3_bind_blob(st, 8, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 9, f->src.b, sizeof f->src.b, SQLITE_STATIC);
+	sqlite3_bind_int(st, 10, f->sport);
+	sqlite3_bind_blob(st, 11, f->dst.b, sizeof f->dst.b, SQLITE_STATIC);
+	sqlite3_bind_int(st, 12, f->dport);
+	sqlite3_bind_int(st, 13, f->proto);
+	sqlite3_bind_int(st, 14, f->path);
+}
+
+static void bind_ident(sqlite3_stmt *st, const struct ident *i)
+{
+	sqlite3_bind_int(st, 15, i->app);
+	sqlite3_bind_int(st, 16, i->kind);
+	sqlite3_bind_int(st, 17, i->source);
+	sqlite3_bind_int(st, 18, i->odd);
+	sqlite3_bind_int(st, 19, i->ech);
+	sql_bind_text(st, 20, i->name);
+	sql_bind_text(st, 21, i->alpn);
+}
+
+static void bind_verdict(sqlite3_stmt *st, const struct verdict *v, const struct texts *t)
+{
+	sqlite3_bind_int(st, 3, v->action);
+	sqlite3_bind_int(st, 4, v->by);
+	sqlite3_bind_int(st, 5, v->refuse);
+	sqlite3_bind_int(st, 6, v->tcp_instead);
+	sqlite3_bind_int64(st, 7, t->device);
+	sqlite3_bind_int64(st, 22, v->rule_line);
+	sqlite3_bind_int64(st, 23, t->rule);
+	sqlite3_bind_int64(st, 24, t->because);
+	sqlite3_bind_int64(st, 25, t->list);
+	sqlite3_bind_int64(st, 26, v->list_line);
+	sqlite3_bind_int64(st, 27, v->watch_line);
+	sqlite3_bind_int(st, 28, v->watch_action);
+	sqlite3_bind_int64(st, 29, t->watch);
+	sqlite3_bind_int64(st, 30, v->revision);
+	sqlite3_bind_int64(st, 31, (int64_t)v->until_s);
+}
+
+static int insert(struct store *s, const struct row *r)
+{
+	sqlite3_stmt *st = s->st[INSERT_EVENT];
+	struct texts t;
+	int rc = number_text(s, r->device, &t.device);
+
+	if (rc == 0)
+		rc = number_text(s, r->rule, &t.rule);
+	if (rc == 0)
+		rc = number_text(s, r->because, &t.because);
+	if (rc == 0)
+		rc = number_text(s, r->list, &t.list);
+	if (rc == 0)
+		rc = number_text(s, r->watch, &t.watch);
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(st, 1, (int64_t)r->id);
+	sqlite3_bind_int64(st, 2, (int64_t)r->event.wall_ms);
+	bind_verdict(st, &r->event.verdict, &t);
+	bind_flow(st, &r->event.flow);
+	bind_ident(st, &r->event.ident);
+	sqlite3_bind_int(st, 32, r->ended);
+	sqlite3_bind_int64(st, 33, (int64_t)r->event.bytes_up);
+	sqlite3_bind_int64(st, 34, (int64_t)r->event.bytes_down);
+	sqlite3_bind_int64(st, 35, r->event.duration_ms);
+	return sql_run(st);
+}
+
+static int see(struct store *s, const struct row *r)
+{
+	sqlite3_stmt *st = s->st[SEE];
+	const struct flow *f = &r->event.flow;
+
+	if (f->has_mac) {
+		sqlite3_bind_blob(st, 1, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
+		sqlite3_bind_blob(st, 3, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
+	} else {
+		sqlite3_bind_blob(st, 1, f->src.b, sizeof f->src.b, SQLITE_STATIC);
+	}
+	sqlite3_bind_blob(st, 2, f->src.b, sizeof f->src.b, SQLITE_STATIC);
+	sql_bind_text(st, 4, r->device);
+	sqlite3_bind_int64(st, 5, (int64_t)r->event.wall_ms);
+	sqlite3_bind_int(st, 6, r->event.verdict.action == ACTION_ALLOW);
+	sqlite3_bind_int(st, 7, r->event.verdict.action == ACTION_BLOCK);
+	return sql_run(st);
+}
+
+static int end(struct store *s, const struct store_end *e)
+{
+	sqlite3_stmt *st = s->st[END_EVENT];
+
+	sqlite3_bind_int64(st, 1, (int64_t)e->bytes_up);
+	sqlite3_bind_int64(st, 2, (int64_t)e->bytes_down);
+	sqlite3_bind_int64(st, 3, e->duration_ms);
+	sqlite3_bind_int64(st, 4, (int64_t)e->row_id);
+	return sql_run(st);
+}
+
+static void say_trouble(struct store *s, int rc)
+{
+	s->trouble[0] = 0;
+	if (rc < 0)
+		snprintf(s->trouble, sizeof s->trouble, "events are not recorded: %s",
+			strerror(-rc));
+}
+
+int store_write(struct store *s, const struct row *rows, size_t n_rows,
+	const struct store_end *ends, size_t n_ends)
+{
+	int rc = sql_exec(s->db, "BEGIN IMMEDIATE");
+
+	for (size_t i = 0; rc == 0 && i < n_rows; i++) {
+		rc = insert(s, &rows[i]);
+		if (rc == 0)
+			rc = see(s, &rows[i]);
+	}
+	for (size_t i = 0; rc == 0 && i < n_ends; i++)
+		rc = end(s, &ends[i]);
+	if (rc == 0)
+		rc = sql_exec(s->db, "COMMIT");
+	if (rc < 0) {
+		if (!sqlite3_get_autocommit(s->db))
+			sql_exec(s->db, "ROLLBACK");
+		memset(s->cache, 0, sizeof s->cache); /* its numbers may have been rolled back */
+	} else if (n_rows) {
+		s->last_id = rows[n_rows - 1].id;
+	}
+	say_trouble(s, rc);
+	return rc;
+}
+
+int store_prune(struct store *s, uint64_t now_wall_ms)
+{
+	uint64_t age = (uint64_t)s->limits.days * 86400000u;
+	sqlite3_stmt *st = s->st[PRUNE];
+	int rc;
+
+	sqlite3_bind_int(st, 1, PRUNE_BITE);
+	sqlite3_bind_int64(
+		st, 2, s->last_id > s->limits.rows ? (int64_t)(s->last_id - s->limits.rows) : 0);
+	sqlite3_bind_int64(st, 3, now_wall_ms > age ? (int64_t)(now_wall_ms - age) : 0);
+	rc = sql_run(st);
+	sqlite3_bind_int(s->st[PRUNE_SEEN], 1, SEEN_MAX);
+	return rc < 0 ? rc : sql_run(s->st[PRUNE_SEEN]);
+}
