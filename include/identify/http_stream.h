@@ -7,8 +7,10 @@
  *   SWITCHED what follows s->pos is another protocol (CONNECT, Upgrade): identify afresh, or relay
  *   BAD      out->ident is EVASIVE; nothing from s->pos on may pass; final
  *
- * Whether the server agreed to a switch need not be known: after one, bytes that begin like a request are read as a
- * request (the server may have refused), anything else is the tunnel (a server that refused answers 400 to it).
+ * Whether the server agreed to an Upgrade need not be known: bytes behind it that begin like a request are read as a
+ * request (the server may have refused), bytes that cannot begin one are the tunnel (a server that refused answers 400
+ * to them). CONNECT is SWITCHED at once. HTTP/2's preface is EVASIVE wherever it comes, so `Upgrade: h2c` is a request
+ * like any other and becomes no tunnel.
  *
  * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 9112 6, 7, 9.
  */
@@ -41,5 +43,7 @@ struct http_stream {
 void http_stream_init(struct http_stream *s, uint32_t limit);
 /* bytes: from stream offset s->pos on. *out is set for REQUEST and BAD; its slices point into bytes. */
 enum http_step http_stream_next(struct http_stream *s, struct slice bytes, struct http_head *out);
+/* The server agreed to the last request's switch (101, or 2xx to CONNECT): what follows is a tunnel, whatever it looks like. */
+void http_stream_switched(struct http_stream *s);
 
 #endif

@@ -9,7 +9,8 @@
  *
  *   WAIT    nothing new before the stream has s->need bytes (calls before that cost nothing). Bytes before s->pos may be
  *           passed on and forgotten (they belong to what was reported). For TLS after its result s->pos stands behind the
- *           hello, and the records that follow are watched for a second one (HelloRetryRequest, renegotiation).
+ *           hello, and the records that follow are watched for a second one (HelloRetryRequest, renegotiation). Behind
+ *           an HTTP CONNECT identification begins afresh: the inner TLS or HTTP gives results of its own.
  *   RESULT  r is set: TLS one (and one more, EVASIVE NAME_CHANGED, if a second hello differs), HTTP one a request, else
  *           one. A result of kind EVASIVE or NOT_PROTO is the last.
  *   DONE    nothing more will be said: TLS is encrypted now, or a tunnel is open, or the last result was final.
@@ -36,24 +37,25 @@ struct stream_ident {
 	uint32_t limit;
 	uint8_t state;	    /* private */
 	uint8_t app;	    /* enum app_proto, as far as known */
-	bool second;	    /* private: the hello now read is not the first */
+	bool retry;	    /* the server asked for a second hello */
+	bool ccs;	    /* private: a change of cipher was seen behind the hello */
 	struct ident first; /* TLS: the first hello's */
 	struct http_stream http;
 };
 
 struct identify_result {
 	struct ident ident; /* packet is 0: the caller's to set */
-	uint64_t
-		safe_to; /* stream offset: if this result is allowed, bytes before it may be passed on */
-	struct slice
-		raw; /* the name as sent (SNI, Host, CONNECT or SOCKS target), p NULL = none; valid until the next call */
+	/* stream offset: if this result is allowed, bytes before it may be passed on; UINT64_MAX = all */
+	uint64_t safe_to;
+	/* the name as sent (SNI, Host, CONNECT or SOCKS target), p NULL = none; valid until the next call */
+	struct slice raw;
 	struct http_head http; /* ident.app HTTP: method, target and so on, same validity */
 	uint16_t records;      /* TLS: over how many records */
 	struct slice alpn;     /* TLS: as in struct tls_hello */
 };
 
-void stream_ident_init(
-	struct stream_ident *s, uint32_t limit); /* limit: bytes of one hello or head */
+/* limit: bytes of one hello or head */
+void stream_ident_init(struct stream_ident *s, uint32_t limit);
 
 /* bytes: the client's, without a gap, from stream offset `offset` <= s->pos on. scratch: TLS_SCRATCH bytes, may be shared
  * by all flows of a thread. */
@@ -62,5 +64,7 @@ enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, st
 
 /* The server answered: SERVER_HELLO or SERVER_ALERT ends the watch for a second hello (next() says DONE). */
 void stream_ident_server(struct stream_ident *s, enum server_says what);
+/* The server agreed to an Upgrade (101): what follows is a tunnel. Need not be called (identify/http_stream.h). */
+void stream_ident_switched(struct stream_ident *s);
 
 #endif

@@ -237,8 +237,9 @@ static enum parse read_v6(struct slice ip, struct packet *out)
 		if (!cursor_ok(&c))
 			return PARSE_INVALID;
 	}
-	out->ip_len = (uint16_t)(c.p - ip.p);
-	return read_upper(slice_of(c.p, (size_t)(c.end - c.p)), out);
+	size_t header = ip.n - cursor_left(&c);
+	out->ip_len = (uint16_t)header;
+	return read_upper(slice_of(ip.p + header, ip.n - header), out);
 }
 
 enum parse packet_parse(struct slice ip, struct packet *out)

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * http_head.c - reads the head of one HTTP/1 request.
+ *
+ * First the extent (scan: where is the empty line, is there a NUL or a bare CR), then the request line, then each
+ * header line. What servers read in one way only is judged by its Host; what they read in different ways is EVASIVE.
+ *
+ * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID.
+ * See: identify/http_head.h.
+ */
+#include "identify/http_head.h"
+
+#include <strings.h>
+
+#include "model/hostname.h"
+
+enum { EMPTY_LINES_MAX = 16, METHOD_MAX = 64 };
+
+struct head {
+	struct http_head *out;
+	unsigned hosts, lengths, codings; /* how many header lines of each */
+	bool chunked;
+	bool bad_length;
+};
+
+static void evasive(struct http_head *out, enum oddity odd)
+{
+	if (out->ident.kind == IDENT_EVASIVE)
+		return;
+	out->ident.kind = IDENT_EVASIVE;
+	out->ident.odd = odd;
+}
+
+static bool is_token(uint8_t c)
+{
+	if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+		return true;
+	return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool same(struct slice s, const char *word)
+{
+	return s.n == strlen(word) && strncasecmp((const char *)s.p, word, s.n) == 0;
+}
+
+static struct slice trim(struct slice s)
+{
+	while (s.n > 0 && is_blank(s.p[0]))
+		s = slice_of(s.p + 1, s.n - 1);
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* Cuts one line off, without its CR LF or LF. There is a LF. */
+static struct slice take_line(struct slice *in)
+{
+	const uint8_t *lf = memchr(in->p, '\n', in->n);
+	struct slice line = slice_of(in->p, (size_t)(lf - in->p));
+
+	*in = slice_of(lf + 1, in->n - line.n - 1);
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+/* Empty lines before the request. OK: *from is the first byte that is none of them. */
+static enum parse skip_empty(struct slice in, size_t *from)
+{
+	size_t i = 0, lines = 0;
+
+	while (i < in.n && (in.p[i] == '\r' || in.p[i] == '\n')) {
+		if (in.p[i] == '\r') {
+			if (i + 1 == in.n)
+				return PARSE_NEED_MORE;
+			if (in.p[++i] != '\n')
+				return PARSE_INVALID;
+		}
+		i++;
+		if (++lines > EMPTY_LINES_MAX)
+			return PARSE_INVALID;
+	}
+	*from = i;
+	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
+}
+
+/* Searches the head's end from *scanned on. OK: *end is one past the empty line. INVALID: a NUL or a bare CR at *end. */
+static enum parse scan(struct slice in, size_t from, size_t *scanned, size_t *end)
+{
+	size_t i;
+
+	for (i = *scanned > from ? *scanned : from; i < in.n; i++) {
+		uint8_t c = in.p[i];
+
+		*end = i + 1;
+		if (c == '\0' || (c != '\n' && i > from && in.p[i - 1] == '\r'))
+			return PARSE_INVALID;
+		if (c != '\n')
+			continue;
+		if (i - from >= 1 && in.p[i - 1] == '\n')
+			return PARSE_OK;
+		if (i - from >= 2 && in.p[i - 1] == '\r' && in.p[i - 2] == '\n')
+			return PARSE_OK;
+	}
+	*scanned = i;
+	return PARSE_NEED_MORE;
+}
+
+static struct slice last_word(struct slice line)
+{
+	size_t i = line.n;
+
+	while (i > 0 && !is_blank(line.p[i - 1]))
+		i--;
+	return slice_of(line.p + i, line.n - i);
+}
+
+/* "HTTP/1.1" and the like: the minor version in *minor. */
+static bool read_version(struct slice word, struct http_head *out)
+{
+	if (word.n < 5 || strncasecmp((const char *)word.p, "HTTP/", 5) != 0)
+		return false;
+	if (word.n == 8 && word.p[5] == '1' && word.p[6] == '.' && word.p[7] >= '0' &&
+		word.p[7] <= '9')
+		out->minor = (uint8_t)(word.p[7] - '0');
+	else if (word.n >= 6 && word.p[5] == '2')
+		evasive(out, ODD_H2C);
+	else
+		evasive(out, ODD_BAD_REQUEST);
+	return true;
+}
+
+/* METHOD TARGET HTTP/1.x; blanks may be many, the target may hold some. HTTP/0.9: GET and a path. */
+static bool read_request_line(struct slice line, struct http_head *out)
+{
+	struct slice rest = trim(line), word;
+	size_t i = 0;
+
+	while (i < rest.n && is_token(rest.p[i]))
+		i++;
+	if (i == 0 || i == rest.n || !is_blank(rest.p[i]))
+		return false;
+	out->method = slice_of(rest.p, i);
+	rest = trim(slice_of(rest.p + i, rest.n - i));
+	for (i = 0; i < rest.n; i++)
+		if ((rest.p[i] < ' ' && rest.p[i] != '\t') || rest.p[i] == 0x7f)
+			return false;
+	word = last_word(rest);
+	if (!read_version(word, out)) {
+		bool path = rest.n > 0 && rest.p[0] == '/' && word.n == rest.n;
+
+		out->minor = 9;
+		out->target = rest;
+		return path && same(out->method, "GET");
+	}
+	if (is_blank(line.p[0]))
+		evasive(out, ODD_BAD_REQUEST);
+	out->target = trim(slice_of(rest.p, rest.n - word.n));
+	if (out->target.n == 0)
+		evasive(out, ODD_BAD_REQUEST);
+	return true;
+}
+
+static void read_length(struct head *h, struct slice value)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (value.n == 0 || value.n > 18)
+		h->bad_length = true;
+	for (i = 0; i < value.n && !h->bad_length; i++) {
+		if (value.p[i] < '0' || value.p[i] > '9')
+			h->bad_length = true;
+		v = v * 10 + (value.p[i] - (unsigned)'0');
+	}
+	h->lengths++;
+	h->out->length = v;
+}
+
+/* Only a list that ends in `chunked` frames a request; anything else servers read in different ways. */
+static void read_coding(struct head *h, struct slice value)
+{
+	struct slice last = value;
+	size_t i;
+
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] == ',')
+			last = trim(slice_of(value.p + i + 1, value.n - i - 1));
+	h->codings++;
+	h->chunked = same(last, "chunked");
+}
+
+static void read_upgrade(struct http_head *out, struct slice value)
+{
+	out->switch_to = same(value, "websocket") ? HTTP_SWITCH_WEBSOCKET : HTTP_SWITCH_OTHER;
+}
+
+static void read_header(struct head *h, struct slice line)
+{
+	const uint8_t *colon = memchr(line.p, ':', line.n);
+	size_t i, n = colon ? (size_t)(colon - line.p) : 0;
+	struct slice name = slice_of(line.p, n), value;
+
+	for (i = 0; i < n && is_token(line.p[i]); i++)
+		;
+	if (n == 0 || i < n) { /* folded, no colon, or a name with a blank in it */
+		evasive(h->out, ODD_BAD_REQUEST);
+		return;
+	}
+	value = trim(slice_of(line.p + n + 1, line.n - n - 1));
+	if (same(name, "Host")) {
+		if (h->hosts++ == 0)
+			h->out->host = value;
+	} else if (same(name, "Content-Length")) {
+		read_length(h, value);
+	} else if (same(name, "Transfer-Encoding")) {
+		read_coding(h, value);
+	} else if (same(name, "Upgrade")) {
+		read_upgrade(h->out, value);
+	}
+}
+
+static void judge_framing(struct head *h)
+{
+	struct http_head *out = h->out;
+
+	if (h->lengths > 1 || h->codings > 1 || (h->lengths && h->codings) || h->bad_length)
+		evasive(out, ODD_FRAMING);
+	if (h->codings && (!h->chunked || out->minor == 0))
+		evasive(out, ODD_FRAMING);
+	if (same(out->method, "CONNECT")) {
+		out->switch_to = HTTP_SWITCH_CONNECT;
+		if (h->codings || out->length > 0)
+			evasive(out, ODD_FRAMING);
+	}
+	if (h->codings)
+		out->body = HTTP_BODY_CHUNKED;
+	else if (out->length > 0)
+		out->body = HTTP_BODY_LENGTH;
+}
+
+/* The authority in the target (CONNECT, absolute-form); p NULL = there is none. */
+static struct slice target_authority(struct http_head *out)
+{
+	struct slice t = out->target;
+	size_t i, from;
+
+	if (out->switch_to == HTTP_SWITCH_CONNECT)
+		return t;
+	if (t.n == 0 || t.p[0] == '/' || t.p[0] == '*')
+		return slice_of(NULL, 0);
+	for (i = 0; i < t.n && is_token(t.p[i]); i++)
+		;
+	if (i + 3 > t.n || memcmp(t.p + i, "://", 3) != 0) {
+		evasive(out, ODD_BAD_REQUEST);
+		return slice_of(NULL, 0);
+	}
+	from = i + 3;
+	for (i = from; i < t.n && !strchr("/?#\\", t.p[i]); i++)
+		;
+	return slice_of(t.p + from, i - from);
+}
+
+static void judge_authority(struct slice authority, struct ident *id, uint16_t *port)
+{
+	switch (hostname_from_authority(authority, id->name, &id->name_len, port)) {
+	case HOSTNAME_OK:
+		id->kind = IDENT_NAME;
+		break;
+	case HOSTNAME_IP:
+		id->kind = IDENT_NONE;
+		id->odd = ODD_IP_LITERAL;
+		break;
+	case HOSTNAME_EMPTY:
+		id->kind = IDENT_NONE;
+		id->odd = ODD_NO_HOST;
+		break;
+	case HOSTNAME_BAD:
+		id->kind = IDENT_EVASIVE;
+		id->odd = memchr(authority.p, ',', authority.n) ? ODD_TWO_HOSTS : ODD_BAD_NAME;
+		break;
+	}
+}
+
+/* Keeps the name when something was odd before. */
+static void judge(struct http_head *out, struct ident id)
+{
+	id.app = APP_HTTP;
+	id.source = SOURCE_HOST;
+	if (out->ident.kind == IDENT_EVASIVE) {
+		id.kind = IDENT_EVASIVE;
+		id.odd = out->ident.odd;
+	}
+	out->ident = id;
+}
+
+static void judge_names(struct head *h)
+{
+	struct http_head *out = h->out;
+	struct slice authority = target_authority(out);
+	struct ident host = {.kind = IDENT_NONE, .odd = ODD_NO_HOST}, target = host;
+	uint16_t port = 0;
+
+	if (h->hosts > 1)
+		evasive(out, ODD_TWO_HOSTS);
+	if (h->hosts > 0)
+		judge_authority(out->host, &host, &out->port);
+	else if (out->minor >= 1 && out->minor != 9 && out->switch_to != HTTP_SWITCH_CONNECT)
+		evasive(out, ODD_NO_HOST);
+	if (!authority.p) {
+		judge(out, host);
+		return;
+	}
+	judge_authority(authority, &target, &port);
+	out->port = port;
+	if (host.kind == IDENT_EVASIVE)
+		evasive(out, host.odd);
+	else if (h->hosts > 0 && strcmp(host.name, target.name) != 0)
+		evasive(out, ODD_HOST_MISMATCH);
+	judge(out, target);
+}
+
+static enum parse give_up(struct http_head *out, size_t seen)
+{
+	evasive(out, ODD_BAD_REQUEST);
+	judge(out, (struct ident){0});
+	out->head_len = seen;
+	return PARSE_OK;
+}
+
+/* Can these bytes begin an HTTP request? Looked at until the first line is complete. */
+static enum parse looks_like_http(struct slice in)
+{
+	size_t i = 0;
+
+	while (i < in.n && is_blank(in.p[i]))
+		i++;
+	size_t from = i;
+	while (i < in.n && is_token(in.p[i]))
+		i++;
+	if (i - from > METHOD_MAX || (i < in.n && (i == from || !is_blank(in.p[i]))))
+		return PARSE_INVALID;
+	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
+}
+
+static void read_headers(struct slice head, struct http_head *out)
+{
+	struct head h = {.out = out};
+	struct slice line;
+
+	while ((line = take_line(&head)).n > 0)
+		read_header(&h, line);
+	judge_framing(&h);
+	judge_names(&h);
+}
+
+enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *out)
+{
+	size_t from = 0, end = 0;
+	const uint8_t *lf;
+	enum parse status = skip_empty(in, &from), extent;
+
+	*out = (struct http_head){0};
+	if (status != PARSE_OK)
+		return status;
+	struct slice rest = slice_of(in.p + from, in.n - from);
+	if (*scanned < from + METHOD_MAX + 2 && looks_like_http(rest) == PARSE_INVALID)
+		return PARSE_INVALID;
+	size_t before = *scanned;
+	extent = scan(in, from, scanned, &end);
+	lf = memchr(rest.p, '\n', extent == PARSE_NEED_MORE ? rest.n : end - from);
+	if (!lf)
+		return extent;
+	if (extent == PARSE_NEED_MORE && before > (size_t)(lf - in.p))
+		return extent; /* the first line was looked at before */
+	rest = slice_of(in.p + from, (extent == PARSE_NEED_MORE ? in.n : end) - from);
+	if (!read_request_line(take_line(&rest), out))
+		return PARSE_INVALID;
+	if (out->ident.odd == ODD_H2C || extent == PARSE_INVALID) {
+		return give_up(out, end);
+	}
+	if (out->minor == 9) {
+		out->head_len = (size_t)(lf + 1 - in.p);
+		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
+		return PARSE_OK;
+	}
+	if (extent == PARSE_NEED_MORE)
+		return extent;
+	out->head_len = end;
+	read_headers(rest, out);
+	return PARSE_OK;
+}
+
+enum parse http_status_parse(struct slice in, unsigned *status)
+{
+	static const char start[] = "HTTP/1.";
+	size_t i, n = sizeof(start) - 1;
+
+	for (i = 0; i < n && i < in.n; i++)
+		if (in.p[i] != (uint8_t)start[i])
+			return PARSE_INVALID;
+	for (i = n; i < n + 5 && i < in.n; i++) {
+		bool digit = in.p[i] >= '0' && in.p[i] <= '9';
+
+		if (i == n + 1 ? in.p[i] != ' ' : !digit)
+			return PARSE_INVALID;
+	}
+	if (in.n < n + 5)
+		return PARSE_NEED_MORE;
+	*status = (in.p[n + 2] - (unsigned)'0') * 100 + (in.p[n + 3] - (unsigned)'0') * 10 +
+		  (in.p[n + 4] - (unsigned)'0');
+	return PARSE_OK;
+}

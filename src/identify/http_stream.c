@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * http_stream.c - the client's side of one HTTP/1 connection.
+ *
+ *	HEAD --> (BODY | SIZE -> DATA -> DATA_END -> SIZE ... TRAILER) --> HEAD, or AFTER (Upgrade), or TUNNEL (CONNECT)
+ *
+ * Chunks are read strictly (CR LF, hexadecimal digits, no blank): what servers read in different ways is FRAMING.
+ *
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: identify/http_stream.h, RFC 9112 7.1.
+ */
+#include "identify/http_stream.h"
+
+enum state { HEAD, BODY, SIZE, DATA, DATA_END, TRAILER, AFTER, TUNNEL, FAILED };
+enum flag { DIGIT = 1, EXTENSION = 2, CR = 4 };
+enum { SIZE_LINE_MAX = 200, TRAILER_MAX = 16384, SIZE_MAX_DIGITS = 15 };
+
+void http_stream_init(struct http_stream *s, uint32_t limit)
+{
+	*s = (struct http_stream){.limit = limit};
+}
+
+void http_stream_switched(struct http_stream *s)
+{
+	if (s->switch_to != HTTP_SWITCH_NONE && s->state == AFTER)
+		s->state = TUNNEL;
+}
+
+static enum http_step bad(struct http_stream *s, struct http_head *out, enum oddity odd)
+{
+	*out = (struct http_head){0};
+	out->ident = (struct ident){
+		.kind = IDENT_EVASIVE, .odd = odd, .app = APP_HTTP, .source = SOURCE_HOST};
+	s->state = FAILED;
+	return HTTP_BAD;
+}
+
+static void take(struct http_stream *s, struct slice *in, size_t n)
+{
+	*in = slice_of(in->p + n, in->n - n);
+	s->pos += n;
+}
+
+static uint8_t body_end(const struct http_stream *s)
+{
+	return s->switch_to == HTTP_SWITCH_NONE ? HEAD : AFTER;
+}
+
+/* BODY and DATA: bytes that are nobody's business. */
+static void skip(struct http_stream *s, struct slice *in)
+{
+	size_t n = s->left < in->n ? (size_t)s->left : in->n;
+
+	take(s, in, n);
+	s->left -= n;
+	if (s->left > 0)
+		return;
+	s->state = s->state == DATA ? DATA_END : body_end(s);
+	s->flags = 0;
+}
+
+static int hex(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One byte of a chunk's size line. */
+static bool size_byte(struct http_stream *s, uint8_t c)
+{
+	if (++s->line > SIZE_LINE_MAX)
+		return false;
+	if (s->flags & CR) {
+		s->state = s->left > 0 ? DATA : TRAILER;
+		s->flags = s->line = 0;
+		s->trailer = 0;
+		return c == '\n';
+	}
+	if (c == '\r') {
+		s->flags |= CR;
+		return s->flags & DIGIT;
+	}
+	if (s->flags & EXTENSION)
+		return c == '\t' || (c >= ' ' && c != 0x7f);
+	if (c == ';') {
+		s->flags |= EXTENSION;
+		return s->flags & DIGIT;
+	}
+	if (hex(c) < 0 || s->line > SIZE_MAX_DIGITS)
+		return false;
+	s->flags |= DIGIT;
+	s->left = s->left * 16 + (unsigned)hex(c);
+	return true;
+}
+
+static bool data_end_byte(struct http_stream *s, uint8_t c)
+{
+	if (!(s->flags & CR)) {
+		s->flags |= CR;
+		return c == '\r';
+	}
+	s->state = SIZE;
+	s->flags = s->line = 0;
+	return c == '\n';
+}
+
+/* Trailer lines until an empty one; `line` only tells empty from not. */
+static bool trailer_byte(struct http_stream *s, uint8_t c)
+{
+	if (++s->trailer > TRAILER_MAX || c == 0)
+		return false;
+	if (s->flags & CR) {
+		s->flags = 0;
+		if (s->line == 0)
+			s->state = body_end(s);
+		s->line = 0;
+		return c == '\n';
+	}
+	if (c == '\r')
+		s->flags |= CR;
+	else
+		s->line = 1;
+	return c != '\n';
+}
+
+static bool framing_byte(struct http_stream *s, uint8_t c)
+{
+	switch (s->state) {
+	case SIZE:
+		return size_byte(s, c);
+	case DATA_END:
+		return data_end_byte(s, c);
+	default:
+		return trailer_byte(s, c);
+	}
+}
+
+static enum http_step read_head(struct http_stream *s, struct slice in, struct http_head *out)
+{
+	switch (http_head_parse(in, &s->scanned, out)) {
+	case PARSE_NEED_MORE:
+		return in.n >= s->limit ? bad(s, out, ODD_TOO_LARGE) : HTTP_WAIT;
+	case PARSE_INVALID:
+		if (s->count > 0)
+			return bad(s, out, ODD_BAD_REQUEST);
+		s->state = FAILED;
+		return HTTP_NOT_HTTP;
+	case PARSE_OK:
+		break;
+	}
+	if (out->ident.kind == IDENT_EVASIVE) {
+		s->state = FAILED;
+		return HTTP_BAD;
+	}
+	if (out->head_len > s->limit)
+		return bad(s, out, ODD_TOO_LARGE);
+	s->pos += out->head_len;
+	s->scanned = 0;
+	s->count++;
+	s->switch_to = out->switch_to;
+	s->left = out->body == HTTP_BODY_LENGTH ? out->length : 0;
+	s->flags = s->line = 0;
+	if (out->switch_to == HTTP_SWITCH_CONNECT)
+		s->state = TUNNEL;
+	else if (out->body == HTTP_BODY_CHUNKED)
+		s->state = SIZE;
+	else
+		s->state = s->left > 0 ? BODY : body_end(s);
+	return HTTP_REQUEST;
+}
+
+/* The first byte behind an Upgrade: a request's, or one that no request begins with? */
+static void after_switch(struct http_stream *s, uint8_t c)
+{
+	bool text = (c >= ' ' && c < 0x7f) || c == '\t' || c == '\r' || c == '\n';
+
+	s->state = text ? HEAD : TUNNEL;
+}
+
+enum http_step http_stream_next(struct http_stream *s, struct slice in, struct http_head *out)
+{
+	while (in.n > 0 || s->state == TUNNEL) {
+		switch (s->state) {
+		case HEAD:
+			return read_head(s, in, out);
+		case BODY:
+		case DATA:
+			skip(s, &in);
+			break;
+		case AFTER:
+			after_switch(s, in.p[0]);
+			break;
+		case TUNNEL:
+			return HTTP_SWITCHED;
+		case FAILED:
+			return bad(s, out, ODD_BAD_REQUEST);
+		default:
+			if (!framing_byte(s, in.p[0]))
+				return bad(s, out, ODD_FRAMING);
+			take(s, &in, 1);
+		}
+	}
+	return HTTP_WAIT;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * identify.c - the facade: where is this TCP connection going?
+ *
+ *	START --> HELLO --> WATCH --> OVER          TLS
+ *	      --> REQUESTS (--> START behind CONNECT) --> OVER     HTTP
+ *	      --> OVER                              anything else, and whatever is final
+ *
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step and kind. See: identify/identify.h.
+ */
+#include "identify/identify.h"
+
+#include "identify_int.h"
+
+enum state { START, HELLO, WATCH, REQUESTS, OVER };
+
+struct look {
+	struct stream_ident *s;
+	struct slice in; /* from s->pos on */
+	uint8_t *scratch;
+	struct identify_result *out;
+};
+
+void stream_ident_init(struct stream_ident *s, uint32_t limit)
+{
+	*s = (struct stream_ident){.limit = limit, .state = START};
+	http_stream_init(&s->http, limit);
+}
+
+void stream_ident_server(struct stream_ident *s, enum server_says what)
+{
+	if (what == SERVER_RETRY)
+		s->retry = true;
+	if (s->state == WATCH && (what == SERVER_HELLO || what == SERVER_ALERT))
+		s->state = OVER;
+}
+
+void stream_ident_switched(struct stream_ident *s)
+{
+	http_stream_switched(&s->http);
+}
+
+static enum identify_step wait_for(struct stream_ident *s, uint64_t need)
+{
+	s->need = need;
+	return IDENTIFY_WAIT;
+}
+
+/* The last result: what follows it is nobody's business, if it is allowed. */
+static enum identify_step last(struct look *l, enum ident_kind kind, enum oddity odd)
+{
+	l->out->ident.kind = kind;
+	l->out->ident.odd = odd;
+	l->out->ident.app = kind == IDENT_NOT_PROTO ? APP_UNKNOWN : l->s->app;
+	l->out->safe_to = UINT64_MAX;
+	l->s->state = OVER;
+	return IDENTIFY_RESULT;
+}
+
+/* Is it the same site, or the same absence of one? */
+static bool same_site(const struct ident *a, const struct ident *b)
+{
+	return a->kind == b->kind && a->name_len == b->name_len &&
+	       memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+static void fill_hello(struct look *l, enum parse status, const struct tls_hello *h)
+{
+	tls_hello_ident(status, h, APP_TLS, SOURCE_SNI, &l->out->ident);
+	l->out->raw = h->name;
+	l->out->alpn = h->alpn;
+}
+
+static enum identify_step first_hello(
+	struct look *l, enum parse status, const struct tls_hello *h, size_t used)
+{
+	struct stream_ident *s = l->s;
+
+	fill_hello(l, status, h);
+	if (l->out->ident.kind == IDENT_EVASIVE)
+		return last(l, IDENT_EVASIVE, l->out->ident.odd);
+	s->first = l->out->ident;
+	s->pos += used;
+	s->state = WATCH;
+	l->out->safe_to = s->pos;
+	return IDENTIFY_RESULT;
+}
+
+static enum identify_step read_hello(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	struct tls_message m;
+	struct tls_hello h;
+	enum parse status = tls_record_join(l->in, l->scratch, &m);
+
+	l->out->records = m.records;
+	if (status == PARSE_INVALID)
+		return last(l, m.odd == ODD_NOT_KNOWN ? IDENT_NOT_PROTO : IDENT_EVASIVE, m.odd);
+	if (status == PARSE_NEED_MORE) {
+		if (m.need > s->limit)
+			return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
+		/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
+		return wait_for(s, s->pos + (l->in.n < TLS_HEADER + 1 ? l->in.n + 1 : m.need));
+	}
+	status = tls_hello_parse(m.bytes, &h);
+	return first_hello(l, status, &h, m.used);
+}
+
+/* A second hello is there, or part of one. Behind a change of cipher it may be ciphertext that only looks so. */
+static enum identify_step second_hello(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	struct tls_message m;
+	struct tls_hello h;
+	enum parse status = tls_record_join(l->in, l->scratch, &m);
+	bool doubtful = s->ccs && !s->retry;
+
+	if (status == PARSE_NEED_MORE && m.need <= s->limit)
+		return wait_for(s, s->pos + m.need);
+	if (status == PARSE_OK) {
+		status = tls_hello_parse(m.bytes, &h);
+		m.odd = h.odd;
+	} else if (status == PARSE_NEED_MORE) {
+		m.odd = ODD_TOO_LARGE;
+	}
+	if (m.odd == ODD_NOT_KNOWN || (status != PARSE_OK && doubtful)) {
+		s->state = OVER;
+		return IDENTIFY_DONE;
+	}
+	if (status != PARSE_OK)
+		return last(l, IDENT_EVASIVE, m.odd);
+	fill_hello(l, status, &h);
+	if (!same_site(&l->out->ident, &s->first))
+		return last(l, IDENT_EVASIVE, ODD_NAME_CHANGED);
+	s->pos += m.used;
+	return IDENTIFY_WAIT;
+}
+
+/* One record behind the hello. WAIT with s->pos moved: go on. */
+static enum identify_step watch_record(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	const uint8_t *p = l->in.p;
+
+	if (l->in.n < TLS_HEADER + 1)
+		return wait_for(s, s->pos + TLS_HEADER + 1);
+	if (p[0] < TLS_CCS || p[0] > TLS_DATA || p[1] != 3) {
+		s->state = OVER;
+		return IDENTIFY_DONE;
+	}
+	if (p[0] == TLS_HANDSHAKE)
+		return second_hello(l);
+	s->ccs |= p[0] == TLS_CCS;
+	s->pos += TLS_HEADER + ((uint64_t)p[3] << 8 | p[4]);
+	return IDENTIFY_WAIT;
+}
+
+static enum identify_step watch(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	enum identify_step step;
+	uint64_t from;
+
+	do {
+		from = s->pos;
+		step = watch_record(l);
+		if (step != IDENTIFY_WAIT || s->pos == from)
+			return step;
+		if (s->pos - from >= l->in.n)
+			return wait_for(s, s->pos + TLS_HEADER + 1);
+		l->in = slice_of(l->in.p + (s->pos - from), l->in.n - (size_t)(s->pos - from));
+	} while (true);
+}
+
+static enum identify_step read_requests(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	struct http_head *head = &l->out->http;
+	enum http_step step;
+
+	s->http.pos = s->pos;
+	step = http_stream_next(&s->http, l->in, head);
+	s->pos = s->http.pos;
+	switch (step) {
+	case HTTP_WAIT:
+		return wait_for(s, 0);
+	case HTTP_NOT_HTTP:
+		s->app = APP_UNKNOWN;
+		return last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+	case HTTP_SWITCHED:
+		if (s->http.switch_to != HTTP_SWITCH_CONNECT)
+			s->state = OVER;
+		else
+			s->state = START;
+		return s->state == OVER ? IDENTIFY_DONE : wait_for(s, 0);
+	case HTTP_REQUEST:
+	case HTTP_BAD:
+		break;
+	}
+	l->out->ident = head->ident;
+	l->out->raw = head->switch_to == HTTP_SWITCH_CONNECT ? head->target : head->host;
+	l->out->safe_to = s->pos;
+	return step == HTTP_BAD ? last(l, IDENT_EVASIVE, head->ident.odd) : IDENTIFY_RESULT;
+}
+
+static enum identify_step sslv2(struct look *l)
+{
+	size_t used;
+
+	l->s->app = APP_TLS;
+	l->out->ident.source = SOURCE_NONE;
+	if (tls_sslv2_parse(l->in, &used) == PARSE_NEED_MORE)
+		return wait_for(l->s, l->s->pos + l->in.n + 1);
+	return last(l, IDENT_NONE, ODD_SSLV2);
+}
+
+/* What do the first bytes begin? */
+static enum identify_step start(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	size_t used;
+
+	switch (preface_parse(l->in, &l->out->raw)) {
+	case PARSE_NEED_MORE:
+		return wait_for(s, s->pos + l->in.n + 1);
+	case PARSE_OK:
+		return last(l, IDENT_EVASIVE, ODD_PROXY_PREFACE);
+	case PARSE_INVALID:
+		break;
+	}
+	if (tls_sslv2_parse(l->in, &used) != PARSE_INVALID)
+		return sslv2(l);
+	if (l->in.p[0] >= TLS_CCS && l->in.p[0] <= TLS_DATA) {
+		s->app = APP_TLS;
+		s->state = HELLO;
+		return read_hello(l);
+	}
+	s->app = APP_HTTP;
+	s->state = REQUESTS;
+	http_stream_init(&s->http, s->limit);
+	return read_requests(l);
+}
+
+static enum identify_step step_once(struct look *l)
+{
+	switch (l->s->state) {
+	case START:
+		return start(l);
+	case HELLO:
+		return read_hello(l);
+	case WATCH:
+		return watch(l);
+	case REQUESTS:
+		return read_requests(l);
+	}
+	return IDENTIFY_DONE;
+}
+
+enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, struct slice bytes,
+	uint8_t *scratch, struct identify_result *out)
+{
+	uint64_t end = offset + bytes.n;
+	struct look l = {.s = s, .scratch = scratch, .out = out};
+	enum identify_step step;
+	uint8_t before;
+
+	do {
+		if (s->state == OVER)
+			return IDENTIFY_DONE;
+		if (end < s->need || end <= s->pos)
+			return IDENTIFY_WAIT;
+		*out = (struct identify_result){0};
+		before = s->state;
+		l.in = slice_of(bytes.p + (s->pos - offset), (size_t)(end - s->pos));
+		step = step_once(&l);
+	} while (step == IDENTIFY_WAIT && before == REQUESTS && s->state == START);
+	return step;
+}

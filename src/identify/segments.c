@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * segments.c - the client's bytes in order; first copy wins, later copies are compared.
+ *
+ * In-order bytes need no bookkeeping but `contiguous`; bytes beyond a gap have one bit each in a bitmap behind the
+ * bytes, so that any pattern of holes costs the same.
+ *
+ * Owns: s->bytes. Thread: one at a time. Fails: by result. See: identify/segments.h.
+ */
+#include "identify/segments.h"
+
+#include <stdlib.h>
+
+enum { FIRST_CAP = 2048, PAD_MAX = 6 };
+
+void segments_init(struct segments *s, uint32_t first_seq, uint32_t limit)
+{
+	*s = (struct segments){.start = first_seq, .limit = limit};
+}
+
+void segments_fini(struct segments *s)
+{
+	free(s->bytes);
+	*s = (struct segments){0};
+}
+
+struct slice segments_contiguous(const struct segments *s)
+{
+	return slice_of(s->bytes, s->contiguous);
+}
+
+uint32_t segments_next_seq(const struct segments *s)
+{
+	return s->start + s->contiguous;
+}
+
+static bool bit(const struct segments *s, uint32_t i)
+{
+	return s->bytes[s->cap + i / 8] >> (i % 8) & 1;
+}
+
+static void bit_put(struct segments *s, uint32_t i, bool on)
+{
+	uint8_t *at = &s->bytes[s->cap + i / 8];
+	uint8_t mask = (uint8_t)(1u << (i % 8));
+
+	*at = (uint8_t)(on ? *at | mask : *at & ~mask);
+}
+
+static bool has(const struct segments *s, uint32_t i)
+{
+	return i < s->contiguous || (i < s->end && bit(s, i));
+}
+
+static bool grow(struct segments *s, uint32_t want)
+{
+	uint32_t cap = s->cap ? s->cap : FIRST_CAP;
+	uint8_t *fresh;
+
+	if (want <= s->cap)
+		return true;
+	while (cap < want)
+		cap *= 2;
+	fresh = calloc(1, cap + cap / 8);
+	if (!fresh)
+		return false;
+	if (s->bytes) {
+		memcpy(fresh, s->bytes, s->end);
+		memcpy(fresh + cap, s->bytes + s->cap, s->cap / 8);
+	}
+	free(s->bytes);
+	s->bytes = fresh;
+	s->cap = cap;
+	return true;
+}
+
+/* Are the bytes of [at, at + n) that were seen before the same as these? *fresh: some were not seen. */
+static bool agrees(const struct segments *s, uint32_t at, struct slice in, bool *fresh)
+{
+	size_t i, old = 0;
+
+	if (at < s->contiguous) {
+		old = s->contiguous - at < in.n ? s->contiguous - at : in.n;
+		if (memcmp(s->bytes + at, in.p, old) != 0)
+			return false;
+	}
+	*fresh = false;
+	for (i = old; i < in.n; i++) {
+		if (!has(s, at + (uint32_t)i))
+			*fresh = true;
+		else if (s->bytes[at + i] != in.p[i])
+			return false;
+	}
+	return true;
+}
+
+static void advance(struct segments *s)
+{
+	while (s->contiguous < s->end && bit(s, s->contiguous))
+		s->contiguous++;
+}
+
+/* Room is there, and what was seen before agrees. */
+static void store(struct segments *s, uint32_t at, struct slice in)
+{
+	uint32_t to = at + (uint32_t)in.n, i;
+
+	memcpy(s->bytes + at, in.p, in.n);
+	if (at <= s->contiguous) {
+		if (to > s->contiguous)
+			s->contiguous = to;
+	} else {
+		for (i = at; i < to; i++)
+			bit_put(s, i, true);
+	}
+	if (to > s->end)
+		s->end = to;
+	advance(s);
+}
+
+static bool all_zero(struct slice in)
+{
+	size_t i;
+
+	for (i = 0; i < in.n; i++)
+		if (in.p[i] != 0)
+			return false;
+	return true;
+}
+
+/* Ethernet padding that a driver counted as payload, or data? Data, once it comes again or the sender goes on behind it. */
+static bool is_pad(struct segments *s, uint32_t at, struct slice in, bool psh)
+{
+	if (psh || in.n > PAD_MAX || !all_zero(in))
+		return false;
+	if (s->pad_n == in.n && s->pad_at == at) {
+		s->pad_n = 0;
+		return false;
+	}
+	s->pad_at = at;
+	s->pad_n = (uint8_t)in.n;
+	return true;
+}
+
+/* The sender went on behind a pad: it was data. (A copy of it that differs will contradict.) */
+static void confirm_pad(struct segments *s, uint32_t at)
+{
+	static const uint8_t zeros[PAD_MAX];
+	bool fresh;
+
+	if (s->pad_n == 0 || at != s->pad_at + s->pad_n)
+		return;
+	if (agrees(s, s->pad_at, slice_of(zeros, s->pad_n), &fresh))
+		store(s, s->pad_at, slice_of(zeros, s->pad_n));
+	s->pad_n = 0;
+}
+
+static enum segments_result add_at(struct segments *s, uint32_t at, struct slice in, bool psh)
+{
+	bool fresh;
+
+	if (!grow(s, at + (uint32_t)in.n))
+		return SEGMENTS_NO_MEMORY;
+	confirm_pad(s, at);
+	if (!agrees(s, at, in, &fresh)) {
+		bool probe = in.n == 1 && at + 1 == s->contiguous;
+		bool zeros = !psh && in.n <= PAD_MAX && all_zero(in);
+
+		return probe || zeros ? SEGMENTS_PAD : SEGMENTS_CONTRADICTION;
+	}
+	if (!fresh)
+		return SEGMENTS_SAME;
+	if (is_pad(s, at, in, psh))
+		return SEGMENTS_PAD;
+	store(s, at, in);
+	return SEGMENTS_NEW;
+}
+
+enum segments_result segments_add(struct segments *s, uint32_t seq, struct slice payload, bool psh)
+{
+	int64_t at = (int32_t)(seq - s->start);
+
+	if (payload.n == 0)
+		return SEGMENTS_SAME;
+	if (at + (int64_t)payload.n <= 0)
+		return SEGMENTS_OLD;
+	if (at < 0) {
+		payload.p -= at;
+		payload.n = (size_t)((int64_t)payload.n + at);
+		at = 0;
+	}
+	if (at >= s->limit)
+		return SEGMENTS_OUTSIDE;
+	if ((uint64_t)at + payload.n > s->limit)
+		return SEGMENTS_FULL;
+	return add_at(s, (uint32_t)at, payload, psh);
+}
+
+void segments_release(struct segments *s, uint64_t upto)
+{
+	uint32_t n, i;
+
+	if (upto <= s->released)
+		return;
+	n = upto - s->released < s->contiguous ? (uint32_t)(upto - s->released) : s->contiguous;
+	if (n == 0)
+		return;
+	memmove(s->bytes, s->bytes + n, s->end - n);
+	for (i = s->contiguous; i < s->end; i++)
+		bit_put(s, i - n, bit(s, i));
+	for (i = s->end - n; i < s->end; i++)
+		bit_put(s, i, false);
+	s->start += n;
+	s->released += n;
+	s->contiguous -= n;
+	s->end -= n;
+	s->pad_n = 0;
+}

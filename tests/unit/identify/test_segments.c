@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_segments.c - the client's bytes in any order: the first copy wins, a different one is told.
+ */
+#include "identify/wire.h"
+
+#include "identify/segments.h"
+
+enum { ISN = 0xfffffff0 }; /* every test crosses the wrap of sequence numbers */
+
+static enum segments_result add(struct segments *s, uint32_t at, const char *text, bool psh)
+{
+	return segments_add(s, ISN + at, guarded(slice_str(text)), psh);
+}
+
+static void expect(const struct segments *s, const char *text)
+{
+	struct slice c = segments_contiguous(s);
+
+	if (!slice_eq(c, slice_str(text)))
+		fail_msg("\"%.*s\", not \"%s\"", (int)c.n, (const char *)c.p, text);
+	assert_int_equal(segments_next_seq(s), (uint32_t)(s->start + strlen(text)));
+}
+
+static void any_order_and_any_cut_gives_the_bytes(void **state)
+{
+	static const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+	(void)state;
+	for (size_t size = 1; size < 12; size++)
+		for (size_t stride = 1; stride < 8; stride += 2) {
+			size_t n = sizeof(text) - 1, pieces = (n + size - 1) / size;
+			struct segments s;
+
+			if (pieces % stride == 0 && stride > 1)
+				continue;
+			segments_init(&s, ISN, SEGMENTS_LIMIT);
+			for (size_t i = 0; i < pieces; i++) {
+				size_t at = (pieces - 1 - i * stride % pieces) * size;
+				size_t len = n - at < size ? n - at : size;
+
+				assert_int_equal(segments_add(&s, ISN + (uint32_t)at,
+							 slice_of(text + at, len), true),
+					SEGMENTS_NEW);
+			}
+			expect(&s, text);
+			segments_fini(&s);
+		}
+}
+
+static void copies_are_compared(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, SEGMENTS_LIMIT);
+	assert_int_equal(add(&s, 0, "host: al", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 0, "host", true), SEGMENTS_SAME);
+	assert_int_equal(add(&s, 0, "", true), SEGMENTS_SAME);
+	assert_int_equal(add(&s, 6, "bl", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 6, "allowed", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 20, "later", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 22, "tom", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 18, "xxla", true), SEGMENTS_NEW);
+	expect(&s, "host: allowed");
+	assert_int_equal(add(&s, 0, "Host: allowed.....xxlater", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 0, "host: allowed.....xxlater", true), SEGMENTS_NEW);
+	expect(&s, "host: allowed.....xxlater");
+	segments_fini(&s);
+	segments_fini(&s);
+}
+
+static void what_lies_before_the_start_is_cut_off(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, SEGMENTS_LIMIT);
+	assert_int_equal(add(&s, (uint32_t)-4, "junk", true), SEGMENTS_OLD);
+	assert_int_equal(add(&s, (uint32_t)-4, "junkreal", true), SEGMENTS_NEW);
+	expect(&s, "real");
+	segments_fini(&s);
+}
+
+static void the_window_has_an_end(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, 8);
+	assert_int_equal(add(&s, 8, "x", true), SEGMENTS_OUTSIDE);
+	assert_int_equal(add(&s, 7, "xy", true), SEGMENTS_FULL);
+	assert_int_equal(add(&s, 1, "bcdefgh", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 0x7fffffff, "x", true), SEGMENTS_OUTSIDE);
+	expect(&s, "");
+	assert_int_equal(add(&s, 0, "a", true), SEGMENTS_NEW);
+	expect(&s, "abcdefgh");
+	segments_fini(&s);
+}
+
+static void probes_and_padding_are_not_data(void **state)
+{
+	static const uint8_t zeros[8];
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, SEGMENTS_LIMIT);
+	assert_int_equal(add(&s, 0, "abcdef", true), SEGMENTS_NEW);
+	assert_int_equal(
+		segments_add(&s, ISN + 5, slice_of(zeros, 1), true), SEGMENTS_PAD); /* keep-alive */
+	assert_int_equal(add(&s, 5, "f", false), SEGMENTS_SAME);
+	assert_int_equal(segments_add(&s, ISN + 2, slice_of(zeros, 4), false), SEGMENTS_PAD);
+	assert_int_equal(
+		segments_add(&s, ISN + 2, slice_of(zeros, 4), true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(segments_add(&s, ISN + 6, slice_of(zeros, 6), false), SEGMENTS_PAD);
+	assert_int_equal(add(&s, 6, "ghi", true), SEGMENTS_NEW); /* the real bytes of that place */
+	expect(&s, "abcdefghi");
+	assert_int_equal(segments_add(&s, ISN + 9, slice_of(zeros, 7), false), SEGMENTS_NEW);
+	assert_int_equal(segments_contiguous(&s).n, 16);
+	segments_fini(&s);
+}
+
+static void a_pad_that_was_data_after_all_is_kept(void **state)
+{
+	static const uint8_t zeros[2];
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, SEGMENTS_LIMIT);
+	assert_int_equal(add(&s, 0, "a", true), SEGMENTS_NEW);
+	assert_int_equal(segments_add(&s, ISN + 1, slice_of(zeros, 2), false), SEGMENTS_PAD);
+	assert_int_equal(add(&s, 3, "b", true), SEGMENTS_NEW); /* the sender went on behind it */
+	assert_true(slice_eq(segments_contiguous(&s), slice_of("a\0\0b", 4)));
+	assert_int_equal(segments_add(&s, ISN + 1, slice_of(zeros, 2), false), SEGMENTS_SAME);
+	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), false), SEGMENTS_PAD);
+	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), false),
+		SEGMENTS_NEW); /* sent again */
+	assert_int_equal(segments_contiguous(&s).n, 5);
+	assert_int_equal(add(&s, 4, "x", true),
+		SEGMENTS_PAD); /* one byte below the next: a probe, never data */
+	assert_int_equal(add(&s, 3, "xy", true), SEGMENTS_CONTRADICTION);
+	segments_fini(&s);
+}
+
+static void released_bytes_make_room(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, 10);
+	segments_release(&s, 5);
+	assert_int_equal(add(&s, 0, "abcde", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 7, "hi", true), SEGMENTS_NEW);
+	segments_release(&s, 3);
+	segments_release(&s, 2);
+	expect(&s, "de");
+	assert_int_equal(s.released, 3);
+	assert_int_equal(add(&s, 0, "abx", true), SEGMENTS_OLD);
+	assert_int_equal(add(&s, 2, "cde", true), SEGMENTS_SAME);
+	assert_int_equal(add(&s, 2, "cDe", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 7, "hI", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 9, "jklm", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 5, "fg", true), SEGMENTS_NEW);
+	expect(&s, "defghijklm");
+	segments_release(&s, 1000); /* no more than there is */
+	assert_int_equal(s.released, 13);
+	expect(&s, "");
+	assert_int_equal(add(&s, 13, "nopqrstuvw", true), SEGMENTS_NEW);
+	expect(&s, "nopqrstuvw");
+	segments_fini(&s);
+}
+
+static void sixty_four_kilobytes_arrive_in_any_order(void **state)
+{
+	static uint8_t big[SEGMENTS_LIMIT];
+	struct segments s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(big); i++)
+		big[i] = (uint8_t)(i * 31 >> 3) | 1;
+	segments_init(&s, ISN, SEGMENTS_LIMIT);
+	for (size_t i = 0; i < sizeof(big); i += 1024) {
+		size_t at = i ^ 1024; /* neighbours change places */
+
+		assert_int_equal(
+			segments_add(&s, ISN + (uint32_t)at, slice_of(big + at, 1024), false),
+			SEGMENTS_NEW);
+	}
+	assert_true(slice_eq(segments_contiguous(&s), slice_of(big, sizeof(big))));
+	segments_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_order_and_any_cut_gives_the_bytes),
+		cmocka_unit_test(copies_are_compared),
+		cmocka_unit_test(what_lies_before_the_start_is_cut_off),
+		cmocka_unit_test(the_window_has_an_end),
+		cmocka_unit_test(probes_and_padding_are_not_data),
+		cmocka_unit_test(a_pad_that_was_data_after_all_is_kept),
+		cmocka_unit_test(released_bytes_make_room),
+		cmocka_unit_test(sixty_four_kilobytes_arrive_in_any_order),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
