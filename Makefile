@@ -85,9 +85,15 @@ deps:
 check:
 	@tests/check
 
+lab-test: all
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lab
+
+demo:
+	@tests/demo
+
 clean:
 	rm -rf build
 
-.PHONY: all unit lint deps check clean
+.PHONY: all unit lint deps check lab-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
