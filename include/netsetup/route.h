@@ -47,7 +47,7 @@ struct route_view {
 int route_view_read(struct route_view *out);
 const struct route_iface *route_view_iface(
 	const struct route_view *v, uint32_t index); /* NULL: not there */
-/* `client-interfaces auto`: up, not the loopback, holding no default route, with an address. Space-separated;
+/* `client-interfaces auto`: up, not the loopback, holding no default route, with an address beyond the link. Space-separated;
  * -ENOSPC when `size` is too small, -ENOENT when there is none. */
 int route_client_ifaces(const struct route_view *v, char *out, size_t size);
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * route_view.c - what the gateway's interfaces are: connected prefixes, and where the default routes leave.
+ *
+ * Owns: nothing; each call has its own socket. Thread: any. Fails: 0 or -errno. See: rtnetlink(7).
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "netsetup/route.h"
+
+#include "route_int.h"
+
+bool route_has_v6(void)
+{
+	char c = '0';
+	FILE *f = fopen("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "re");
+
+	if (!f)
+		return false;
+	if (fread(&c, 1, 1, f) != 1)
+		c = '1';
+	fclose(f);
+	return c == '0';
+}
+
+static struct route_iface *iface_of(struct route_view *v, uint32_t index)
+{
+	for (uint32_t i = 0; i < v->n_ifaces; i++)
+		if (v->ifaces[i].index == index)
+			return &v->ifaces[i];
+	return NULL;
+}
+
+const struct route_iface *route_view_iface(const struct route_view *v, uint32_t index)
+{
+	return iface_of((struct route_view *)v, index);
+}
+
+static void add_iface(struct nl_object *o, void *arg)
+{
+	struct rtnl_link *l = (struct rtnl_link *)o;
+	struct route_view *v = arg;
+	unsigned flags = rtnl_link_get_flags(l);
+	const char *name = rtnl_link_get_name(l);
+	struct route_iface *i;
+
+	if (v->n_ifaces == ROUTE_IFACES || !name)
+		return;
+	i = &v->ifaces[v->n_ifaces++];
+	*i = (struct route_iface){.index = (uint32_t)rtnl_link_get_ifindex(l),
+		.up = flags & IFF_UP,
+		.loopback = flags & IFF_LOOPBACK};
+	snprintf(i->name, sizeof i->name, "%s", name);
+}
+
+static bool address_of(struct nl_addr *a, struct addr *out)
+{
+	unsigned len = a ? nl_addr_get_len(a) : 0;
+
+	if (len == 4)
+		*out = addr_v4(nl_addr_get_binary_addr(a));
+	else if (len == 16)
+		*out = addr_v6(nl_addr_get_binary_addr(a));
+	return len == 4 || len == 16;
+}
+
+static void add_prefix(struct nl_object *o, void *arg)
+{
+	struct rtnl_addr *ra = (struct rtnl_addr *)o;
+	struct route_view *v = arg;
+	struct route_prefix *p = &v->prefixes[v->n_prefixes];
+	unsigned bits = (unsigned)rtnl_addr_get_prefixlen(ra);
+
+	if (v->n_prefixes == ROUTE_PREFIXES || !address_of(rtnl_addr_get_local(ra), &p->own))
+		return;
+	bits += addr_is_v4(&p->own) ? 96 : 0;
+	if (bits > 128)
+		return;
+	p->net = (struct cidr){.net = p->own, .bits = (uint8_t)bits};
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = bits > i * 8 ? bits - i * 8 : 0;
+
+		if (keep < 8)
+			p->net.net.b[i] &= (uint8_t)(0xff00 >> keep);
+	}
+	p->index = (uint32_t)rtnl_addr_get_ifindex(ra);
+	v->n_prefixes++;
+}
+
+static void note_default(struct nl_object *o, void *arg)
+{
+	struct rtnl_route *r = (struct rtnl_route *)o;
+	struct route_view *v = arg;
+	struct nl_addr *dst = rtnl_route_get_dst(r);
+	bool v4 = rtnl_route_get_family(r) == AF_INET;
+
+	if (rtnl_route_get_table(r) != RT_TABLE_MAIN || rtnl_route_get_type(r) != RTN_UNICAST)
+		return;
+	if (dst && nl_addr_get_prefixlen(dst) != 0)
+		return;
+	for (int i = 0; i < rtnl_route_get_nnexthops(r); i++) {
+		struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, i);
+		struct route_iface *f = iface_of(v, (uint32_t)rtnl_route_nh_get_ifindex(nh));
+
+		if (f)
+			*(v4 ? &f->default_v4 : &f->default_v6) = true;
+	}
+}
+
+static void each(struct nl_cache *all, void (*f)(struct nl_object *, void *), struct route_view *v)
+{
+	nl_cache_foreach(all, f, v);
+	nl_cache_free(all);
+}
+
+int route_view_read(struct route_view *out)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct nl_cache *all;
+	struct nl_sock *s;
+	int err = route_socket(&s);
+
+	if (err)
+		return err;
+	memset(out, 0, sizeof *out);
+	if ((err = rtnl_link_alloc_cache(s, AF_UNSPEC, &all)))
+		goto out;
+	each(all, add_iface, out);
+	if ((err = rtnl_addr_alloc_cache(s, &all)))
+		goto out;
+	each(all, add_prefix, out);
+	for (int i = 0; i < 2; i++) {
+		/* a family that the kernel lacks has no routes */
+		if (rtnl_route_alloc_cache(s, families[i], 0, &all) == 0)
+			each(all, note_default, out);
+	}
+out:
+	nl_socket_free(s);
+	return route_errno(err);
+}
+
+/* A link-local address alone is a port of a bridge or the like, no network that we route. */
+static bool has_address(const struct route_view *v, uint32_t index)
+{
+	for (uint32_t i = 0; i < v->n_prefixes; i++)
+		if (v->prefixes[i].index == index && !addr_is_link_local(&v->prefixes[i].own))
+			return true;
+	return false;
+}
+
+int route_client_ifaces(const struct route_view *v, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (size)
+		out[0] = 0;
+	for (uint32_t i = 0; i < v->n_ifaces; i++) {
+		const struct route_iface *f = &v->ifaces[i];
+		int k;
+
+		if (!f->up || f->loopback || f->default_v4 || f->default_v6)
+			continue;
+		if (!has_address(v, f->index))
+			continue;
+		k = snprintf(out + n, size - n, "%s%s", n ? " " : "", f->name);
+		if (k < 0 || (size_t)k >= size - n)
+			return -ENOSPC;
+		n += (size_t)k;
+	}
+	return n ? 0 : -ENOENT;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_route.c - the policy route, in a network namespace of its own. Needs root and ip(8).
+ */
+#include "netsetup/route.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+
+#include <cmocka.h>
+
+static bool apart; /* in a namespace of our own */
+
+/* What a command says; nothing when it fails. */
+static struct strbuf say(const char *command)
+{
+	struct strbuf b = {0};
+	char buf[1024];
+	int p[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(p), 0);
+	if (fork() == 0) {
+		dup2(p[1], 1);
+		close(p[0]);
+		close(p[1]);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	close(p[1]);
+	while ((n = read(p[0], buf, sizeof buf)) > 0)
+		strbuf_add(&b, slice_of(buf, (size_t)n));
+	close(p[0]);
+	wait(NULL);
+	return b;
+}
+
+static void run(const char *command)
+{
+	struct strbuf b = say(command);
+
+	strbuf_fini(&b);
+}
+
+static void says(const char *command, const char *want)
+{
+	struct strbuf b = say(command);
+
+	assert_string_equal(strbuf_text(&b), want);
+	strbuf_fini(&b);
+}
+
+static int enter(void **state)
+{
+	(void)state;
+	apart = unshare(CLONE_NEWNET) == 0;
+	if (apart)
+		run("ip link set lo up; ip link add lan0 type veth peer name lan1;"
+		    "ip link add wan0 type veth peer name wan1; ip link add spare type veth;"
+		    "for i in lan0 lan1 wan0 wan1; do ip link set $i up; done;"
+		    "ip addr add 192.0.2.1/24 dev lan0;"
+		    "ip addr add 2001:db8:1::1/64 dev lan0 nodad;"
+		    "ip addr add 198.51.100.1/24 dev wan0;"
+		    "ip addr add 2001:db8:2::1/64 dev wan0 nodad;"
+		    "ip route add default via 198.51.100.2;"
+		    "ip -6 route add default via 2001:db8:2::2");
+	return 0;
+}
+
+#define NEEDS_NAMESPACE                                                                            \
+	if (!apart) {                                                                              \
+		print_message("needs root: a network namespace\n");                                \
+		skip();                                                                            \
+	}
+
+static const struct route_policy policy = {.mark = 0x08000000, .table = 4480, .priority = 4481};
+
+static const char rules4[] = "ip rule show pref 4481";
+static const char rules6[] = "ip -6 rule show pref 4481";
+
+static void the_policy_route_comes_and_goes(void **state)
+{
+	const char rule[] = "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n";
+
+	(void)state;
+	NEEDS_NAMESPACE
+	assert_int_equal(route_policy_check(&policy), -ENOENT);
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(route_policy_up(&policy), 0);
+		says(rules4, rule);
+		says(rules6, rule);
+		says("ip route show table 4480 | sed 's/ *$//'",
+			"local default dev lo proto static scope host\n");
+		says("ip -6 route show table 4480 | sed 's/ metric.*//'",
+			"local default dev lo proto static\n");
+		assert_int_equal(route_policy_check(&policy), 0);
+	}
+	says("ip route get 203.0.113.9 mark 0x08000000 | head -1 | cut -d' ' -f1-4",
+		"local 203.0.113.9 dev lo\n");
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(route_policy_down(&policy), 0);
+		says(rules4, "");
+		says(rules6, "");
+		says("ip route show table 4480 2>/dev/null; ip -6 route show table 4480 "
+		     "2>/dev/null",
+			"");
+		assert_int_equal(route_policy_check(&policy), -ENOENT);
+	}
+}
+
+static void old_rules_go_and_strange_ones_stay(void **state)
+{
+	(void)state;
+	NEEDS_NAMESPACE
+	run("ip rule add pref 4481 fwmark 1 lookup 4480; ip rule add pref 4481 fwmark 2 lookup "
+	    "4480;"
+	    "ip rule add pref 4481 fwmark 3 lookup 99");
+	assert_int_equal(route_policy_up(&policy), 0);
+	says(rules4, "4481:\tfrom all fwmark 0x3 lookup 99\n"
+		     "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n");
+	assert_int_equal(route_policy_down(&policy), 0);
+	says(rules4, "4481:\tfrom all fwmark 0x3 lookup 99\n");
+	run("ip rule del pref 4481");
+}
+
+static void without_ipv6_the_other_half_works(void **state)
+{
+	(void)state;
+	NEEDS_NAMESPACE
+	run("sysctl -qw net.ipv6.conf.lo.disable_ipv6=1");
+	assert_int_equal(route_policy_up(&policy), 0);
+	assert_int_equal(route_policy_check(&policy), 0);
+	assert_int_equal(route_policy_down(&policy), 0);
+	run("sysctl -qw net.ipv6.conf.lo.disable_ipv6=0");
+}
+
+static void wrong_numbers_are_refused(void **state)
+{
+	const struct route_policy wrong[] = {{1, 254, 100}, {1, 0, 100}, {1, 100, 0}, {0, 100, 100},
+		{1, 100, 32766}, {1, 65536, 100}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_int_equal(route_policy_up(&wrong[i]), -EINVAL);
+}
+
+static bool has_prefix(const struct route_view *v, const char *net, const char *iface)
+{
+	for (uint32_t i = 0; i < v->n_prefixes; i++) {
+		char text[CIDR_TEXT];
+
+		cidr_format(&v->prefixes[i].net, text);
+		if (strcmp(text, net) == 0)
+			return strcmp(route_view_iface(v, v->prefixes[i].index)->name, iface) == 0;
+	}
+	return false;
+}
+
+static void interfaces_are_seen(void **state)
+{
+	static struct route_view v;
+	char names[64];
+
+	(void)state;
+	NEEDS_NAMESPACE
+	assert_int_equal(route_view_read(&v), 0);
+	assert_true(has_prefix(&v, "192.0.2.0/24", "lan0"));
+	assert_true(has_prefix(&v, "2001:db8:1::/64", "lan0"));
+	assert_true(has_prefix(&v, "198.51.100.0/24", "wan0"));
+	assert_true(has_prefix(&v, "127.0.0.0/8", "lo"));
+	for (uint32_t i = 0; i < v.n_ifaces; i++) {
+		bool wan = strcmp(v.ifaces[i].name, "wan0") == 0;
+
+		assert_int_equal(v.ifaces[i].default_v4, wan);
+		assert_int_equal(v.ifaces[i].default_v6, wan);
+		if (strcmp(v.ifaces[i].name, "spare") == 0)
+			assert_false(v.ifaces[i].up);
+		if (strcmp(v.ifaces[i].name, "lan1") == 0)
+			assert_true(v.ifaces[i].up);
+	}
+	assert_int_equal(route_client_ifaces(&v, names, sizeof names), 0);
+	assert_string_equal(names, "lan0");
+	assert_int_equal(route_client_ifaces(&v, names, 4), -ENOSPC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_policy_route_comes_and_goes),
+		cmocka_unit_test(old_rules_go_and_strange_ones_stay),
+		cmocka_unit_test(without_ipv6_the_other_half_works),
+		cmocka_unit_test(wrong_numbers_are_refused),
+		cmocka_unit_test(interfaces_are_seen),
+	};
+
+	return cmocka_run_group_tests_name("route", tests, enter, NULL);
+}
