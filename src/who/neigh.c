@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * neigh.c - follows the kernel's neighbour table into who/devices.h.
+ *
+ * A lost message (ENOBUFS) means that the table we know may be wrong: a new dump is asked for. Entries deleted by the
+ * kernel's garbage collection are kept (the device is only silent, and would be told anew if another took its
+ * address); an entry that FAILED is forgotten.
+ *
+ * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), linux/neighbour.h.
+ */
+#include "who/neigh.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BUFFER = 32 * 1024,
+	VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT
+};
+
+struct neigh {
+	pthread_mutex_t lock;
+	int fd;
+	struct devices *devices;
+	bool dump_wanted;
+	uint32_t seq;
+	_Alignas(struct nlmsghdr) uint8_t buffer[BUFFER];
+};
+
+int neigh_socket_open(int *out_fd)
+{
+	struct sockaddr_nl me = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_NEIGH};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int size = 1 << 20, err;
+
+	if (fd < 0)
+		return -errno;
+	/* a whole table at once; what the kernel grants of it must do */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	if (bind(fd, (struct sockaddr *)&me, sizeof me) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+/* A dump under way gives -EBUSY from the kernel, as a message: asked for again then. */
+static int ask_dump(struct neigh *n)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ndmsg m;
+	} ask = {.h = {.nlmsg_len = sizeof ask,
+			 .nlmsg_type = RTM_GETNEIGH,
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			 .nlmsg_seq = ++n->seq}};
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	n->dump_wanted = false;
+	if (sendto(n->fd, &ask, sizeof ask, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) {
+		if (errno != EAGAIN && errno != ENOBUFS)
+			return -errno;
+		n->dump_wanted = true;
+	}
+	return 0;
+}
+
+int neigh_new(struct neigh **out, int fd, struct devices *d)
+{
+	struct neigh *n = calloc(1, sizeof *n);
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	pthread_mutex_init(&n->lock, NULL);
+	n->fd = fd;
+	n->devices = d;
+	err = ask_dump(n);
+	if (err) {
+		neigh_free(n);
+		return err;
+	}
+	*out = n;
+	return 0;
+}
+
+void neigh_free(struct neigh *n)
+{
+	if (!n)
+		return;
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+static bool address_of(const struct ndmsg *m, struct nlattr *dst, struct addr *out)
+{
+	int len = dst ? nla_len(dst) : 0;
+
+	if (m->ndm_family == AF_INET && len == 4)
+		*out = addr_v4(nla_data(dst));
+	else if (m->ndm_family == AF_INET6 && len == 16)
+		*out = addr_v6(nla_data(dst));
+	else
+		return false;
+	return true;
+}
+
+static void note(struct neigh *n, struct nlmsghdr *h)
+{
+	struct nlattr *tb[NDA_MAX + 1];
+	const struct ndmsg *m;
+	struct addr a;
+	struct mac mac;
+
+	if (nlmsg_parse(h, sizeof *m, tb, NDA_MAX, NULL) < 0)
+		return;
+	m = nlmsg_data(h);
+	if (m->ndm_flags & NTF_PROXY || !address_of(m, tb[NDA_DST], &a))
+		return;
+	if (m->ndm_state & NUD_FAILED) {
+		devices_forget(n->devices, &a);
+		return;
+	}
+	if (h->nlmsg_type != RTM_NEWNEIGH || !(m->ndm_state & VALID))
+		return;
+	if (!tb[NDA_LLADDR] || nla_len(tb[NDA_LLADDR]) != sizeof mac.b)
+		return;
+	memcpy(mac.b, nla_data(tb[NDA_LLADDR]), sizeof mac.b);
+	devices_seen(n->devices, &a, &mac);
+}
+
+static void take(struct neigh *n, size_t size)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)n->buffer;
+	int left = (int)size;
+
+	for (; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
+		if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+			n->dump_wanted = true;
+		if (h->nlmsg_type == RTM_NEWNEIGH || h->nlmsg_type == RTM_DELNEIGH)
+			note(n, h);
+		else if (h->nlmsg_type == NLMSG_ERROR && nlmsg_datalen(h) >= (int)sizeof(int) &&
+			 *(int *)nlmsg_data(h) == -EBUSY)
+			n->dump_wanted = true;
+	}
+}
+
+/* 1: there may be more; 0: all read; or -errno */
+static int read_one(struct neigh *n)
+{
+	struct sockaddr_nl from = {0};
+	socklen_t len = sizeof from;
+	ssize_t got = recvfrom(
+		n->fd, n->buffer, sizeof n->buffer, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+
+	if (got < 0 && errno == ENOBUFS) {
+		n->dump_wanted = true;
+		return 1;
+	}
+	if (got < 0 && errno == EINTR)
+		return 1;
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (got > 0 && from.nl_pid == 0) /* the kernel's, not another process's */
+		take(n, (size_t)got);
+	return 1;
+}
+
+int neigh_read(struct neigh *n)
+{
+	int more = 1, err = 0;
+
+	pthread_mutex_lock(&n->lock);
+	for (int i = 0; i < 1000 && more > 0; i++)
+		more = read_one(n);
+	if (more < 0)
+		err = more;
+	else if (n->dump_wanted)
+		err = ask_dump(n);
+	pthread_mutex_unlock(&n->lock);
+	return err;
+}
