@@ -173,6 +173,10 @@ class Lab:
         return os.path.join(self.state, "run", "api.sock")
 
     @property
+    def policy_path(self):
+        return os.path.join(self.state, "etc", "policy")
+
+    @property
     def web(self):
         with open(os.path.join(self.state, "web-port"), encoding="ascii") as f:
             return f"http://127.0.0.1:{f.read().strip()}"
@@ -188,19 +192,27 @@ class Lab:
 
     def set_policy(self, text):
         """Puts another policy in force and waits for it: the daemon reads the same file again."""
-        path = os.path.join(self.state, "policy")
-        with open(path + ".new", "w", encoding="utf-8") as f:
+        with open(self.policy_path + ".new", "w", encoding="utf-8") as f:
             f.write(text)
-        os.replace(path + ".new", path)
+        os.replace(self.policy_path + ".new", self.policy_path)
         done = self.ctl("reload")
         if done.returncode:
             raise LabError(f"reload: {done.stdout}{done.stderr}")
 
     def events(self, text="", limit=200):
         """Decisions as durwardctl log tells them, those that contain this text."""
-        done = self.ctl("-j", "log")
-        out = [json.loads(line) for line in done.stdout.splitlines() if line.strip().startswith("{")]
-        return [e for e in out if text in json.dumps(e)][-limit:]
+        return [e for e in read_json(self.ctl("-j", "log", "-n", str(limit)).stdout) if text in json.dumps(e)]
+
+
+def read_json(text):
+    """The objects in a tool's -j answer, whether it is one array, {"events": [...]}, or an object a line."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    if isinstance(whole, dict):
+        whole = next((v for k, v in whole.items() if k in ("events", "rows") and isinstance(v, list)), [whole])
+    return whole
 
 
 def until(what, seconds=5.0, step=0.05):
