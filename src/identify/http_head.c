@@ -270,6 +270,7 @@ static void judge_authority(struct slice authority, struct ident *id, uint16_t *
 	switch (hostname_from_authority(authority, id->name, &id->name_len, port)) {
 	case HOSTNAME_OK:
 		id->kind = IDENT_NAME;
+		id->odd = ODD_NOTHING;
 		break;
 	case HOSTNAME_IP:
 		id->kind = IDENT_NONE;
@@ -319,6 +320,8 @@ static void judge_names(struct head *h)
 	out->port = port;
 	if (host.kind == IDENT_EVASIVE)
 		evasive(out, host.odd);
+	else if (target.kind == IDENT_EVASIVE)
+		evasive(out, target.odd);
 	else if (h->hosts > 0 && strcmp(host.name, target.name) != 0)
 		evasive(out, ODD_HOST_MISMATCH);
 	judge(out, target);

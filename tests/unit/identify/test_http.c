@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_http.c - heads of requests, good and odd, and streams of them: each is judged, none slips by.
+ */
+#include <stdio.h>
+
+#include "identify/wire.h"
+
+#include "identify/http_head.h"
+#include "identify/http_stream.h"
+
+struct row {
+	const char *what, *text;
+	enum ident_kind kind;
+	enum oddity odd;
+	const char *name;
+	const char *host; /* as sent; NULL = none */
+};
+#define NAME(name)	IDENT_NAME, ODD_NOTHING, name
+#define NONE(odd, name) IDENT_NONE, ODD_##odd, name
+#define EVASIVE(odd)	IDENT_EVASIVE, ODD_##odd, ""
+
+static const struct row rows[] = {
+	{"plain", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"), "a.example"},
+	{"case", "GET / HTTP/1.1\r\nhOsT: A.ExAmple\r\n\r\n", NAME("a.example"), "A.ExAmple"},
+	{"no blank", "GET / HTTP/1.1\r\nHost:a.example\r\n\r\n", NAME("a.example"), "a.example"},
+	{"tabs", "GET / HTTP/1.1\r\nHost:\t a.example \t\r\n\r\n", NAME("a.example"), "a.example"},
+	{"bare LF", "GET / HTTP/1.1\nHost: a.example\n\n", NAME("a.example"), "a.example"},
+	{"empty lines first", "\r\n\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"many blanks", "GET \t /x   HTTP/1.1 \r\nHost: a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"blank in the target", "GET /a b HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"unknown method", "FROB /x HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"lower case", "get / http/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"), "a.example"},
+	{"port", "GET / HTTP/1.1\r\nHost: a.example:8080\r\n\r\n", NAME("a.example"),
+		"a.example:8080"},
+	{"final dot", "GET / HTTP/1.1\r\nHost: a.example.\r\n\r\n", NAME("a.example"),
+		"a.example."},
+	{"options", "OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"1.0 with host", "GET / HTTP/1.0\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"1.0 without", "GET / HTTP/1.0\r\nX: y\r\n\r\n", NONE(NO_HOST, ""), NULL},
+	{"1.0 bare", "GET / HTTP/1.0\r\n\r\n", NONE(NO_HOST, ""), NULL},
+	{"0.9", "GET /x\r\n", NONE(NO_HOST, ""), NULL},
+	{"empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", NONE(NO_HOST, ""), ""},
+	{"IPv4", "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", NONE(IP_LITERAL, "192.0.2.1"),
+		"192.0.2.1:80"},
+	{"IPv6", "GET / HTTP/1.1\r\nHost: [2001:DB8::1]\r\n\r\n", NONE(IP_LITERAL, "2001:db8::1"),
+		"[2001:DB8::1]"},
+	{"absolute", "GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"absolute 1.0", "GET http://A.example:81 HTTP/1.0\r\n\r\n", NAME("a.example"), NULL},
+	{"connect", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+		NAME("a.example"), "a.example:443"},
+	{"connect without host", "CONNECT a.example:443 HTTP/1.1\r\n\r\n", NAME("a.example"), NULL},
+	{"upgrade h2c", "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"gzip, chunked",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
+		NAME("a.example"), "a.example"},
+
+	{"1.1 without host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", EVASIVE(NO_HOST), NULL},
+	{"absolute without host", "GET http://a.example/ HTTP/1.1\r\n\r\n", EVASIVE(NO_HOST), NULL},
+	{"blank before colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		NULL},
+	{"folded", "GET / HTTP/1.1\r\nHost:\r\n a.example\r\n\r\n", EVASIVE(BAD_REQUEST), ""},
+	{"folded host", "GET / HTTP/1.1\r\nX: y\r\n Host: b\r\nHost: a.example\r\n\r\n",
+		EVASIVE(BAD_REQUEST), "a.example"},
+	{"no colon", "GET / HTTP/1.1\r\nHost: a.example\r\nfoo\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"no name", "GET / HTTP/1.1\r\n: x\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"two hosts", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
+		EVASIVE(TWO_HOSTS), "a.example"},
+	{"the same twice", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n\r\n",
+		EVASIVE(TWO_HOSTS), "a.example"},
+	{"a list", "GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n", EVASIVE(TWO_HOSTS),
+		"a.example, b.example"},
+	{"mismatch", "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		EVASIVE(HOST_MISMATCH), "a.example"},
+	{"connect mismatch", "CONNECT b.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		EVASIVE(HOST_MISMATCH), "a.example"},
+	{"userinfo", "GET / HTTP/1.1\r\nHost: a.example@b.example\r\n\r\n", EVASIVE(BAD_NAME),
+		"a.example@b.example"},
+	{"userinfo in target", "GET http://a@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
+		EVASIVE(BAD_NAME), "b.example"},
+	{"backslash", "GET http://a.example\\@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
+		EVASIVE(HOST_MISMATCH), "b.example"},
+	{"bad host, good target", "GET http://a.example/ HTTP/1.1\r\nHost: a b\r\n\r\n",
+		EVASIVE(BAD_NAME), "a b"},
+	{"percent", "GET / HTTP/1.1\r\nHost: a%2eexample\r\n\r\n", EVASIVE(BAD_NAME),
+		"a%2eexample"},
+	{"one number", "GET / HTTP/1.1\r\nHost: 3221225985\r\n\r\n", EVASIVE(BAD_NAME),
+		"3221225985"},
+	{"octal", "GET / HTTP/1.1\r\nHost: 0300.0.2.1\r\n\r\n", EVASIVE(BAD_NAME), "0300.0.2.1"},
+	{"zone", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", EVASIVE(BAD_NAME),
+		"[fe80::1%25eth0]"},
+	{"odd target", "GET x HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"no target", "GET HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST), "a.example"},
+	{"blank first", " GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"odd version", "GET / HTTP/1.x\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"h2c", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EVASIVE(H2C), NULL},
+	{"two lengths",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nContent-Length: "
+		"5\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"a list of lengths", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"a signed length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"an empty length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length:\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"an endless length",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1234567890123456789\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"length and coding",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"identity", "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: identity\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"chunked first",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"two codings",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: "
+		"chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"vertical tab",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: \vchunked\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"chunked in 1.0",
+		"POST / HTTP/1.0\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n",
+		EVASIVE(FRAMING), "a.example"},
+	{"connect with a body", "CONNECT a.example:1 HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+		EVASIVE(FRAMING), NULL},
+};
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static enum parse parse(struct slice in, struct http_head *out)
+{
+	size_t scanned = 0;
+
+	return http_head_parse(guarded(in), &scanned, out);
+}
+
+static void every_request_is_judged_as_its_row_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *r = &rows[i];
+		struct http_head h;
+		enum parse status = parse(slice_str(r->text), &h);
+		bool same_host =
+			r->host ? h.host.p && slice_eq(h.host, slice_str(r->host)) : !h.host.p;
+
+		if (status != PARSE_OK || h.ident.kind != r->kind || h.ident.odd != r->odd ||
+			!same_host ||
+			(r->kind != IDENT_EVASIVE && strcmp(h.ident.name, r->name) != 0))
+			fail_msg("%s: %d %s/%s \"%s\"", r->what, status,
+				ident_kind_key(h.ident.kind), oddity_key(h.ident.odd),
+				h.ident.name);
+		assert_int_equal(h.ident.app, APP_HTTP);
+		assert_int_equal(h.ident.source, SOURCE_HOST);
+		if (h.ident.odd != ODD_H2C)
+			assert_int_equal(h.head_len, strlen(r->text));
+	}
+}
+
+static void every_proper_prefix_needs_more(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct http_head h;
+		size_t scanned = 0, n = strlen(rows[i].text);
+
+		if (rows[i].odd == ODD_H2C)
+			continue; /* its first line is enough */
+		for (size_t k = 0; k < n; k++) {
+			assert_int_equal(parse(slice_of(rows[i].text, k), &h), PARSE_NEED_MORE);
+			assert_int_equal(
+				http_head_parse(guarded(slice_of(rows[i].text, k)), &scanned, &h),
+				PARSE_NEED_MORE);
+		}
+		assert_int_equal(http_head_parse(guarded(slice_of(rows[i].text, n)), &scanned, &h),
+			PARSE_OK);
+		assert_int_equal(h.ident.kind, rows[i].kind);
+		assert_int_equal(h.ident.odd, rows[i].odd);
+	}
+}
+
+static void what_is_not_http_is_told_by_its_first_line(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} t[] = {
+		{"EHLO a.example\r\n", 16},
+		{"SSH-2.0-x\r\n", 11},
+		{"USER anonymous\r\n", 16},
+		{"INVITE sip:a SIP/2.0\r\n", 22},
+		{"GET x\r\n", 7},
+		{"POST /x\r\n", 9},
+		{"GET \r\n", 6},
+		{"GET /\1 HTTP/1.1\r\n", 17},
+		{"\0\0\0", 3},
+		{"GET\1", 4},
+		{"(x", 2},
+		{"\rGET", 4},
+		{"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", 17},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 66},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct http_head h;
+
+		if (parse(slice_of(t[i].text, t[i].n), &h) != PARSE_INVALID)
+			fail_msg("%s", t[i].text);
+	}
+}
+
+static void a_nul_or_bare_cr_is_evasive_at_once(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} t[] = {
+		{"GET / HTTP/1.1\r\nHost: a\rb", 25},
+		{"GET / HTTP/1.1\r\nHost: a\0b", 25},
+		{"GET / HTTP/1.1\r\nHost: a\r\n\rG", 27},
+		{"GET / HTTP/1.1\r\nHost: a\r\r\n", 26},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct http_head h;
+
+		assert_int_equal(parse(slice_of(t[i].text, t[i].n), &h), PARSE_OK);
+		assert_int_equal(h.ident.kind, IDENT_EVASIVE);
+		assert_int_equal(h.ident.odd, ODD_BAD_REQUEST);
+		assert_int_equal(parse(slice_of(t[i].text, 23), &h), PARSE_NEED_MORE);
+	}
+}
+
+static void switches_and_bodies_are_told(void **state)
+{
+	static const struct {
+		const char *text;
+		enum http_switch to;
+		enum http_body body;
+		uint64_t length;
+	} t[] = {
+		{"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\n\r\n", HTTP_SWITCH_WEBSOCKET,
+			HTTP_BODY_NONE, 0},
+		{"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", HTTP_SWITCH_OTHER,
+			HTTP_BODY_NONE, 0},
+		{"CONNECT a:1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", HTTP_SWITCH_CONNECT,
+			HTTP_BODY_NONE, 0},
+		{"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 123456789012\r\n\r\n",
+			HTTP_SWITCH_NONE, HTTP_BODY_LENGTH, 123456789012},
+		{"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+			HTTP_SWITCH_NONE, HTTP_BODY_CHUNKED, 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct http_head h;
+
+		assert_int_equal(parse(slice_str(t[i].text), &h), PARSE_OK);
+		assert_int_equal(h.switch_to, t[i].to);
+		assert_int_equal(h.body, t[i].body);
+		assert_int_equal(h.length, t[i].length);
+	}
+}
+
+/* Feeds a stream in pieces of `size` bytes as a relay does; names of requests, '!' for BAD, '>' for SWITCHED. */
+static void feed(const char *text, size_t n, size_t size, char out[256], uint64_t *pos)
+{
+	struct http_stream s;
+	struct http_head h;
+	enum http_step step = HTTP_WAIT;
+
+	out[0] = '\0';
+	http_stream_init(&s, 512);
+	for (size_t have = 0; have < n;) {
+		have = have + size < n ? have + size : n;
+		while ((step = http_stream_next(
+				&s, guarded(slice_of(text + s.pos, have - (size_t)s.pos)), &h)) ==
+			HTTP_REQUEST) {
+			snprintf(
+				out + strlen(out), 60, "%.40s ", h.ident.name[0] ? h.ident.name : "-");
+		}
+		if (step != HTTP_WAIT)
+			break;
+	}
+	if (step == HTTP_BAD)
+		snprintf(out + strlen(out), 100, "!%s", oddity_key(h.ident.odd));
+	if (step == HTTP_SWITCHED)
+		snprintf(out + strlen(out), 60, ">");
+	if (step == HTTP_NOT_HTTP)
+		snprintf(out + strlen(out), 60, "?");
+	*pos = s.pos;
+}
+
+#define GET(host)  "GET / HTTP/1.1\r\nHost: " host "\r\n\r\n"
+#define POST(rest) "POST / HTTP/1.1\r\nHost: p\r\n" rest
+#define CHUNKED	   POST("Transfer-Encoding: chunked\r\n\r\n")
+
+static const struct {
+	const char *text, *said;
+} streams[] = {
+	{GET("a") GET("b") GET("c"), "a b c "},
+	{POST("Content-Length: 12\r\n\r\n") "Host: other\n" GET("b"), "p b "},
+	{POST("Content-Length: 33\r\n\r\n") GET("inside1") GET("b"), "p b "},
+	{CHUNKED "5\r\nhello\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" GET("b"), "p b "},
+	{CHUNKED "00\r\nTrailer: x\r\nHost: y\r\n\r\n" GET("b"), "p b "},
+	{CHUNKED "5 \r\nhello\r\n0\r\n\r\n", "p !framing"},
+	{CHUNKED "\r\n", "p !framing"},
+	{CHUNKED ";\r\n", "p !framing"},
+	{CHUNKED "5\nhello", "p !framing"},
+	{CHUNKED "5\rx", "p !framing"},
+	{CHUNKED "0x5\r\nhello", "p !framing"},
+	{CHUNKED "1234567890abcdef\r\n", "p !framing"},
+	{CHUNKED "5;\1\r\n", "p !framing"},
+	{CHUNKED "5\r\nhelloX", "p !framing"},
+	{CHUNKED "5\r\nhello\rX", "p !framing"},
+	{CHUNKED "0\r\nX\n\r\n", "p !framing"},
+	{CHUNKED "0\r\n\rX", "p !framing"},
+	{GET("a") "junk\1", "a !bad-request"},
+	{GET("a") "junk\r\n", "a !bad-request"},
+	{GET("a") "GET / HTTP/1.1\r\n\r\n", "a !no-host"},
+	{GET("a") "\r\n" GET("b"), "a b "},
+	{"GET /\r\nHost: b\r\n\r\n", "- !bad-request"},
+	{"GET /index\r\n" GET("b"), "- b "},
+	{"EHLO x\r\n", "?"},
+	{"CONNECT c:443 HTTP/1.1\r\n\r\n\x16\x03", "c >"},
+	{"CONNECT c:443 HTTP/1.1\r\n\r\n" GET("b"), "c >"},
+	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n\x81\x05hello", "w >"},
+	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n" GET("b"), "w b "},
+	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\n\r\nls -l\r\n", "w !bad-request"},
+	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\nContent-Length: 3\r\n\r\n\1\2\3" GET("b"),
+		"w b "},
+	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"w !h2c"},
+};
+
+static void every_stream_in_any_pieces_says_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		size_t n = strlen(streams[i].text);
+		uint64_t first = 0, pos;
+		char said[256];
+
+		for (size_t size = 1; size <= n; size++) {
+			feed(streams[i].text, n, size, said, &pos);
+			if (strcmp(said, streams[i].said) != 0)
+				fail_msg("stream %zu in pieces of %zu: \"%s\", not \"%s\"", i, size,
+					said, streams[i].said);
+			if (size == 1)
+				first = pos;
+			else
+				assert_int_equal(pos, first);
+		}
+	}
+}
+
+static void heads_and_trailers_have_a_limit(void **state)
+{
+	struct wire *w = wire_new();
+	struct http_stream s;
+	struct http_head h;
+	char said[256];
+	uint64_t pos;
+
+	(void)state;
+	put_str(w, "GET / HTTP/1.1\r\nX: ");
+	while (w->n < 600)
+		put_str(w, "x");
+	feed((char *)w->b, 600, 100, said, &pos);
+	assert_string_equal(said, "!too-large");
+	put_str(w, "\r\nHost: a\r\n\r\n");
+	feed((char *)w->b, w->n, w->n, said, &pos); /* also when it comes in one piece */
+	assert_string_equal(said, "!too-large");
+
+	w->n = 0;
+	put_str(w, CHUNKED "0\r\n");
+	for (int i = 0; i < 2000; i++)
+		put_str(w, "X: 12345\r\n");
+	http_stream_init(&s, 512);
+	assert_int_equal(http_stream_next(&s, wire_slice(w), &h), HTTP_REQUEST);
+	assert_int_equal(
+		http_stream_next(&s, slice_of(w->b + s.pos, w->n - (size_t)s.pos), &h), HTTP_BAD);
+	assert_int_equal(h.ident.odd, ODD_FRAMING);
+	assert_int_equal(http_stream_next(&s, slice_str("more"), &h), HTTP_BAD);
+
+	w->n = 0;
+	put_str(w, CHUNKED "1;");
+	for (int i = 0; i < 300; i++)
+		put_str(w, "x");
+	feed((char *)w->b, w->n, 7, said, &pos);
+	assert_string_equal(said, "p !framing");
+	free(w);
+}
+
+static void a_server_that_agreed_opens_the_tunnel(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: tcp\r\n\r\n";
+	struct http_stream s;
+	struct http_head h;
+
+	(void)state;
+	http_stream_init(&s, 512);
+	http_stream_switched(&s); /* nothing was asked for */
+	assert_int_equal(http_stream_next(&s, slice_str(text), &h), HTTP_REQUEST);
+	assert_int_equal(http_stream_next(&s, slice_str(""), &h), HTTP_WAIT);
+	http_stream_switched(&s);
+	assert_int_equal(http_stream_next(&s, slice_str("ls -l\r\n"), &h), HTTP_SWITCHED);
+}
+
+static void a_status_line_is_read(void **state)
+{
+	static const char text[] = "HTTP/1.1 101";
+	static const char *const wrong[] = {
+		"HTTX", "HTTP/1.x", "HTTP/1.1:", "HTTP/1.1 1x", "SSH-2"};
+	unsigned status = 0;
+
+	(void)state;
+	for (size_t n = 0; n < 12; n++)
+		assert_int_equal(
+			http_status_parse(guarded(slice_of(text, n)), &status), PARSE_NEED_MORE);
+	assert_int_equal(http_status_parse(guarded(slice_str(text)), &status), PARSE_OK);
+	assert_int_equal(status, 101);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(
+			http_status_parse(guarded(slice_str(wrong[i])), &status), PARSE_INVALID);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_request_is_judged_as_its_row_says),
+		cmocka_unit_test(every_proper_prefix_needs_more),
+		cmocka_unit_test(what_is_not_http_is_told_by_its_first_line),
+		cmocka_unit_test(a_nul_or_bare_cr_is_evasive_at_once),
+		cmocka_unit_test(switches_and_bodies_are_told),
+		cmocka_unit_test(every_stream_in_any_pieces_says_the_same),
+		cmocka_unit_test(heads_and_trailers_have_a_limit),
+		cmocka_unit_test(a_server_that_agreed_opens_the_tunnel),
+		cmocka_unit_test(a_status_line_is_read),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
