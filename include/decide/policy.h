@@ -33,6 +33,8 @@ struct policy_query {
 		flow; /* proto, dst, dport, path count; dst all zero = not known (explain without `to`) */
 	const struct ident *ident; /* STAGE_NAMED; ignored at STAGE_FIRST */
 	enum policy_stage stage;
+	bool bad_alabel; /* a label of ident's name begins with xn-- and stands for nothing (conf/idn.h IDN_BAD_ALABEL):
+	                  * the name matches nothing but `everything` ("Exactly" 20) */
 	int64_t now_s; /* UTC */
 };
 
@@ -44,6 +46,7 @@ enum trace_result {
 	TRACE_NO_HOURS,	  /* ... matches, but not at this hour */
 	TRACE_NO_ADDRESS, /* a rule by address, and no address was given */
 	TRACE_WATCH,	  /* a watch line that matches: counted, the walk goes on */
+	TRACE_SETTING,	  /* a setting that hands the answer on (`evasive no-name`) */
 	TRACE_DECIDES,	  /* this line decides */
 };
 /* One step of the walk, in order. Texts live until the call returns. line 0 = none. */
@@ -52,7 +55,7 @@ struct trace {
 	void *user;
 };
 const char *trace_result_key(enum trace_result
-		r); /* "who" "name" "skip" "no-match" "no-hours" "no-address" "watch" "decides" */
+		r); /* "who" "name" "skip" "no-match" "no-hours" "no-address" "watch" "setting" "decides" */
 
 void policy_eval(const struct image *img, const struct policy_query *q,
 	const struct trace *trace /* NULL: none */, struct verdict *out);
