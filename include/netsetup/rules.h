@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * rules.h - runs iptables/durward-rules and writes the parameters it reads.
  *
- * The parameter file has one `KEY VALUE...` a line, nothing else; ports as "443,8000-8010" or "none":
+ * The parameter file has one `KEY VALUE...` a line, nothing else; ports as "443,8000-8010" or "none"; the script is
+ * strict about it:
  *
- *     mark-mask 0xff000000          queue-first 4400        queues 2
+ *     mark-mask 0xff000000          queue-first 4400        queue-count 2
  *     listen-port 4480              inspect-tcp 443         inspect-udp 443        proxy-tcp 80
  *     client-interfaces lan0 lan1   catch-all yes|no        fail open|closed
+ *     run-dir /run/durward          route-table 4480        route-priority 4480
  *
- * Owns: nothing. Thread: any, one at a time for one gateway (the script itself takes iptables' lock).
+ * Owns: nothing. Thread: any, one at a time for one gateway (the script itself takes iptables' lock);
+ * no other thread may wait for any child meanwhile, nor may SIGCHLD be ignored.
  * Fails: 0 or -errno; the script's own failure is in struct rules_result.
  */
 #ifndef NETSETUP_RULES_H
@@ -40,7 +43,7 @@ struct rules_result {
 		[RULES_TAIL]; /* the last bytes it said (stdout and stderr), terminated; from outside: escape it */
 };
 
-/* Executes `script VERB PARAMS` with an empty environment but PATH and LC_ALL, stdin /dev/null, no other descriptor
+/* Executes `script VERB --params PATH` with an empty environment but PATH and LC_ALL, stdin /dev/null, no other descriptor
  * than those without CLOEXEC. */
 int rules_run(const char *script, enum rules_verb verb, const char *params_path,
 	uint32_t timeout_ms, struct rules_result *out);

@@ -95,10 +95,29 @@ static int rules(scmp_filter_ctx ctx, uint32_t action, const char *const *names)
 	return err;
 }
 
-#define ALLOW_IF(ctx, name, ...)                                                                   \
-	rule(ctx, SCMP_ACT_ALLOW, name,                                                            \
-		sizeof((struct scmp_arg_cmp[]){__VA_ARGS__}) / sizeof(struct scmp_arg_cmp),        \
-		(struct scmp_arg_cmp[]){__VA_ARGS__})
+static struct scmp_arg_cmp is(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp below(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_LT, .datum_a = value};
+}
+
+static struct scmp_arg_cmp has_bits(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){
+		.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+#define COMPARE(...)                                                                               \
+	sizeof((struct scmp_arg_cmp[]){__VA_ARGS__}) / sizeof(struct scmp_arg_cmp),                \
+		(struct scmp_arg_cmp[])                                                            \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+#define ALLOW_IF(ctx, name, ...) rule(ctx, SCMP_ACT_ALLOW, name, COMPARE(__VA_ARGS__))
 
 /* Memory that is not executable, threads that are not name spaces, names of threads. */
 static int rules_by_argument(scmp_filter_ctx ctx)
@@ -109,23 +128,22 @@ static int rules_by_argument(scmp_filter_ctx ctx)
 				CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	int err;
 
-	err = ALLOW_IF(ctx, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	err = ALLOW_IF(ctx, "mmap", has_bits(2, PROT_EXEC, 0));
 	if (!err)
-		err = ALLOW_IF(ctx, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		err = ALLOW_IF(ctx, "mprotect", has_bits(2, PROT_EXEC, 0));
 	if (!err)
-		err = ALLOW_IF(ctx, "clone",
-			SCMP_A0(SCMP_CMP_MASKED_EQ, spaces | CLONE_THREAD, CLONE_THREAD));
+		err = ALLOW_IF(ctx, "clone", has_bits(0, spaces | CLONE_THREAD, CLONE_THREAD));
 	if (!err)
 		err = rule(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 	if (!err) /* reading a limit */
-		err = ALLOW_IF(ctx, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));
+		err = ALLOW_IF(ctx, "prlimit64", is(2, 0));
 	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls && !err; i++)
-		err = ALLOW_IF(ctx, "ioctl", SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		err = ALLOW_IF(ctx, "ioctl", is(1, ioctls[i]));
 	if (!err) /* isatty() */
-		err = rule(ctx, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1,
-			(struct scmp_arg_cmp[]){SCMP_A1(SCMP_CMP_EQ, 0x5401 /* TCGETS */)});
+		err = rule(
+			ctx, SCMP_ACT_ERRNO(ENOTTY), "ioctl", COMPARE(is(1, 0x5401 /* TCGETS */)));
 	for (size_t i = 0; i < sizeof prctls / sizeof *prctls && !err; i++)
-		err = ALLOW_IF(ctx, "prctl", SCMP_A0(SCMP_CMP_EQ, (uint64_t)prctls[i]));
+		err = ALLOW_IF(ctx, "prctl", is(0, (uint64_t)prctls[i]));
 	return err;
 }
 
@@ -142,14 +160,12 @@ static int rules_gate(scmp_filter_ctx ctx)
 	if (!err)
 		err = rules(ctx, SCMP_ACT_ERRNO(EACCES), gate_refused);
 	for (size_t i = 0; i < 4 && !err; i++)
-		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, (uint64_t)families[i / 2]),
-			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM),
-			SCMP_A2(SCMP_CMP_EQ, (uint64_t)protocols[i % 2]));
+		err = ALLOW_IF(ctx, "socket", is(0, (uint64_t)families[i / 2]),
+			has_bits(1, 0xf, SOCK_STREAM), is(2, (uint64_t)protocols[i % 2]));
 	for (size_t i = 0; i < sizeof levels / sizeof *levels && !err; i++)
-		err = ALLOW_IF(ctx, "setsockopt", SCMP_A1(SCMP_CMP_EQ, (uint64_t)levels[i]));
+		err = ALLOW_IF(ctx, "setsockopt", is(1, (uint64_t)levels[i]));
 	for (size_t i = 0; i < sizeof ip_levels / sizeof *ip_levels && !err; i++)
-		err = ALLOW_IF(ctx, "setsockopt", SCMP_A1(SCMP_CMP_EQ, (uint64_t)ip_levels[i]),
-			SCMP_A2(SCMP_CMP_LT, 64));
+		err = ALLOW_IF(ctx, "setsockopt", is(1, (uint64_t)ip_levels[i]), below(2, 64));
 	return err;
 }
 
@@ -159,10 +175,9 @@ static int rules_desk(scmp_filter_ctx ctx)
 	int err = rules(ctx, SCMP_ACT_ALLOW, desk_only);
 
 	if (!err)
-		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		err = ALLOW_IF(ctx, "socket", is(0, AF_UNIX));
 	if (!err)
-		err = ALLOW_IF(ctx, "socket", SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-			SCMP_A2(SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */));
+		err = ALLOW_IF(ctx, "socket", is(0, AF_NETLINK), is(2, 0 /* NETLINK_ROUTE */));
 	if (!err)
 		err = rules(ctx, SCMP_ACT_KILL_PROCESS, deadly);
 	return err;

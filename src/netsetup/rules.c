@@ -37,14 +37,19 @@ int rules_params_write(const char *path, const struct rules_params *p)
 	int err;
 
 	strbuf_fmt(&b, "mark-mask 0x%08" PRIx32 "\n", s->mark_mask);
-	strbuf_fmt(&b, "queue-first %" PRIu32 "\nqueues %" PRIu32 "\n", s->queue_first, p->queues);
+	strbuf_fmt(&b, "queue-first %" PRIu32 "\nqueue-count %" PRIu32 "\n", s->queue_first,
+		p->queues);
 	strbuf_fmt(&b, "listen-port %" PRIu32 "\n", s->listen_port);
 	add_ports(&b, "inspect-tcp", &s->inspect_tcp);
 	add_ports(&b, "inspect-udp", &s->inspect_udp);
 	add_ports(&b, "proxy-tcp", &s->proxy_tcp);
-	strbuf_fmt(&b, "client-interfaces %s\n", p->client_interfaces);
+	strbuf_fmt(&b, "client-interfaces %s\n",
+		p->client_interfaces[0] ? p->client_interfaces : "none");
 	strbuf_fmt(&b, "catch-all %s\n", p->catch_all ? "yes" : "no");
 	strbuf_fmt(&b, "fail %s\n", p->fail_open ? "open" : "closed");
+	strbuf_fmt(&b, "run-dir %s\n", s->run_dir);
+	strbuf_fmt(&b, "route-table %" PRIu32 "\nroute-priority %" PRIu32 "\n", s->route_table,
+		s->route_priority);
 	err = b.failed ? -ENOMEM : file_write_atomic(path, slice_of(b.s, b.n), 0644);
 	strbuf_fini(&b);
 	return err;
@@ -88,7 +93,7 @@ static int spawn_attributes(posix_spawnattr_t *attr)
 
 static int spawn(const char *script, const char *verb, const char *params, int out, pid_t *pid)
 {
-	char *argv[] = {(char *)script, (char *)verb, (char *)params, NULL};
+	char *argv[] = {(char *)script, (char *)verb, (char *)"--params", (char *)params, NULL};
 	char *envp[] = {(char *)"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
 		(char *)"LC_ALL=C", NULL};
 	posix_spawn_file_actions_t files;

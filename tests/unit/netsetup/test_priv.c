@@ -33,7 +33,7 @@ enum { SOMEBODY = 64123 };
 /* Runs f in a child: its exit status, or 1000 + signal. */
 static int in_child(int (*f)(void))
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0)

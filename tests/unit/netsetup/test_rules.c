@@ -20,9 +20,15 @@
 
 static char folder[] = "/tmp/durward-rules.XXXXXX";
 
+static char real_script[4200];
+
 static int enter(void **state)
 {
+	char here[4096];
+
 	(void)state;
+	if (getcwd(here, sizeof here)) /* the tests run in the tree's top folder */
+		snprintf(real_script, sizeof real_script, "%s/iptables/durward-rules", here);
 	return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
@@ -48,6 +54,9 @@ static void parameters_are_lines(void **state)
 	struct settings s = {.mark_mask = 0xff000000,
 		.queue_first = 4400,
 		.listen_port = 4480,
+		.route_table = 4480,
+		.route_priority = 4481,
+		.run_dir = "/run/durward",
 		.inspect_tcp = {.r = {{443, 443}, {8000, 8010}}, .n = 2},
 		.inspect_udp = {.r = {{443, 443}}, .n = 1}};
 	struct rules_params p = {
@@ -59,14 +68,17 @@ static void parameters_are_lines(void **state)
 	assert_int_equal(file_read("params", 4096, &b), 0);
 	assert_string_equal(strbuf_text(&b), "mark-mask 0xff000000\n"
 					     "queue-first 4400\n"
-					     "queues 2\n"
+					     "queue-count 2\n"
 					     "listen-port 4480\n"
 					     "inspect-tcp 443,8000-8010\n"
 					     "inspect-udp 443\n"
 					     "proxy-tcp none\n"
 					     "client-interfaces lan0 lan1\n"
 					     "catch-all yes\n"
-					     "fail closed\n");
+					     "fail closed\n"
+					     "run-dir /run/durward\n"
+					     "route-table 4480\n"
+					     "route-priority 4481\n");
 	strbuf_fini(&b);
 }
 
@@ -75,10 +87,10 @@ static void a_script_is_heard(void **state)
 	struct rules_result r;
 
 	(void)state;
-	script("echo \"$1 $2 $HOME\"; echo bad >&2; exit 3");
+	script("echo \"$1 $2 $3 $HOME\"; echo bad >&2; exit 3");
 	assert_int_equal(rules_run("./script", RULES_VERB_FAILED, "params", 5000, &r), 0);
 	assert_int_equal(r.status, 3);
-	assert_string_equal(r.tail, "failed params \nbad\n");
+	assert_string_equal(r.tail, "failed --params params \nbad\n");
 	script("env | grep -vE '^(PWD|SHLVL|_|PATH|LC_ALL|OLDPWD)=' ; kill -9 $$");
 	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 5000, &r), 0);
 	assert_int_equal(r.status, 128 + 9);
@@ -117,6 +129,31 @@ static void no_script_is_an_error(void **state)
 	assert_int_equal(rules_run("./none", RULES_VERB_UP, "params", 200, &r), -ENOENT);
 }
 
+/* `print` needs no privilege: the script reads, and refuses what it does not know. */
+static void the_real_script_understands_the_parameters(void **state)
+{
+	struct settings s = {.mark_mask = 0xff000000,
+		.queue_first = 4400,
+		.listen_port = 4480,
+		.route_table = 4480,
+		.route_priority = 4481,
+		.run_dir = "/run/durward",
+		.inspect_tcp = {.r = {{443, 443}, {8000, 8010}}, .n = 2}};
+	struct rules_params p = {.settings = &s, .queues = 2, .client_interfaces = "lan0"};
+	struct rules_result r;
+
+	(void)state;
+	if (access(real_script, X_OK) < 0) {
+		print_message("not in the tree's top folder: no iptables/durward-rules\n");
+		skip();
+	}
+	assert_int_equal(rules_params_write("params", &p), 0);
+	assert_int_equal(rules_run(real_script, RULES_VERB_PRINT, "params", 20000, &r), 0);
+	if (r.status != 0)
+		fail_msg("exit status %d: %s", r.status, r.tail);
+	assert_non_null(strstr(r.tail, "COMMIT"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +162,7 @@ int main(void)
 		cmocka_unit_test(only_the_last_words_are_kept),
 		cmocka_unit_test(a_stuck_script_is_killed_with_its_children),
 		cmocka_unit_test(no_script_is_an_error),
+		cmocka_unit_test(the_real_script_understands_the_parameters),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, enter, leave);
