@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * super.h - the process that opens everything, starts the others and watches them. Reads no byte from the wire.
+ *
+ * Owns: listeners, queues, raw and netlink sockets, rings, the last policy image's descriptor; so a new gate or desk
+ * gets them at once. Thread: one, with its loop. Fails: an exit status (0 ended in order, 1 could not start or was
+ * brought down by a fault); messages go to the log.
+ */
+#ifndef SUPER_SUPER_H
+#define SUPER_SUPER_H
+
+#include "model/settings.h"
+
+/* settings_path is handed to the children, who read it again. */
+int super_main(const char *settings_path, const struct settings *s);
+
+#endif

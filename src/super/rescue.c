@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * rescue.c - what stays when the super is gone.
+ *
+ * Owns: nothing. Thread: one. Fails: exit status.
+ * Why not the service manager alone: there may be none, and its restart takes seconds in which nobody answers.
+ */
+#include "super/rescue.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "netsetup/priv.h"
+#include "netsetup/route.h"
+#include "netsetup/rules.h"
+
+/* Ctrl-C reaches the whole group: the super ends in order, and only then do we */
+static void ignore_signals(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int apply(const struct settings *s, char mode)
+{
+	int rc;
+
+	log_warn("the super died: %s",
+		mode == 'o' ? "fail open, rules removed" : "fail closed, forwarding is refused");
+	rc = rules_run(s, mode == 'o' ? "down" : "failed");
+	if (rc != 0)
+		log_error("durward-rules failed (%d): run it by hand: durward-rules down", rc);
+	return rc == 0 ? 0 : 1;
+}
+
+int rescue_main(const struct settings *s, int super_pidfd, int pipe_fd)
+{
+	struct pollfd p[2] = {
+		{.fd = super_pidfd, .events = POLLIN}, {.fd = pipe_fd, .events = POLLIN}};
+	char mode = 'c', byte;
+
+	ignore_signals();
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return 1;
+		if (p[1].revents & POLLIN) {
+			if (read(pipe_fd, &byte, 1) == 1) {
+				if (byte == 'q')
+					return 0;
+				mode = byte;
+				continue;
+			}
+		}
+		if (p[1].revents & (POLLHUP | POLLERR))
+			p[1].fd =
+				-1; /* the pipe's other end is gone: the pidfd says whether the super is */
+		if (p[0].revents & POLLIN)
+			return apply(s, mode);
+	}
+}

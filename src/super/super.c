@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * super.c - start order, messages, deaths and the end.
+ *
+ *   open everything -> desk -> (image) -> gate -> (ready) -> rules -> READY=1 -> watch
+ *
+ * Rules come last: before the first packet is queued, the gate has dropped its rights and holds a policy.
+ *
+ * Owns: struct super. Thread: one. Fails: exit status. See: house.md 1; reliability.md 2.
+ */
+#include "super/super.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "netsetup/priv.h"
+#include "super_int.h"
+
+enum {
+	TICK_MS = 500,
+	HANG_MS = 4000,	    /* no heartbeat for so long: killed */
+	GATELESS_MS = 1000, /* fail open: the queues are let go after so long without a gate */
+	BACKOFF_MAX_MS = 5000,
+	START_MS = 60000, /* for the desk's first image */
+	STOP_MS = 3000,
+};
+
+static void end(struct super *su, int status)
+{
+	if (su->ending)
+		return;
+	su->ending = true;
+	su->status = status;
+	loop_stop(su->loop);
+}
+
+static struct message status_of(const struct super *su)
+{
+	return (struct message){.type = MESSAGE_STATUS,
+		.revision = su->revision,
+		.fail_open = su->fail_open,
+		.judges_all = su->judges_all,
+		.rules = su->rules,
+		.gate_pid = su->gate.ready ? su->gate.pid : 0,
+		.desk_pid = su->desk.pid,
+		.rescue_pid = su->rescue.pid,
+		.gate_restarts = su->gate.restarts,
+		.desk_restarts = su->desk.restarts,
+		.start_wall_ms = su->start_wall_ms,
+		.counters = su->counters};
+}
+
+static void tell_status(struct super *su)
+{
+	struct message m = status_of(su);
+
+	if (su->desk.ready)
+		child_send(&su->desk, &m, -1);
+}
+
+static void tell_rescue(struct super *su, char mode)
+{
+	if (su->rescue_pipe >= 0 && write(su->rescue_pipe, &mode, 1) != 1)
+		log_warn("rescue does not listen: %s", strerror(errno));
+}
+
+static void start(struct child *c)
+{
+	int rc = child_start(c);
+
+	if (rc != 0) {
+		log_error("cannot start the %s: %s", c->face, strerror(-rc));
+		end(c->super, 1);
+	}
+}
+
+static void send_image(struct super *su)
+{
+	struct message m = {.type = MESSAGE_IMAGE,
+		.revision = su->revision,
+		.fail_open = su->fail_open,
+		.judges_all = su->judges_all};
+
+	if (su->image_fd >= 0)
+		child_send(&su->gate, &m, su->image_fd);
+}
+
+static void take_image(struct super *su, const struct message *m, int fd)
+{
+	bool rules =
+		!su->announced || su->fail_open != m->fail_open || su->judges_all != m->judges_all;
+
+	if (su->image_fd >= 0)
+		close(su->image_fd);
+	su->image_fd = fd;
+	su->revision = m->revision;
+	su->fail_open = m->fail_open;
+	su->judges_all = m->judges_all;
+	log_note("policy revision %u: fail %s%s", su->revision, su->fail_open ? "open" : "closed",
+		su->judges_all ? "" : ", no rule refuses flows without a name");
+	if (su->gate.pid == 0 && su->gate.again.slot == 0)
+		start(&su->gate);
+	else
+		send_image(su);
+	if (su->rules == RULES_UP && rules && force_up(su) != 0)
+		log_error("the rules could not be changed; the old ones stay in force");
+	tell_rescue(su, su->fail_open ? 'o' : 'c');
+}
+
+static void gate_ready(struct super *su)
+{
+	su->gateless_ms = 0;
+	send_image(su);
+	if (su->unbound && force_queues(su, true) == 0)
+		su->unbound = false;
+	if (su->rules != RULES_UP && force_up(su) != 0) {
+		log_error("the rules could not be put in force");
+		end(su, 1);
+		return;
+	}
+	if (!su->announced) {
+		su->announced = true;
+		notify("READY=1\nSTATUS=filtering");
+		log_note("ready: filtering, policy revision %u", su->revision);
+	}
+	tell_status(su);
+}
+
+static void on_message(struct child *c, const struct message *m, int fd)
+{
+	struct super *su = c->super;
+
+	c->beat_ms = loop_now_ms(su->loop);
+	switch ((enum message_type)m->type) {
+	case MESSAGE_READY:
+		c->ready = true;
+		c->backoff_ms = 0;
+		if (c == &su->gate)
+			gate_ready(su);
+		else
+			tell_status(su);
+		break;
+	case MESSAGE_HEARTBEAT:
+		if (c == &su->gate)
+			su->counters = m->counters;
+		break;
+	case MESSAGE_IMAGE:
+		if (c == &su->desk && fd >= 0) {
+			take_image(su, m, fd);
+			return;
+		}
+		break;
+	case MESSAGE_TAKEN:
+		if (c == &su->gate)
+			child_send(&su->desk, m, -1);
+		break;
+	case MESSAGE_NO_POLICY:
+		if (c == &su->desk && su->image_fd < 0) {
+			log_error("no policy can be put in force: mend the file above, then start "
+				  "again");
+			end(su, 1);
+		}
+		break;
+	default:
+		log_warn("the %s sent a message of type %u", c->face, m->type);
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_control(struct watch *w, uint32_t events)
+{
+	struct child *c = w->user;
+	struct message m;
+	int fd, rc = 0;
+
+	for (int i = 0; i < 16 && c->control.fd >= 0; i++) {
+		rc = message_recv(c->control.fd, &m, &fd);
+		if (rc != 0)
+			break;
+		on_message(c, &m, fd);
+	}
+	if (rc == -EPROTO) {
+		log_error("the %s sent something that is no message: killed", c->face);
+		child_kill(c);
+	} else if (rc == -EPIPE || (events & (EPOLLHUP | EPOLLERR))) {
+		loop_del(&c->control); /* its pidfd will say the rest */
+	}
+}
+
+static void log_death(const struct child *c, int status)
+{
+	if (WIFSIGNALED(status))
+		log_warn("the %s (pid %d) was ended by signal %d", c->face, (int)c->pid,
+			WTERMSIG(status));
+	else
+		log_warn("the %s (pid %d) ended with status %d", c->face, (int)c->pid,
+			WEXITSTATUS(status));
+}
+
+static void again(struct timer *t, uint64_t now_ms)
+{
+	struct child *c = t->user;
+
+	(void)now_ms;
+	c->restarts++;
+	start(c);
+	if (c == &c->super->rescue)
+		tell_rescue(c->super, c->super->fail_open ? 'o' : 'c');
+}
+
+static void on_ended(struct watch *w, uint32_t events)
+{
+	struct child *c = w->user;
+	struct super *su = c->super;
+	uint64_t now = loop_now_ms(su->loop);
+	int status = 0;
+
+	(void)events;
+	if (waitpid(c->pid, &status, WNOHANG) <= 0)
+		return;
+	log_death(c, status);
+	loop_del(&c->ended);
+	loop_del(&c->control);
+	close(c->ended.fd);
+	close(c->control.fd);
+	c->ended.fd = c->control.fd = -1;
+	c->pid = 0;
+	c->ready = false;
+	if (c == &su->gate && su->gateless_ms == 0)
+		su->gateless_ms = now;
+	if (!su->announced && c != &su->rescue) {
+		end(su, 1);
+		return;
+	}
+	/* at once the first time; a child that dies again and again waits a little longer each time */
+	if (now - c->started_ms < 2000)
+		c->backoff_ms = c->backoff_ms ? c->backoff_ms * 2 : 20;
+	if (c->backoff_ms > BACKOFF_MAX_MS)
+		c->backoff_ms = BACKOFF_MAX_MS;
+	if (loop_timer_set(su->loop, &c->again, now + c->backoff_ms) != 0)
+		end(su, 1);
+	tell_status(su);
+}
+
+static void watch_hang(struct super *su, struct child *c, uint64_t now)
+{
+	if (c->pid == 0 || !c->ready || now < c->beat_ms + HANG_MS)
+		return;
+	log_error("the %s has not answered for %llu ms: killed", c->face,
+		(unsigned long long)(now - c->beat_ms));
+	if (c == &su->gate && su->gateless_ms == 0)
+		su->gateless_ms = c->beat_ms;
+	c->beat_ms = now;
+	child_kill(c);
+}
+
+static void tick(struct timer *t, uint64_t now)
+{
+	struct super *su = t->user;
+
+	watch_hang(su, &su->gate, now);
+	watch_hang(su, &su->desk, now);
+	if (su->gateless_ms && su->fail_open && !su->unbound &&
+		now > su->gateless_ms + GATELESS_MS && su->rules == RULES_UP) {
+		/* --queue-bypass acts only on a queue that nobody holds */
+		log_warn("no gate for a second and fail open: the queues are let go");
+		force_queues(su, false);
+		su->unbound = true;
+	}
+	if (!su->announced && now > su->desk.started_ms + START_MS) {
+		log_error("not ready after %d seconds", START_MS / 1000);
+		end(su, 1);
+	}
+	if (su->gate.ready && su->desk.ready)
+		notify("WATCHDOG=1");
+	tell_status(su);
+	loop_timer_set(su->loop, t, now + TICK_MS);
+}
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+	struct super *su = w->user;
+	struct signalfd_siginfo si;
+	struct message reload = {.type = MESSAGE_RELOAD};
+
+	(void)events;
+	while (read(w->fd, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo == SIGHUP) {
+			log_note("reload asked for");
+			child_send(&su->desk, &reload, -1);
+		} else if (si.ssi_signo != SIGCHLD) {
+			log_note("ending in order");
+			end(su, 0);
+		}
+	}
+}
+
+static int watch_signals(struct super *su)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -errno;
+	su->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+		.on_event = on_signal,
+		.user = su};
+	if (su->signals.fd < 0)
+		return -errno;
+	return loop_add(su->loop, &su->signals, EPOLLIN);
+}
+
+static void child_init(struct super *su, struct child *c, const char *face)
+{
+	c->face = face;
+	c->super = su;
+	c->ended = (struct watch){.fd = -1, .on_event = on_ended, .user = c};
+	c->control = (struct watch){.fd = -1, .on_event = on_control, .user = c};
+	c->again = (struct timer){.on_due = again, .user = c};
+}
+
+static int begin(struct super *su)
+{
+	int rc = loop_new(&su->loop);
+
+	if (rc != 0)
+		return rc;
+	child_init(su, &su->gate, "gate");
+	child_init(su, &su->desk, "desk");
+	child_init(su, &su->rescue, "rescue");
+	rc = watch_signals(su);
+	if (rc == 0)
+		rc = open_all(su);
+	if (rc != 0)
+		return rc;
+	start(&su->rescue);
+	start(&su->desk);
+	rc = priv_super_keep();
+	if (rc != 0)
+		log_error("cannot drop what the super does not need: %s", strerror(-rc));
+	su->tick = (struct timer){.on_due = tick, .user = su};
+	return rc ? rc : loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
+}
+
+/* In order: rules first, so that nothing is queued for a gate that is going. */
+static void finish(struct super *su)
+{
+	notify("STOPPING=1");
+	if (su->status == 0 || su->rules != RULES_UP)
+		force_down(su);
+	else
+		force_failed(su);
+	child_stop(&su->gate, STOP_MS);
+	child_stop(&su->desk, STOP_MS);
+	tell_rescue(su, 'q');
+	child_stop(&su->rescue, STOP_MS);
+}
+
+int super_main(const char *settings_path, const struct settings *s)
+{
+	struct super *su = calloc(1, sizeof *su);
+	int rc;
+
+	if (!su)
+		return 1;
+	su->s = s;
+	su->settings_path = settings_path;
+	su->image_fd = su->rescue_pipe = su->lock_fd = -1;
+	su->start_wall_ms = clock_wall_ms();
+	rc = begin(su);
+	if (rc == 0) {
+		loop_run(su->loop);
+		finish(su);
+		rc = su->status;
+	} else {
+		finish(su);
+		rc = 1;
+	}
+	loop_free(su->loop);
+	free(su);
+	return rc;
+}

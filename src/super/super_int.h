@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * super_int.h - what the super's files share.
+ */
+#ifndef SUPER_INT_H
+#define SUPER_INT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/handoff.h"
+#include "base/loop.h"
+#include "model/message.h"
+#include "model/settings.h"
+
+struct super;
+
+/* One of gate, desk, rescue. */
+struct child {
+	const char *face; /* the word after `durward` on its command line */
+	struct super *super;
+	pid_t pid; /* 0 = not running */
+	uid_t uid; /* it runs under, once it dropped its rights */
+	gid_t gid;
+	struct watch ended;   /* its pidfd */
+	struct watch control; /* our end of its message socket */
+	bool ready;
+	uint64_t started_ms, beat_ms; /* monotonic; last HEARTBEAT or READY */
+	uint32_t restarts;
+	uint64_t backoff_ms; /* before the next start: 0 the first time */
+	struct timer again;
+	struct handoff hands;
+};
+
+struct super {
+	const struct settings *s;
+	const char *settings_path;
+	struct loop *loop;
+	struct child gate, desk, rescue;
+	struct watch signals;
+	struct timer tick; /* heartbeats, status, service manager's watchdog */
+	int rescue_pipe;   /* our end; -1 = none */
+	int image_fd;	   /* the last policy image; -1 = none yet */
+	uint32_t revision;
+	bool fail_open, judges_all;
+	uint8_t rules; /* enum rules_state */
+	bool announced, ending;
+	int status; /* exit status */
+	uint64_t start_wall_ms;
+	struct gate_counters counters;
+	unsigned workers;
+	int lock_fd;
+	int queue_fd[64];     /* ours, for unbinding and for a new gate */
+	uint64_t gateless_ms; /* monotonic since when no gate answers; 0 = one does */
+	bool unbound;	      /* the queues were unbound because of fail open */
+};
+
+/* child.c */
+int child_start(struct child *c); /* forks and executes; control and ended are in the loop */
+void child_stop(struct child *c, unsigned grace_ms); /* STOP, waits, then kills */
+void child_kill(struct child *c); /* SIGKILL, through a helper of the child's own uid */
+int child_send(struct child *c, const struct message *m, int fd);
+
+/* open.c: everything the children inherit. 0 or -errno, said in the log. */
+int open_all(struct super *su);
+
+/* force.c: rules in and out of force. */
+int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */
+void force_down(struct super *su);   /* durward-rules down, route */
+void force_failed(struct super *su); /* what `fail` says: down or failed */
+int force_queues(struct super *su, bool bind);
+
+/* notify.c: sd_notify(3), by hand */
+void notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */
+
+#endif
