@@ -9,13 +9,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "model/mark.h"
 #include "netsetup/priv.h"
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
+#include "super_int.h"
+
+enum { SCRIPT_MS = 20000 };
 
 /* Ctrl-C reaches the whole group: the super ends in order, and only then do we */
 static void ignore_signals(void)
@@ -28,23 +33,38 @@ static void ignore_signals(void)
 
 static int apply(const struct settings *s, char mode)
 {
+	struct route_policy route = {.mark = mark_of(s->mark_mask, MARK_TPROXY),
+		.table = s->route_table,
+		.priority = s->route_priority};
+	struct rules_result result = {0};
+	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
 	int rc;
 
 	log_warn("the super died: %s",
 		mode == 'o' ? "fail open, rules removed" : "fail closed, forwarding is refused");
-	rc = rules_run(s, mode == 'o' ? "down" : "failed");
-	if (rc != 0)
-		log_error("durward-rules failed (%d): run it by hand: durward-rules down", rc);
-	return rc == 0 ? 0 : 1;
+	super_script(s, script, sizeof script);
+	snprintf(params, sizeof params, "%s/rules", s->run_dir);
+	rc = rules_run(script, mode == 'o' ? RULES_VERB_DOWN : RULES_VERB_FAILED, params, SCRIPT_MS,
+		&result);
+	if (rc != 0 || result.status != 0)
+		log_error("durward-rules failed (%d, status %d): by hand: durward-rules down", rc,
+			result.status);
+	if (mode == 'o')
+		route_policy_down(&route);
+	return rc == 0 && result.status == 0 ? 0 : 1;
 }
 
 int rescue_main(const struct settings *s, int super_pidfd, int pipe_fd)
 {
 	struct pollfd p[2] = {
 		{.fd = super_pidfd, .events = POLLIN}, {.fd = pipe_fd, .events = POLLIN}};
+	struct priv_drop drop = {.keep = PRIV_CAPS_GATE};
 	char mode = 'c', byte;
+	int rc = priv_drop(&drop);
 
 	ignore_signals();
+	if (rc != 0)
+		log_warn("rescue keeps more rights than it needs: %s", strerror(-rc));
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return 1;

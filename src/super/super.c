@@ -333,6 +333,7 @@ static void child_init(struct super *su, struct child *c, const char *face)
 
 static int begin(struct super *su)
 {
+	struct priv_drop keep = {.keep = PRIV_CAPS_SUPER};
 	int rc = loop_new(&su->loop);
 
 	if (rc != 0)
@@ -347,7 +348,7 @@ static int begin(struct super *su)
 		return rc;
 	start(&su->rescue);
 	start(&su->desk);
-	rc = priv_super_keep();
+	rc = priv_drop(&keep);
 	if (rc != 0)
 		log_error("cannot drop what the super does not need: %s", strerror(-rc));
 	su->tick = (struct timer){.on_due = tick, .user = su};

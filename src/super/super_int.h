@@ -68,6 +68,7 @@ int force_up(struct super *su);	     /* writes the parameters, policy route, dur
 void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */
 int force_queues(struct super *su, bool bind);
+void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
 
 /* notify.c: sd_notify(3), by hand */
 void notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */

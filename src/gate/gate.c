@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * gate.c - the gate process: start, worker threads, messages, heartbeat.
+ *
+ *   main thread: control socket, neighbours, heartbeat     worker i: queue i, listeners i, ring i, flows, relays
+ *
+ * Owns: struct gate. Thread: main; workers share nothing but the image slot, the devices (locked) and `beat`.
+ * Fails: exit status. See: house.md 1, 3.
+ */
+#include "gate/gate.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "act/inject.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/ring.h"
+#include "gate/image_slot.h"
+#include "gate/proxy.h"
+#include "gate/worker.h"
+#include "intercept/nfq.h"
+#include "model/mark.h"
+#include "model/message.h"
+#include "netsetup/priv.h"
+#include "who/devices.h"
+#include "who/neigh.h"
+
+enum { BEAT_MS = 250, WELL_MS = 3000, READ_MAX = 256, WORKERS = 64 };
+
+struct thread {
+	struct gate *gate;
+	struct gate_worker worker;
+	struct proxy *proxy;
+	struct image_ref *image;
+	uint64_t image_generation, pushed;
+	struct watch queue;
+	struct timer beat;
+	atomic_ullong beat_ms;
+	atomic_uint revision; /* of the image it uses */
+	pthread_mutex_t lock; /* counters */
+	struct gate_counters counters;
+	pthread_t id;
+	bool started;
+};
+
+struct gate {
+	const struct settings *s;
+	struct gate_settings settings;
+	struct inject inject;
+	struct image_slot *images;
+	struct devices *devices;
+	struct neigh *neigh;
+	struct loop *loop;
+	struct watch control, neighbours;
+	struct timer beat;
+	int signal_fd;
+	uint32_t told; /* revision last reported as taken */
+	struct thread *threads;
+	unsigned n;
+};
+
+static void turn(void *user)
+{
+	struct thread *t = user;
+	struct gate_worker *w = &t->worker;
+
+	w->now_ms = loop_now_ms(w->loop);
+	w->wall_ms = clock_wall_ms();
+	w->image = image_slot_take(t->gate->images, &t->image, &t->image_generation);
+	atomic_store(&t->revision, w->image ? image_revision(w->image) : 0);
+}
+
+/* The desk is woken once an event batch, not once a record. */
+static void done(void *user)
+{
+	struct thread *t = user;
+	uint64_t one = 1;
+
+	if (t->worker.event_id == t->pushed)
+		return;
+	t->pushed = t->worker.event_id;
+	if (write(t->gate->signal_fd, &one, sizeof one) < 0) {
+		/* the counter is at its end: the desk has a reason to look already */
+	}
+}
+
+static void on_packet(void *user, const struct nfq_packet *p)
+{
+	gate_packet(user, p);
+}
+
+static void on_queue(struct watch *w, uint32_t events)
+{
+	struct thread *t = w->user;
+	int rc;
+
+	(void)events;
+	turn(t);
+	rc = nfq_read(t->worker.nfq, READ_MAX, on_packet, &t->worker);
+	if (rc < 0)
+		log_warn("queue %u: %s", t->worker.index, strerror(-rc));
+	done(t);
+}
+
+static void worker_beat(struct timer *tm, uint64_t now)
+{
+	struct thread *t = tm->user;
+
+	turn(t);
+	atomic_store(&t->beat_ms, now);
+	pthread_mutex_lock(&t->lock);
+	t->counters = t->worker.counters;
+	pthread_mutex_unlock(&t->lock);
+	done(t);
+	loop_timer_set(t->worker.loop, tm, now + BEAT_MS);
+}
+
+static void *run(void *user)
+{
+	struct thread *t = user;
+	char name[16] = "worker";
+
+	name[6] = (char)('0' + t->worker.index / 10);
+	name[7] = (char)('0' + t->worker.index % 10);
+	name[8] = '\0';
+	prctl(PR_SET_NAME, name);
+	turn(t);
+	loop_run(t->worker.loop);
+	return NULL;
+}
+
+static int thread_queue(struct thread *t, int fd, unsigned i)
+{
+	struct gate_worker *w = &t->worker;
+	int rc = nfq_adopt(fd, (uint16_t)(t->gate->s->queue_first + i), &w->nfq);
+
+	if (rc != 0)
+		return rc;
+	fd_set_nonblock(nfq_fd(w->nfq));
+	t->queue = (struct watch){.fd = nfq_fd(w->nfq), .on_event = on_queue, .user = t};
+	return loop_add(w->loop, &t->queue, EPOLLIN);
+}
+
+static int thread_proxy(struct thread *t, const struct handoff *h, unsigned i)
+{
+	const struct settings *s = t->gate->s;
+	struct proxy_config c = {.worker = &t->worker,
+		.listener = {handoff_get(h, "listen4.%u", i), handoff_get(h, "listen6.%u", i)},
+		.listen_port = (uint16_t)s->listen_port,
+		.source_gateway = s->source_gateway,
+		.own_mark = mark_of(s->mark_mask, MARK_OWN),
+		.idle_ms = s->idle_s * 1000,
+		.hello_deadline_ms = s->hello_deadline_s * 1000,
+		.hello_limit = s->hello_limit,
+		.max_connections = s->flow_limit,
+		.turn = turn,
+		.done = done,
+		.user = t};
+
+	return proxy_new(&t->proxy, &c);
+}
+
+static int thread_open(struct gate *g, unsigned i, const struct handoff *h)
+{
+	struct thread *t = &g->threads[i];
+	struct gate_worker *w = &t->worker;
+	int rc;
+
+	t->gate = g;
+	pthread_mutex_init(&t->lock, NULL);
+	w->index = (uint8_t)i;
+	w->settings = &g->settings;
+	w->inject = &g->inject;
+	w->devices = g->devices;
+	w->neigh = g->neigh;
+	rc = loop_new(&w->loop);
+	if (rc == 0)
+		rc = ring_map(handoff_get(h, "ring.%u", i), sizeof(struct event), EVENT_RING_ITEMS,
+			&w->ring);
+	if (rc == 0)
+		rc = thread_queue(t, handoff_get(h, "queue.%u", i), i);
+	w->now_ms = clock_mono_ms();
+	w->wall_ms = clock_wall_ms();
+	/* decisions of an earlier gate keep their ids apart from ours */
+	w->event_id = (w->wall_ms / 1000 & 0xffffff) << 32;
+	t->pushed = w->event_id;
+	if (rc == 0)
+		rc = gate_worker_init(w);
+	if (rc == 0)
+		rc = thread_proxy(t, h, i);
+	t->beat = (struct timer){.on_due = worker_beat, .user = t};
+	atomic_store(&t->beat_ms, w->now_ms);
+	return rc ? rc : loop_timer_set(w->loop, &t->beat, w->now_ms);
+}
+
+static void count(const struct gate *g, struct gate_counters *sum)
+{
+	memset(sum, 0, sizeof *sum);
+	for (unsigned i = 0; i < g->n; i++) {
+		struct thread *t = &g->threads[i];
+
+		pthread_mutex_lock(&t->lock);
+#define GATE_COUNTER(field, words) sum->field += t->counters.field;
+#include "tbl/gate_counters.h"
+#undef GATE_COUNTER
+		pthread_mutex_unlock(&t->lock);
+	}
+}
+
+static bool all_well(const struct gate *g, uint64_t now)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		if (now > atomic_load(&g->threads[i].beat_ms) + WELL_MS)
+			return false;
+	return true;
+}
+
+static void tell_taken(struct gate *g)
+{
+	uint32_t lowest = UINT32_MAX;
+	struct message m = {.type = MESSAGE_TAKEN};
+
+	for (unsigned i = 0; i < g->n; i++) {
+		uint32_t r = atomic_load(&g->threads[i].revision);
+
+		lowest = r < lowest ? r : lowest;
+	}
+	if (lowest == g->told || lowest == 0)
+		return;
+	g->told = m.revision = lowest;
+	message_send(g->control.fd, &m, -1);
+}
+
+static void beat(struct timer *t, uint64_t now)
+{
+	struct gate *g = t->user;
+	struct message m = {.type = MESSAGE_HEARTBEAT};
+
+	if (all_well(g, now)) {
+		count(g, &m.counters);
+		message_send(g->control.fd, &m, -1);
+	}
+	tell_taken(g);
+	loop_timer_set(g->loop, t, now + BEAT_MS);
+}
+
+static void take_image(struct gate *g, int fd)
+{
+	const char *why = "";
+	int rc = image_slot_put(g->images, fd, &why);
+
+	if (rc != 0) {
+		log_error("policy image refused: %s (%s); the one in force stays", why,
+			strerror(-rc));
+		return;
+	}
+	/* workers look at the counter when they wake; a beat is at most a quarter second away */
+	for (unsigned i = 0; i < g->n; i++)
+		loop_wake(g->threads[i].worker.loop);
+}
+
+static void on_control(struct watch *w, uint32_t events)
+{
+	struct gate *g = w->user;
+	struct message m;
+	int fd, rc;
+
+	(void)events;
+	while ((rc = message_recv(w->fd, &m, &fd)) == 0) {
+		if (m.type == MESSAGE_IMAGE && fd >= 0)
+			take_image(g, fd);
+		else if (m.type == MESSAGE_STOP)
+			loop_stop(g->loop);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (rc != -EAGAIN && rc != -EWOULDBLOCK)
+		loop_stop(g->loop); /* the super is gone: nobody holds us any more */
+}
+
+static void on_neighbours(struct watch *w, uint32_t events)
+{
+	struct gate *g = w->user;
+	int rc = neigh_read(g->neigh);
+
+	(void)events;
+	if (rc != 0) {
+		log_warn("neighbour table: %s; devices are known by their packets only",
+			strerror(-rc));
+		loop_del(w);
+	}
+}
+
+static int fill_settings(struct gate *g)
+{
+	const struct settings *s = g->s;
+	uint8_t seed[16];
+
+	g->settings = (struct gate_settings){.mark_mask = s->mark_mask,
+		.inspect_tcp = s->inspect_tcp,
+		.inspect_udp = s->inspect_udp,
+		.proxy_tcp = s->proxy_tcp,
+		.hello_deadline_ms = s->hello_deadline_s * 1000,
+		.hello_max_bytes = s->hello_limit,
+		.crypto_max_bytes = s->crypto_limit,
+		.flows_max = s->flow_limit / g->n ? s->flow_limit / g->n : 1};
+	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+		return -EIO;
+	hash_key_set(&g->settings.hash_key, seed);
+	return 0;
+}
+
+static int open_shared(struct gate *g, const struct handoff *h)
+{
+	int fds[INJECT_SOCKETS], rc;
+
+	for (unsigned i = 0; i < INJECT_SOCKETS; i++)
+		fds[i] = handoff_get(h, "inject.%u", i);
+	inject_adopt(&g->inject, fds);
+	g->signal_fd = handoff_get(h, "signal");
+	rc = fill_settings(g);
+	if (rc == 0)
+		rc = loop_new(&g->loop);
+	if (rc == 0)
+		rc = image_slot_new(&g->images);
+	if (rc == 0)
+		rc = devices_new(&g->devices, DEVICES_MAX);
+	if (rc == 0)
+		rc = neigh_new(&g->neigh, handoff_get(h, "neigh"), g->devices);
+	if (rc != 0)
+		return rc;
+	g->control =
+		(struct watch){.fd = handoff_get(h, "control"), .on_event = on_control, .user = g};
+	g->neighbours =
+		(struct watch){.fd = handoff_get(h, "neigh"), .on_event = on_neighbours, .user = g};
+	g->beat = (struct timer){.on_due = beat, .user = g};
+	rc = loop_add(g->loop, &g->control, EPOLLIN);
+	if (rc == 0)
+		rc = loop_add(g->loop, &g->neighbours, EPOLLIN);
+	return rc ? rc : loop_timer_set(g->loop, &g->beat, clock_mono_ms());
+}
+
+static int give_up_rights(const struct settings *s)
+{
+	struct priv_drop drop = {
+		.keep = PRIV_CAPS_GATE, .empty_root = s->run_dir, .parent_death = SIGKILL};
+	pid_t parent = getppid();
+	uint64_t files;
+	int rc = priv_user_find(s->gate_user, &drop.user);
+
+	priv_limit_files(&files);
+	if (rc == 0)
+		rc = priv_drop(&drop);
+	if (rc == 0 && getppid() != parent)
+		rc = -ESRCH;
+	if (rc == 0)
+		rc = priv_seccomp(PRIV_GATE);
+	return rc;
+}
+
+static int start_threads(struct gate *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		int rc = pthread_create(&g->threads[i].id, NULL, run, &g->threads[i]);
+
+		if (rc != 0)
+			return -rc;
+		g->threads[i].started = true;
+	}
+	return 0;
+}
+
+static void stop_threads(struct gate *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		struct thread *t = &g->threads[i];
+
+		if (!t->started)
+			continue;
+		loop_stop(t->worker.loop);
+		loop_wake(t->worker.loop);
+		pthread_join(t->id, NULL);
+		proxy_free(t->proxy);
+		gate_worker_fini(&t->worker);
+	}
+}
+
+int gate_main(const struct settings *s, const struct handoff *h)
+{
+	static struct gate gate;
+	struct gate *g = &gate;
+	struct message ready = {.type = MESSAGE_READY};
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the super says when */
+	g->s = s;
+	while (g->n < WORKERS && handoff_get(h, "queue.%u", g->n) >= 0)
+		g->n++;
+	g->threads = calloc(g->n ? g->n : 1, sizeof *g->threads);
+	rc = g->threads && g->n ? open_shared(g, h) : -EINVAL;
+	for (unsigned i = 0; i < g->n && rc == 0; i++)
+		rc = thread_open(g, i, h);
+	if (rc == 0)
+		rc = give_up_rights(s);
+	if (rc == 0)
+		rc = start_threads(g);
+	if (rc == 0)
+		rc = message_send(g->control.fd, &ready, -1);
+	if (rc != 0) {
+		log_error("the gate cannot start: %s", strerror(-rc));
+		return 1;
+	}
+	rc = loop_run(g->loop);
+	stop_threads(g);
+	return rc == 0 ? 0 : 1;
+}

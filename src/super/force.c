@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * force.c - puts the rules in force and takes them out: parameters, policy route, durward-rules, queues.
+ *
+ * Owns: nothing. Thread: the super's. Fails: -errno or the script's failure as -EIO; said in the log.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "intercept/nfq.h"
+#include "model/mark.h"
+#include "netsetup/route.h"
+#include "netsetup/rules.h"
+#include "super_int.h"
+
+enum { SCRIPT_MS = 20000 };
+
+void super_script(const struct settings *s, char *out, size_t size)
+{
+	snprintf(out, size, "%s",
+		s->rules_script[0] ? s->rules_script : DURWARD_PREFIX "/lib/durward/durward-rules");
+}
+
+static int run(struct super *su, enum rules_verb verb)
+{
+	struct rules_result result;
+	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
+	int rc;
+
+	super_script(su->s, script, sizeof script);
+	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
+	rc = rules_run(script, verb, params, SCRIPT_MS, &result);
+	if (rc == 0 && result.status == 0)
+		return 0;
+	if (rc != 0) {
+		log_error("cannot run %s: %s", script, strerror(-rc));
+	} else {
+		struct strbuf b = {0};
+
+		strbuf_escaped(&b, slice_str(result.tail));
+		log_error("%s ended with status %d: %s", script, result.status, strbuf_text(&b));
+		strbuf_fini(&b);
+		rc = -EIO;
+	}
+	return rc;
+}
+
+static struct route_policy policy_route(const struct settings *s)
+{
+	return (struct route_policy){.mark = mark_of(s->mark_mask, MARK_TPROXY),
+		.table = s->route_table,
+		.priority = s->route_priority};
+}
+
+static int write_params(struct super *su)
+{
+	static struct route_view view; /* large */
+	char path[SETTING_TEXT + 8], ifaces[SETTING_WORDS];
+	struct rules_params p = {.settings = su->s,
+		.queues = su->workers,
+		.client_interfaces = su->s->client_interfaces,
+		.catch_all = su->judges_all,
+		.fail_open = su->fail_open};
+	int rc = 0;
+
+	if (strcmp(su->s->client_interfaces, "auto") == 0) {
+		rc = route_view_read(&view);
+		if (rc == 0)
+			rc = route_client_ifaces(&view, ifaces, sizeof ifaces);
+		p.client_interfaces = ifaces;
+		if (rc != 0)
+			log_error("client-interfaces auto: no interface besides the default "
+				  "route's; name them in the settings");
+		else
+			log_info("client interfaces: %s", ifaces);
+	}
+	snprintf(path, sizeof path, "%s/rules", su->s->run_dir);
+	return rc ? rc : rules_params_write(path, &p);
+}
+
+int force_up(struct super *su)
+{
+	struct route_policy route = policy_route(su->s);
+	int rc = write_params(su);
+
+	if (rc == 0) {
+		rc = route_policy_up(&route);
+		if (rc != 0)
+			log_error("the policy route could not be set: %s", strerror(-rc));
+	}
+	for (unsigned i = 0; i < su->workers && rc == 0; i++) {
+		struct nfq_config config = {
+			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->fail_open};
+
+		rc = nfq_send_config(su->queue_fd[i], &config);
+	}
+	if (rc == 0)
+		rc = run(su, RULES_VERB_UP);
+	if (rc == 0)
+		su->rules = RULES_UP;
+	return rc;
+}
+
+void force_down(struct super *su)
+{
+	struct route_policy route = policy_route(su->s);
+
+	if (run(su, RULES_VERB_DOWN) == 0)
+		su->rules = RULES_NONE;
+	route_policy_down(&route);
+}
+
+void force_failed(struct super *su)
+{
+	if (su->fail_open) {
+		force_down(su);
+		su->rules = RULES_OPEN;
+		log_warn("fail open: rules removed, traffic passes unfiltered");
+	} else if (run(su, RULES_VERB_FAILED) == 0) {
+		su->rules = RULES_FAILED;
+		log_warn("fail closed: forwarding is refused until durward runs again (or: "
+			 "durward-rules down)");
+	}
+}
+
+int force_queues(struct super *su, bool bind)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < su->workers; i++) {
+		struct nfq_config config = {
+			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->fail_open};
+		int one = bind ? nfq_send_bind(su->queue_fd[i], &config)
+			       : nfq_send_unbind(su->queue_fd[i], config.queue);
+
+		rc = rc ? rc : one;
+	}
+	return rc;
+}
