@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * proxy.c - accepts, times and ends the connections of the proxy path.
+ *
+ * Owns: the connections. Thread: its worker's. Fails: a connection ends with RST, never the process.
+ * See: house.md 3 "Proxy path"; reliability.md 0.4, 0.5, 0.7.
+ */
+#include "gate/proxy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "act/dial.h"
+#include "base/log.h"
+#include "intercept/tproxy.h"
+#include "proxy_int.h"
+#include "who/devices.h"
+#include "who/neigh.h"
+
+enum {
+	ACCEPTS = 64,	  /* a turn, so that relays are not starved */
+	SILENT_MS = 400,  /* a server-first protocol must not wait longer */
+	LINGER_MS = 2000, /* after an answer */
+	DIAL_MS = 30000,
+	SPARE_FDS = 64,
+};
+
+static void begin(struct proxy *p)
+{
+	p->c.turn(p->c.user);
+}
+
+static void finish(struct proxy *p)
+{
+	struct conn *c;
+
+	while ((c = p->dead)) {
+		p->dead = c->next;
+		free(c->bytes);
+		strbuf_fini(&c->answer);
+		free(c);
+	}
+	p->c.done(p->c.user);
+}
+
+static void push_end(struct conn *c)
+{
+	struct event e = c->last;
+
+	if (!c->requests)
+		return;
+	e.kind = EVENT_END;
+	e.id = c->event_id;
+	e.bytes_up = c->bytes_up;
+	e.bytes_down = c->bytes_down;
+	e.duration_ms = (uint32_t)(c->proxy->c.worker->now_ms - c->start_ms);
+	gate_event_push(c->proxy->c.worker, &e);
+}
+
+static void close_fd(struct watch *w, bool orderly)
+{
+	struct linger soft = {0};
+
+	if (w->fd < 0)
+		return;
+	loop_del(w);
+	if (orderly) /* the default here is a RST: a killed relay must not look like an end */
+		setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &soft, sizeof soft);
+	close(w->fd);
+	w->fd = -1;
+}
+
+void conn_close(struct conn *c, bool orderly)
+{
+	struct proxy *p = c->proxy;
+
+	if (c->dead)
+		return;
+	c->dead = true;
+	push_end(c);
+	p->c.worker->counters.relays_ended++;
+	close_fd(&c->client, orderly);
+	close_fd(&c->server, orderly);
+	loop_timer_clear(&c->timer);
+	splice_fini(&c->up);
+	splice_fini(&c->down);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	p->n--;
+	c->next = p->dead;
+	p->dead = c;
+}
+
+static uint64_t due(const struct conn *c)
+{
+	const struct proxy_config *cfg = &c->proxy->c;
+	uint64_t at = c->active_ms + cfg->idle_ms;
+
+	if (c->state == CONN_LINGER)
+		return c->active_ms + LINGER_MS;
+	if (c->state == CONN_ANSWER)
+		return c->answer_waits ? c->quiet_ms + 1000 : c->active_ms + LINGER_MS;
+	if (c->dialled && !c->connected)
+		at = c->active_ms + DIAL_MS;
+	if (c->deadline_ms && c->deadline_ms < at)
+		at = c->deadline_ms;
+	if (!c->greeted && !c->dialled && c->n == 0 && c->start_ms + SILENT_MS < at)
+		at = c->start_ms + SILENT_MS;
+	return at;
+}
+
+static void set_events(struct watch *w, uint32_t *now, uint32_t want)
+{
+	if (w->fd < 0 || !w->loop || *now == want)
+		return;
+	*now = want;
+	loop_mod(w, want);
+}
+
+static bool wants_client_bytes(const struct conn *c)
+{
+	if (c->client_eof)
+		return false;
+	switch ((enum conn_state)c->state) {
+	case CONN_JUDGED:
+		return c->n < c->proxy->c.hello_limit + 4096 &&
+		       (c->offset + c->n > c->pass_to || c->n < 65536);
+	case CONN_OPEN:
+		return c->connected && c->n == 0 && c->up.held == 0;
+	case CONN_ANSWER:
+		return false;
+	case CONN_LINGER:
+		return true;
+	}
+	return false;
+}
+
+void conn_arm(struct conn *c)
+{
+	uint32_t client = 0, server = 0;
+
+	if (c->dead)
+		return;
+	if (wants_client_bytes(c))
+		client |= EPOLLIN;
+	if (c->down.held || (c->state == CONN_ANSWER && !c->answer_waits))
+		client |= EPOLLOUT;
+	if (c->connected && !c->server_eof && !c->down.held)
+		server |= EPOLLIN;
+	if (c->dialled && (!c->connected || c->up.held ||
+				  (c->n && c->pass_to > c->offset && !c->server_shut)))
+		server |= EPOLLOUT;
+	set_events(&c->client, &c->client_events, client);
+	set_events(&c->server, &c->server_events, server);
+	loop_timer_set(c->proxy->c.worker->loop, &c->timer, due(c));
+}
+
+static void on_timer(struct timer *t, uint64_t now)
+{
+	struct conn *c = t->user;
+	struct proxy *p = c->proxy;
+
+	begin(p);
+	if (now < due(c)) {
+		/* something happened since */
+	} else if (c->state == CONN_ANSWER && c->answer_waits) {
+		c->answer_waits = false;
+		conn_relay(c, false, false);
+	} else if (c->state >= CONN_ANSWER || (c->dialled && !c->connected)) {
+		conn_close(c, c->state == CONN_LINGER);
+	} else if (c->deadline_ms && now >= c->deadline_ms) {
+		conn_judge_timeout(c);
+	} else if (!c->greeted && !c->dialled && c->n == 0) {
+		conn_judge_silent(c);
+	} else {
+		conn_close(c, false);
+	}
+	conn_arm(c);
+	finish(p);
+}
+
+static void on_client(struct watch *w, uint32_t events)
+{
+	struct conn *c = w->user;
+	struct proxy *p = c->proxy;
+
+	begin(p);
+	c->active_ms = p->c.worker->now_ms;
+	if (events & EPOLLERR)
+		conn_close(c, false); /* RST: the server gets one too */
+	else
+		conn_relay(c, events & (EPOLLIN | EPOLLHUP), false);
+	if (!c->dead)
+		ignore_hup(w, events, c->client_eof);
+	conn_arm(c);
+	finish(p);
+}
+
+static void on_server(struct watch *w, uint32_t events)
+{
+	struct conn *c = w->user;
+	struct proxy *p = c->proxy;
+
+	begin(p);
+	c->active_ms = p->c.worker->now_ms;
+	if (!c->connected && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
+		if (dial_result(w->fd) != 0) {
+			p->c.worker->counters.relay_failed++;
+			conn_close(
+				c, false); /* refused or unreachable: the client sees it as a RST */
+		} else {
+			c->connected = true;
+		}
+	} else if (events & EPOLLERR) {
+		conn_close(c, false);
+	}
+	if (!c->dead)
+		conn_relay(c, false, events & (EPOLLIN | EPOLLHUP));
+	if (!c->dead)
+		ignore_hup(w, events, c->server_eof);
+	conn_arm(c);
+	finish(p);
+}
+
+/* Both directions of this side are over: its HUP would wake us for ever, whatever is asked for. */
+static void ignore_hup(struct watch *w, uint32_t events, bool ended)
+{
+	if ((events & EPOLLHUP) && ended && w->fd >= 0)
+		loop_del(w);
+}
+
+static void know_who(struct conn *c)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+	size_t n;
+
+	neigh_read(w->neigh); /* the kernel has learnt this client's MAC by now, and told */
+	c->who = (struct policy_who){.device = -1, .n_addrs = 1};
+	c->who.addrs[0] = c->flow.src;
+	c->who.has_mac = devices_mac_of(w->devices, &c->flow.src, &c->who.mac);
+	if (c->who.has_mac) {
+		n = devices_addrs_of(w->devices, &c->who.mac, c->who.addrs);
+		c->who.n_addrs = n ? n : 1;
+	}
+	c->flow.has_mac = c->who.has_mac;
+	c->flow.mac = c->who.mac;
+}
+
+static uint32_t conns_of(const struct proxy *p, const struct addr *client)
+{
+	uint32_t n = 0;
+
+	for (const struct conn *c = p->conns; c; c = c->next)
+		n += addr_eq(&c->flow.src, client);
+	return n;
+}
+
+/* One client takes at most a quarter, once the table is half full (counting is not free). */
+static bool has_room(const struct proxy *p, const struct addr *client)
+{
+	if (p->n >= p->max)
+		return false;
+	return p->n < p->max / 2 || conns_of(p, client) < p->max / 4;
+}
+
+static int conn_new(struct proxy *p, int fd)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	struct gate_worker *w = p->c.worker;
+	int rc = -ENOMEM;
+
+	if (!c)
+		return rc;
+	c->proxy = p;
+	c->client = (struct watch){.fd = fd, .on_event = on_client, .user = c};
+	c->server = (struct watch){.fd = -1, .on_event = on_server, .user = c};
+	c->timer = (struct timer){.on_due = on_timer, .user = c};
+	c->start_ms = c->active_ms = c->quiet_ms = w->now_ms;
+	c->flow = (struct flow){.proto = IPPROTO_TCP, .path = PATH_PROXY};
+	splice_init(&c->up);
+	splice_init(&c->down);
+	stream_ident_init(&c->ident, p->c.hello_limit);
+	rc = tproxy_ends(fd, &c->flow.src, &c->flow.sport, &c->flow.dst, &c->flow.dport);
+	if (rc == 0 && c->flow.dport == p->c.listen_port)
+		rc = -ELOOP; /* straight to our own port: there is no original destination */
+	if (rc == 0 && !has_room(p, &c->flow.src)) {
+		w->counters.relay_shed++;
+		rc = -EMFILE;
+	}
+	if (rc == 0)
+		rc = loop_add(w->loop, &c->client, EPOLLIN);
+	if (rc != 0) {
+		free(c);
+		return rc;
+	}
+	c->client_events = EPOLLIN;
+	know_who(c);
+	c->next = p->conns;
+	c->prev = &p->conns;
+	if (c->next)
+		c->next->prev = &c->next;
+	p->conns = c;
+	p->n++;
+	w->counters.relays++;
+	conn_arm(c);
+	return 0;
+}
+
+static void on_listener(struct watch *l, uint32_t events)
+{
+	struct proxy *p = l->user;
+
+	(void)events;
+	begin(p);
+	for (int i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		if (conn_new(p, fd) != 0)
+			close(fd); /* SO_LINGER is inherited: a RST */
+	}
+	finish(p);
+}
+
+static uint32_t room(const struct proxy_config *c)
+{
+	struct rlimit r = {0};
+	uint64_t by_files;
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	/* two sockets each, and two pipes while bytes flow: a third of the relays flow at once */
+	by_files = r.rlim_cur > 2 * SPARE_FDS ? (r.rlim_cur - SPARE_FDS) / 4 / 2 : 8;
+	return by_files < c->max_connections ? (uint32_t)by_files : c->max_connections;
+}
+
+int proxy_new(struct proxy **out, const struct proxy_config *c)
+{
+	struct proxy *p = calloc(1, sizeof *p);
+	int rc = 0;
+
+	if (!p)
+		return -ENOMEM;
+	p->c = *c;
+	p->max = room(c);
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		p->listener[i] =
+			(struct watch){.fd = c->listener[i], .on_event = on_listener, .user = p};
+		if (c->listener[i] >= 0)
+			rc = loop_add(c->worker->loop, &p->listener[i], EPOLLIN);
+	}
+	if (rc != 0) {
+		proxy_free(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void proxy_free(struct proxy *p)
+{
+	if (!p)
+		return;
+	while (p->conns)
+		conn_close(p->conns, false);
+	finish(p);
+	for (int i = 0; i < 2; i++)
+		loop_del(&p->listener[i]);
+	free(p);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * proxy_int.h - one relayed connection, as the proxy's files share it.
+ *
+ *          client fd                                             server fd
+ *   read ->  bytes -> stream_ident -> policy -> pass_to  -> write        judged: HTTP, or no name yet
+ *   splice ----------------------- up pipe ----------------> splice      open: TLS decided, a tunnel
+ *   splice <---------------------- down pipe <-------------- splice      always
+ */
+#ifndef PROXY_INT_H
+#define PROXY_INT_H
+
+#include "act/splice.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "gate/proxy.h"
+#include "identify/identify.h"
+
+enum conn_state {
+	CONN_JUDGED, /* the client's bytes are read, judged, written */
+	CONN_OPEN,   /* nothing more to judge: spliced */
+	CONN_ANSWER, /* refused: our own answer is on its way to the client */
+	CONN_LINGER, /* answered: the client's bytes are read and thrown away until it closes */
+};
+
+struct conn {
+	struct proxy *proxy;
+	struct conn *next, **prev;
+	struct watch client, server; /* fd -1 = none */
+	uint32_t client_events, server_events;
+	struct timer timer;   /* the next of: silence, deadline, idle */
+	uint64_t deadline_ms; /* of the hello or head now begun; 0 = none begun */
+	uint64_t start_ms, active_ms;
+
+	struct flow flow;
+	struct policy_who who;
+	struct stream_ident ident;
+	uint8_t *bytes; /* the client's, from stream offset `offset` */
+	uint32_t n, cap;
+	uint64_t offset, pass_to; /* bytes before pass_to may go on */
+
+	uint8_t state; /* enum conn_state */
+	bool dialled, connected,
+		greeted;	       /* greeted: judged without a byte, the client being silent */
+	bool client_eof, server_eof;   /* read to the end */
+	bool client_shut, server_shut; /* our end sent */
+	bool dead;
+	struct splice up, down;
+	struct strbuf answer; /* to the client, after what the server sent */
+	size_t answered;
+	bool answer_waits; /* for the server's answers to earlier requests */
+	uint64_t quiet_ms; /* when the server last sent something */
+
+	uint64_t event_id; /* of the last decision */
+	struct event last; /* for EVENT_END */
+	uint64_t requests, bytes_up, bytes_down, down_at_request;
+};
+
+struct proxy {
+	struct proxy_config c;
+	struct watch listener[2];
+	struct conn *conns;
+	struct conn *dead; /* freed at the end of the event */
+	uint32_t n, max;
+	uint8_t scratch[TLS_SCRATCH];
+};
+
+/* proxy.c */
+void conn_close(struct conn *c, bool orderly); /* orderly: FIN; else RST. Freed after the event */
+void conn_arm(struct conn *c);		       /* watches and timer by what is wanted now */
+
+/* proxy_judge.c: looks at the bytes in hand; may dial, refuse, or open the relay */
+void conn_judge(struct conn *c);
+void conn_judge_silent(struct conn *c);	 /* the client says nothing: a flow without a name */
+void conn_judge_timeout(struct conn *c); /* a hello or head begun and not ended */
+
+/* proxy_relay.c: moves what can be moved; closes when both directions have ended */
+void conn_read_client(struct conn *c);
+void conn_relay(struct conn *c, bool client_readable, bool server_readable);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * proxy_judge.c - what a relayed connection's bytes mean, what policy says of it, and the refusal.
+ *
+ * Each request of a connection is judged by its own Host; bytes go on only once what they belong to was allowed.
+ *
+ * Owns: nothing. Thread: its worker's. Fails: by conn_close(); out of memory refuses.
+ * See: identification.md H01-H25; policy.md "Order of evaluation".
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "act/dial.h"
+#include "act/refuse.h"
+#include "act/refuse_page.h"
+#include "proxy_int.h"
+
+static void record(struct conn *c, const struct ident *i, const struct verdict *v)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+	struct event e = {.kind = EVENT_DECISION, .flow = c->flow, .ident = *i, .verdict = *v};
+
+	e.id = c->event_id = gate_event_id(w);
+	c->requests++;
+	c->last = e;
+	w->counters.relay_requests += i->app == APP_HTTP;
+	if (v->action == ACTION_BLOCK)
+		w->counters.refused++;
+	else
+		w->counters.allowed++;
+	gate_event_push(w, &e);
+}
+
+static void ask(struct conn *c, const struct ident *i, struct verdict *v)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+	struct policy_query q = {.who = c->who,
+		.flow = c->flow,
+		.ident = i,
+		.stage = STAGE_NAMED,
+		.now_s = (int64_t)(w->wall_ms / 1000)};
+
+	if (w->image) {
+		policy_eval(w->image, &q, NULL, v);
+	} else {
+		*v = (struct verdict){
+			.action = w->settings->fail_open ? ACTION_ALLOW : ACTION_BLOCK,
+			.by = BY_FAIL,
+			.device = NO_DEVICE,
+			.list = NO_LIST};
+	}
+	record(c, i, v);
+}
+
+static void dial(struct conn *c)
+{
+	const struct proxy_config *cfg = &c->proxy->c;
+	struct dial d = {.dst = c->flow.dst, .dport = c->flow.dport, .mark = cfg->own_mark};
+	int rc;
+
+	if (c->dialled)
+		return;
+	if (!cfg->source_gateway)
+		d.src = c->flow.src;
+	rc = dial_start(&d, &c->server.fd);
+	if (rc == 0)
+		rc = loop_add(cfg->worker->loop, &c->server, EPOLLOUT);
+	if (rc != 0) {
+		cfg->worker->counters.relay_failed++;
+		conn_close(c, false);
+		return;
+	}
+	c->server_events = EPOLLOUT;
+	c->dialled = true;
+}
+
+/* Our answer comes after the server's answers to earlier requests. Those of a pipeline may still be on their way: then
+ * it waits until the server has been quiet. */
+static void answer(struct conn *c)
+{
+	bool pipelined = c->connected && c->requests > 1 && c->bytes_down == c->down_at_request;
+
+	c->state = CONN_ANSWER;
+	c->deadline_ms = 0;
+	c->answer_waits = pipelined;
+	c->quiet_ms = c->active_ms;
+	if (c->answer.failed || c->answer.n == 0)
+		conn_close(c, false);
+	else
+		conn_relay(c, false, false);
+}
+
+static void until_text(uint64_t until_s, char out[static 32])
+{
+	time_t t = (time_t)until_s;
+	struct tm tm;
+
+	out[0] = '\0';
+	if (until_s && gmtime_r(&t, &tm))
+		strftime(out, 32, "%A %H:%M UTC", &tm);
+}
+
+static void block_page(struct conn *c, const struct identify_result *r, const struct verdict *v)
+{
+	const struct image *image = c->proxy->c.worker->image;
+	const char *who[1] = {""};
+	char until[32];
+	struct refuse_page page = {.host = slice_of(r->ident.name, r->ident.name_len),
+		.id = c->event_id,
+		.head = slice_eq(r->http.method, slice_str("HEAD"))};
+
+	until_text(v->until_s, until);
+	page.until = slice_str(until);
+	if (image) {
+		page.because = slice_str(image_line_because(image, v->rule_line));
+		if (v->list != NO_LIST)
+			page.list = slice_str(image_list_name(image, v->list));
+		if (policy_who_names(image, &c->who, who, 1))
+			page.who = slice_str(who[0]);
+	}
+	refuse_page_blocked(&page, &c->answer);
+}
+
+static void refuse(struct conn *c, const struct identify_result *r, const struct verdict *v)
+{
+	uint8_t alert[REFUSE_ALERT_SIZE];
+	bool http = r->ident.app == APP_HTTP;
+
+	if (v->refuse == REFUSE_RESET || v->refuse == REFUSE_DROP) {
+		conn_close(c, false);
+		return;
+	}
+	if (http && r->ident.kind == IDENT_EVASIVE) {
+		refuse_page_error(r->ident.odd == ODD_TOO_LARGE ? REFUSE_HTTP_TOO_LARGE
+				  : r->ident.odd == ODD_TIMEOUT ? REFUSE_HTTP_TIMEOUT
+								: REFUSE_HTTP_BAD_REQUEST,
+			false, &c->answer);
+	} else if (http) {
+		block_page(c, r, v);
+	} else if (r->ident.app == APP_TLS) {
+		refuse_alert_record(REFUSE_ALERT_UNRECOGNIZED_NAME, alert);
+		strbuf_add(&c->answer, slice_of(alert, sizeof alert));
+	}
+	answer(c);
+}
+
+static void judge_one(struct conn *c, const struct identify_result *r)
+{
+	struct verdict v;
+
+	ask(c, &r->ident, &v);
+	if (v.action == ACTION_BLOCK) {
+		refuse(c, r, &v);
+		return;
+	}
+	c->down_at_request = c->bytes_down;
+	c->pass_to = r->safe_to;
+	dial(c);
+}
+
+void conn_judge(struct conn *c)
+{
+	struct proxy *p = c->proxy;
+	struct identify_result r;
+	enum identify_step step = IDENTIFY_WAIT;
+	uint64_t now = p->c.worker->now_ms;
+
+	while (!c->dead && c->state == CONN_JUDGED) {
+		step = stream_ident_next(
+			&c->ident, c->offset, slice_of(c->bytes, c->n), p->scratch, &r);
+		if (step != IDENTIFY_RESULT)
+			break;
+		r.ident.packet = (uint16_t)(c->requests + 1);
+		judge_one(c, &r);
+	}
+	if (c->dead || c->state != CONN_JUDGED)
+		return;
+	if (step == IDENTIFY_DONE) {
+		c->pass_to = UINT64_MAX;
+		c->state = CONN_OPEN;
+		c->deadline_ms = 0;
+		return;
+	}
+	if (c->ident.pos > c->pass_to && c->requests)
+		c->pass_to = c->ident.pos;
+	/* bytes that no verdict covers yet: the clock runs */
+	if (c->offset + c->n > c->pass_to) {
+		if (!c->deadline_ms)
+			c->deadline_ms = now + p->c.hello_deadline_ms;
+		if (c->client_eof)
+			conn_judge_timeout(c); /* nothing more will come */
+	} else {
+		c->deadline_ms = 0;
+	}
+}
+
+void conn_judge_silent(struct conn *c)
+{
+	struct identify_result r = {.ident = {.kind = IDENT_NOT_PROTO, .odd = ODD_SERVER_FIRST}};
+	struct verdict v;
+
+	c->greeted = true;
+	ask(c, &r.ident, &v);
+	if (v.action == ACTION_BLOCK)
+		conn_close(c, false);
+	else
+		dial(c); /* what the client says later is judged all the same */
+}
+
+void conn_judge_timeout(struct conn *c)
+{
+	struct identify_result r = {
+		.ident = {.kind = IDENT_EVASIVE, .odd = ODD_TIMEOUT, .app = c->ident.app}};
+	struct verdict v;
+
+	c->deadline_ms = 0;
+	ask(c, &r.ident, &v);
+	if (v.action == ACTION_BLOCK) {
+		refuse(c, &r, &v);
+		return;
+	}
+	c->pass_to = UINT64_MAX;
+	c->state = CONN_OPEN;
+	dial(c);
+	conn_relay(c, false, false);
+}
