@@ -52,21 +52,25 @@ all: $(LIB) $(BINS)
 # private headers (src/<folder>/x_int.h) are found beside their own folder's files
 $B/%.o: %.c | $B/.flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) -I$(dir $<) $(CFLAGS) -c -o $@ $<
+	@echo "  CC   $<"
+	@$(CC) $(CFLAGS_) -I$(dir $<) $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $(LIB_OBJ)
+	@ar rcs $@ $(LIB_OBJ)
 
 $B/durward: $(MAIN_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB) $(LIBS)
+	@echo "  LD   $@"
+	@$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB) $(LIBS)
 
 $B/durwardctl: $(CTL_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(CTL_OBJ) $(LIB) $(LIBS)
+	@echo "  LD   $@"
+	@$(CC) $(LDFLAGS_) $(LDFLAGS) -o $@ $(CTL_OBJ) $(LIB) $(LIBS)
 
 $B/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) -Itests/unit $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $(LIB) -lcmocka $(LIBS)
+	@echo "  LD   $@"
+	@$(CC) $(CFLAGS_) -Itests/unit $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
 $B/.flags:
 	@mkdir -p $B

@@ -182,6 +182,13 @@ static void on_timer(struct timer *t, uint64_t now)
 	finish(p);
 }
 
+/* Both directions of this side are over: its HUP would wake us for ever, whatever is asked for. */
+static void ignore_hup(struct watch *w, uint32_t events, bool ended)
+{
+	if ((events & EPOLLHUP) && ended && w->fd >= 0)
+		loop_del(w);
+}
+
 static void on_client(struct watch *w, uint32_t events)
 {
 	struct conn *c = w->user;
@@ -223,13 +230,6 @@ static void on_server(struct watch *w, uint32_t events)
 		ignore_hup(w, events, c->server_eof);
 	conn_arm(c);
 	finish(p);
-}
-
-/* Both directions of this side are over: its HUP would wake us for ever, whatever is asked for. */
-static void ignore_hup(struct watch *w, uint32_t events, bool ended)
-{
-	if ((events & EPOLLHUP) && ended && w->fd >= 0)
-		loop_del(w);
 }
 
 static void know_who(struct conn *c)

@@ -179,6 +179,15 @@ int nfq_send_unbind(int fd, uint16_t queue)
 	return send_plain(fd, buf, nlh->nlmsg_len);
 }
 
+int nfq_send_bind(int fd, const struct nfq_config *c)
+{
+	uint8_t buf[128];
+	struct nlmsghdr *nlh = command_put(buf, c->queue, NFQNL_CFG_CMD_BIND, false);
+	int rc = send_plain(fd, buf, nlh->nlmsg_len);
+
+	return rc ? rc : nfq_send_config(fd, c);
+}
+
 int nfq_send_config(int fd, const struct nfq_config *c)
 {
 	uint8_t buf[256];

@@ -278,7 +278,7 @@ static int open_web(struct super *su)
 	snprintf(words, sizeof words, "%s",
 		n || strcmp(su->s->web_listen, "none") == 0 ? "" : su->s->web_listen);
 	while ((word = strsep(&rest, " "))) {
-		int fd, rc;
+		int fd = -1, rc;
 
 		if (!*word)
 			continue;
