@@ -54,7 +54,7 @@ class Lab:
         self.policy, self.settings, self.nat, self.daemon = policy, settings, nat, daemon
         self.prefix = prefix or f"t{os.getpid()}-{next(_numbers)}"
         self.state = f"/run/durward-lab/{self.prefix}"
-        self.env = dict(os.environ, LAB_PREFIX=self.prefix, LAB_STATE=self.state, LAB_WEB_PORT="0", **(env or {}))
+        self.env = {**os.environ, "LAB_WEB_PORT": "0", **(env or {}), "LAB_PREFIX": self.prefix, "LAB_STATE": self.state}
 
     # -- up and down
 
