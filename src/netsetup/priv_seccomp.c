@@ -148,7 +148,7 @@ static int rules_by_argument(scmp_filter_ctx ctx)
 }
 
 /* socket(): TCP over IPv4 or IPv6. setsockopt(): not IPT_SO_SET_REPLACE and its kin, which CAP_NET_ADMIN would
- * carry out: they start at 64 in SOL_IP and SOL_IPV6. */
+ * carry out: they are 64 to 67 in SOL_IP and SOL_IPV6 (and IPV6_TRANSPARENT is 75). */
 static int rules_gate(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_INET, AF_INET6};
@@ -166,6 +166,8 @@ static int rules_gate(scmp_filter_ctx ctx)
 		err = ALLOW_IF(ctx, "setsockopt", is(1, (uint64_t)levels[i]));
 	for (size_t i = 0; i < sizeof ip_levels / sizeof *ip_levels && !err; i++)
 		err = ALLOW_IF(ctx, "setsockopt", is(1, (uint64_t)ip_levels[i]), below(2, 64));
+	if (!err)
+		err = ALLOW_IF(ctx, "setsockopt", is(1, IPPROTO_IPV6), is(2, IPV6_TRANSPARENT));
 	return err;
 }
 

@@ -215,15 +215,18 @@ static int threads_work(void)
 
 static int gate_does_its_work(void)
 {
-	int one = 1, p[2], s;
+	int one = 1, p[2], s, s6;
 
 	CHECK(priv_seccomp(PRIV_GATE) == 0);
 	CHECK(threads_work() == 0);
 	s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	CHECK(s >= 0);
-	CHECK(socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) >= 0);
+	s6 = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+	CHECK(s6 >= 0);
 	CHECK(setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
 	CHECK(setsockopt(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) == 0);
+	CHECK(setsockopt(s6, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof one) == 0 ||
+		errno == EPERM);
 	CHECK(pipe2(p, O_NONBLOCK | O_CLOEXEC) == 0);
 	CHECK(splice(p[0], NULL, s, NULL, 100, SPLICE_F_NONBLOCK) < 0 && errno != ENOSYS);
 	CHECK(epoll_create1(EPOLL_CLOEXEC) >= 0);
@@ -246,6 +249,7 @@ GATE(gate_exec, execl("/bin/true", "true", (char *)NULL))
 GATE(gate_fork, fork())
 GATE(gate_code, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
 GATE(gate_iptables, setsockopt(0, IPPROTO_IP, 64, NULL, 0))
+GATE(gate_ip6tables, setsockopt(0, IPPROTO_IPV6, 64, NULL, 0))
 GATE(gate_unlink, unlink("/nothing"))
 GATE(gate_namespace, unshare(CLONE_NEWUSER))
 GATE(gate_abort, abort())
@@ -253,7 +257,7 @@ GATE(gate_abort, abort())
 static void the_gate_may_dial_and_little_else(void **state)
 {
 	static int (*const deaths[])(void) = {gate_udp, gate_netlink, gate_unix, gate_exec,
-		gate_fork, gate_code, gate_iptables, gate_unlink, gate_namespace};
+		gate_fork, gate_code, gate_iptables, gate_ip6tables, gate_unlink, gate_namespace};
 
 	(void)state;
 	assert_int_equal(in_child(gate_does_its_work), priv_seccomp_built() ? 0 : 1);
