@@ -5,6 +5,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -86,6 +88,29 @@ static void canonical_is_a_fixed_point(void **state)
 			hostname_canonical(slice_str(cases[i].out), out, &n), cases[i].want);
 		assert_string_equal(out, cases[i].out);
 	}
+}
+
+/* The input ends where memory ends: one byte read too far is a crash. */
+static void nothing_is_read_past_the_end(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *m = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(m != MAP_FAILED);
+	assert_int_equal(mprotect(m + page, page, PROT_NONE), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t n = 0; n <= strlen(cases[i].in); n++) {
+			char out[NAME_TEXT], *at = m + page - n;
+			uint8_t len;
+			uint16_t port;
+
+			memcpy(at, cases[i].in, n);
+			hostname_canonical(slice_of(at, n), out, &len);
+			hostname_from_authority(slice_of(at, n), out, &len, &port);
+			hostname_parent(slice_of(at, n));
+		}
+	munmap(m, 2 * page);
 }
 
 static void a_nul_inside_is_bad(void **state)
@@ -171,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_become_canonical),
 		cmocka_unit_test(canonical_is_a_fixed_point),
+		cmocka_unit_test(nothing_is_read_past_the_end),
 		cmocka_unit_test(a_nul_inside_is_bad),
 		cmocka_unit_test(the_longest_name_fits),
 		cmocka_unit_test(authorities),
