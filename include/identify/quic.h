@@ -54,7 +54,8 @@ void quic_ident_free(struct quic_ident *q); /* NULL is fine */
 
 /* One UDP payload of the client, in order of arrival. Always fills *out.
  * An unreadable version is EVASIVE/QUIC_VERSION for this datagram only: a rule by address may allow it, the default
- * is to block; a later Initial of a known version is judged for itself.
+ * is to block; a later Initial of a known version is judged for itself. Behind a first datagram that was no QUIC only
+ * versions of known families count, for random bytes look like others once in a thousand datagrams.
  * A short header before any Initial is NONE/QUIC_SHORT.
  * packet in ident counts the client's datagrams. now_ms: monotonic. */
 void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice datagram,

@@ -50,6 +50,9 @@ bool quic_packet_next(struct slice *rest, struct quic_packet *out);
 /* v1, v2, drafts 22 to 34 and mvfst's names for them. */
 bool quic_version_known(uint32_t version);
 
+/* One of a known family: those, grease, other drafts, gQUIC, and what the libraries use for trials. */
+bool quic_version_usual(uint32_t version);
+
 /* Could this first datagram of a client be QUIC at all? Cheap, no cryptography: the fixed bit, connection IDs of the
  * right sizes, lengths that hold, at least 1200 bytes; gQUIC's old headers too. Meant to be right about DNS, NTP, RTP,
  * SIP, STUN, DTLS and their like; a proof is only quic_ident_client(). */

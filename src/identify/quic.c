@@ -52,7 +52,7 @@ struct conn {
 };
 
 struct quic_ident {
-	struct conn *conns[QUIC_CONNS];
+	struct conn *conns[QUIC_CONNS]; /* filled from the front; one is replaced, never removed */
 	uint16_t datagrams;
 };
 
@@ -414,27 +414,38 @@ static void say_later(struct quic_ident *q, const struct walk *w, struct quic_se
 		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
 }
 
-/* No long header that could be read at the front. */
-static void say_odd(struct quic_ident *q, struct slice d, struct quic_seen *out)
+/* Random bytes (a VPN's, a game's) look like a QUIC version that nobody has heard of once in a thousand datagrams: only
+ * as the first one of a 4-tuple, or beside real connections, that is taken for what it looks like. */
+static bool is_unreadable_version(const struct quic_ident *q, struct slice d, const struct walk *w)
 {
-	if (quic_plausible(d))
+	if (!quic_plausible(d))
+		return false;
+	return !w->any || quic_version_usual(w->first.version) || q->datagrams == 1 || q->conns[0];
+}
+
+/* No long header that could be read at the front. */
+static void say_odd(
+	struct quic_ident *q, struct slice d, const struct walk *w, struct quic_seen *out)
+{
+	if (is_unreadable_version(q, d, w)) {
 		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION);
-	else if (d.n && !(d.p[0] & 0x80) && say_any(q, out))
+		out->unreadable_version = w->any && w->first.type == QUIC_TYPE_UNKNOWN;
+	} else if (d.n && !(d.p[0] & 0x80) && say_any(q, out)) {
 		return;
-	else if (quic_looks_short(d))
+	} else if (quic_looks_short(d)) {
 		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
-	else if (!say_any(q, out))
-		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
-	else
+	} else if (q->conns[0]) {
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
 			ODD_NOTHING); /* junk among real connections */
+	} else {
+		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+	}
 }
 
 /* Initials that no key opens are not QUIC (Q01), or junk that the server drops too. */
-static void say_unopened(struct quic_ident *q, struct quic_seen *out)
+static void say_unopened(const struct quic_ident *q, struct quic_seen *out)
 {
-	struct quic_seen none = {0};
-	if (say_any(q, &none))
+	if (q->conns[0])
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
 	else
 		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
@@ -461,9 +472,7 @@ void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice 
 	} else if (w.early || w.handshake) {
 		say_later(q, &w, out);
 	} else {
-		say_odd(q, d, out);
-		out->unreadable_version = w.any && w.first.type == QUIC_TYPE_UNKNOWN &&
-					  out->ident.odd == ODD_QUIC_VERSION;
+		say_odd(q, d, &w, out);
 	}
 	if (out->ident.packet == 0)
 		out->ident.packet = q->datagrams;
