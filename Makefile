@@ -48,6 +48,7 @@ LIB  := $B/libdurward.a
 BINS := $(if $(MAIN_OBJ),$B/durward) $(if $(CTL_OBJ),$B/durwardctl)
 
 all: $(LIB) $(BINS)
+	@ln -sfn $(notdir $B) build/current
 
 # private headers (src/<folder>/x_int.h) are found beside their own folder's files
 $B/%.o: %.c | $B/.flags
