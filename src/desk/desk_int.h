@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * desk_int.h - the desk's own state. Private to desk/.
+ *
+ *   office thread    loop: messages of the super, heartbeat            office.c
+ *   policy thread    reads and compiles when asked; may take seconds   policy_store.c
+ *   recorder thread  record/recorder.c; calls desk_fill_row            images.c
+ *   face threads     show/, through port.h
+ */
+#ifndef DESK_DESK_INT_H
+#define DESK_DESK_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/loop.h"
+#include "desk/desk.h"
+#include "desk/port.h"
+#include "load/policy_load.h"
+#include "record/ledger.h"
+#include "record/query.h"
+#include "record/recorder.h"
+
+enum { IMAGES_KEPT = 8, POLICY_BYTES = 16 << 20, LOCAL_NETS = 128, DESK_PATH = 512 };
+
+/* One image in memory: a sealed memfd, mapped. Counted. */
+struct image_box {
+	struct desk_image pub; /* first: desk_image_put() finds the box by it */
+	int refs;	       /* under desk->lock */
+	int fd;		       /* the sealed memfd */
+	void *map;
+	size_t size;
+};
+
+struct policy_facts {
+	enum desk_policy_state state;
+	uint64_t loaded_ms, load_failures;
+	size_t file_errors, file_warnings;
+};
+
+struct desk {
+	struct desk_in in;
+	char events_path[DESK_PATH], ledger_path[DESK_PATH], image_path[DESK_PATH],
+		good_path[DESK_PATH];
+	uint64_t start_ms;
+
+	struct loop *loop;
+	struct watch control;
+	struct timer heart, nets;
+	pthread_mutex_t send_lock; /* one writer a socket */
+
+	struct recorder *recorder;
+	struct query *query;
+	struct ledger *ledger; /* NULL: could not be opened */
+	char ledger_trouble[128];
+
+	pthread_mutex_t policy_lock; /* one policy job at a time */
+	uint32_t last_number;	     /* of revisions, where the ledger cannot tell; policy_lock */
+
+	pthread_mutex_t lock;		       /* all below */
+	struct image_box *images[IMAGES_KEPT]; /* newest first; [0] is in force */
+	struct policy_facts policy;
+	bool super_seen;
+	struct message super;
+	uint32_t revision_taken;
+
+	pthread_t policy_thread;
+	bool policy_thread_runs;
+	pthread_cond_t policy_wanted; /* with lock */
+	bool want_load, want_stop;
+
+	void *face;
+	atomic_bool face_runs;
+};
+
+/* images.c */
+int image_box_new(const void *bytes, size_t size, struct image_box **out); /* one reference */
+void image_box_drop(struct image_box *b);
+void desk_image_publish(struct desk *d, struct image_box *b); /* takes the reference; becomes [0] */
+void desk_images_fini(struct desk *d);
+void desk_fill_row(void *desk, struct row *row); /* recorder_in.fill */
+
+/* policy_store.c */
+int policy_store_load(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision);
+int policy_store_start(struct desk *d); /* the policy thread; loads at once */
+void policy_store_stop(struct desk *d);
+void policy_store_want(struct desk *d);
+
+/* office.c */
+int office_send(struct desk *d, const struct message *m, int fd);
+
+/* localnets.c: connected prefixes, loopback and the default route's interface apart */
+size_t local_nets(struct cidr *out, size_t max);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * images.c - policy images in memory: sealed, counted, and the last few kept for the texts of late events.
+ *
+ * Owns: the boxes. Thread: any; the list is under desk->lock. Fails: -errno.
+ * See: memfd_create(2), fcntl(2) "File Sealing": F_SEAL_WRITE needs that no writable mapping exists.
+ */
+#include "desk_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, p, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		p += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+static int fill_box(struct image_box *b, const void *bytes, size_t size)
+{
+	const char *why = "";
+	int rc;
+
+	b->fd = memfd_create("durward-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (b->fd < 0)
+		return -errno;
+	rc = write_all(b->fd, bytes, size);
+	if (rc < 0)
+		return rc;
+	if (fcntl(b->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+		return -errno;
+	b->map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, b->fd, 0);
+	if (b->map == MAP_FAILED) {
+		b->map = NULL;
+		return -errno;
+	}
+	b->size = size;
+	rc = image_open(b->map, size, &b->pub.image, &why);
+	if (rc < 0)
+		log_error("desk: a policy image is not sound: %s", why);
+	else
+		b->pub.revision = image_revision(b->pub.image);
+	return rc;
+}
+
+int image_box_new(const void *bytes, size_t size, struct image_box **out)
+{
+	struct image_box *b = calloc(1, sizeof *b);
+	int rc;
+
+	if (!b)
+		return -ENOMEM;
+	b->refs = 1;
+	b->fd = -1;
+	rc = fill_box(b, bytes, size);
+	if (rc < 0) {
+		image_box_drop(b);
+		return rc;
+	}
+	*out = b;
+	return 0;
+}
+
+void image_box_drop(struct image_box *b)
+{
+	if (!b)
+		return;
+	if (b->map)
+		munmap(b->map, b->size);
+	if (b->fd >= 0)
+		close(b->fd);
+	free(b);
+}
+
+static void put_locked(struct image_box *b)
+{
+	if (b && --b->refs == 0)
+		image_box_drop(b);
+}
+
+void desk_image_publish(struct desk *d, struct image_box *b)
+{
+	pthread_mutex_lock(&d->lock);
+	put_locked(d->images[IMAGES_KEPT - 1]);
+	for (size_t i = IMAGES_KEPT - 1; i > 0; i--)
+		d->images[i] = d->images[i - 1];
+	d->images[0] = b;
+	/* a revision compiled again (its lists changed) replaces its older self */
+	for (size_t i = 1; i < IMAGES_KEPT; i++) {
+		if (!d->images[i] || d->images[i]->pub.revision != b->pub.revision)
+			continue;
+		put_locked(d->images[i]);
+		for (size_t k = i; k + 1 < IMAGES_KEPT; k++)
+			d->images[k] = d->images[k + 1];
+		d->images[IMAGES_KEPT - 1] = NULL;
+		break;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_images_fini(struct desk *d)
+{
+	for (size_t i = 0; i < IMAGES_KEPT; i++)
+		image_box_drop(d->images[i]);
+}
+
+struct desk_image *desk_image_get(struct desk *d)
+{
+	struct image_box *b;
+
+	pthread_mutex_lock(&d->lock);
+	b = d->images[0];
+	if (b)
+		b->refs++;
+	pthread_mutex_unlock(&d->lock);
+	return b ? &b->pub : NULL;
+}
+
+void desk_image_put(struct desk *d, struct desk_image *i)
+{
+	if (!i)
+		return;
+	pthread_mutex_lock(&d->lock);
+	put_locked((struct image_box *)i);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static const struct image *find_revision(struct desk *d, uint32_t revision)
+{
+	for (size_t i = 0; i < IMAGES_KEPT; i++)
+		if (d->images[i] && d->images[i]->pub.revision == revision)
+			return d->images[i]->pub.image;
+	return NULL;
+}
+
+void desk_fill_row(void *desk, struct row *row)
+{
+	const struct verdict *v = &row->event.verdict;
+	struct desk *d = desk;
+	const struct image *i;
+
+	pthread_mutex_lock(&d->lock);
+	i = find_revision(d, v->revision);
+	if (i) {
+		if (v->device != NO_DEVICE)
+			row_text_set(
+				row->device, sizeof row->device, image_device_name(i, v->device));
+		if (v->list != NO_LIST)
+			row_text_set(row->list, sizeof row->list, image_list_name(i, v->list));
+		row_text_set(row->rule, sizeof row->rule, image_line_text(i, v->rule_line));
+		row_text_set(
+			row->because, sizeof row->because, image_line_because(i, v->rule_line));
+		row_text_set(row->watch, sizeof row->watch,
+			v->watch_line ? image_line_text(i, v->watch_line) : "");
+	}
+	pthread_mutex_unlock(&d->lock);
+}

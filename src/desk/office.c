@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * office.c - the desk's main thread: opens everything, then messages of the super until STOP or its end.
+ *
+ * Nothing the desk lacks stops it but the control socket: without a database it decides and shows, without a policy
+ * file it says so, without the web it records.
+ * Owns: struct desk. Thread: the caller's. Fails: exit status 1 with the reason in the log.
+ */
+#include "desk_int.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+enum { HEART_MS = 500, NETS_MS = 30000, SEND_MS = 5000 };
+
+int office_send(struct desk *d, const struct message *m, int fd)
+{
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&d->send_lock);
+	for (int waited = 0; rc == -EAGAIN && waited <= SEND_MS; waited += 100) {
+		struct pollfd p = {.fd = d->in.control, .events = POLLOUT};
+		rc = message_send(d->in.control, m, fd);
+		if (rc == -EAGAIN)
+			poll(&p, 1, 100);
+	}
+	pthread_mutex_unlock(&d->send_lock);
+	return rc;
+}
+
+static void on_heart(struct timer *t, uint64_t now_ms)
+{
+	struct desk *d = t->user;
+	struct message m = {.type = MESSAGE_HEARTBEAT};
+
+	message_send(d->in.control, &m, -1); /* a full socket: the super has enough of them */
+	loop_timer_set(d->loop, t, now_ms + HEART_MS);
+}
+
+/* The gateway's own networks changed: `local-networks` is compiled again. */
+static void on_nets(struct timer *t, uint64_t now_ms)
+{
+	static struct cidr before[LOCAL_NETS];
+	static size_t n_before = SIZE_MAX;
+	struct cidr now[LOCAL_NETS];
+	struct desk *d = t->user;
+	size_t n;
+
+	memset(now, 0, sizeof now);
+	n = local_nets(now, LOCAL_NETS);
+	if (n_before != SIZE_MAX && (n != n_before || memcmp(now, before, sizeof now) != 0)) {
+		log_note("desk: the gateway's networks changed; the policy is compiled again");
+		policy_store_want(d);
+	}
+	memcpy(before, now, sizeof before);
+	n_before = n;
+	loop_timer_set(d->loop, t, now_ms + NETS_MS);
+}
+
+static void take_message(struct desk *d, const struct message *m)
+{
+	switch (m->type) {
+	case MESSAGE_RELOAD:
+		policy_store_want(d);
+		break;
+	case MESSAGE_STOP:
+		loop_stop(d->loop);
+		break;
+	case MESSAGE_TAKEN:
+	case MESSAGE_STATUS:
+		pthread_mutex_lock(&d->lock);
+		if (m->type == MESSAGE_TAKEN)
+			d->revision_taken = m->revision;
+		else
+			d->super = *m, d->super_seen = true;
+		pthread_mutex_unlock(&d->lock);
+		break;
+	default:
+		log_warn("desk: a message of type %u is not for the desk", m->type);
+	}
+}
+
+static void on_control(struct watch *w, uint32_t events)
+{
+	struct desk *d = w->user;
+	struct message m;
+	int fd, rc;
+
+	while ((rc = message_recv(w->fd, &m, &fd)) == 0) {
+		if (fd >= 0)
+			close(fd);
+		take_message(d, &m);
+	}
+	if (rc == -EAGAIN)
+		return;
+	if (rc != -EPIPE)
+		log_error("desk: the super's socket: %s", strerror(-rc));
+	loop_stop(d->loop); /* without a super there is nobody to work for */
+}
+
+/* --- opening --- */
+
+static void set_paths(struct desk *d)
+{
+	const char *dir = d->in.state_dir;
+
+	snprintf(d->events_path, sizeof d->events_path, "%s/events.db", dir);
+	snprintf(d->ledger_path, sizeof d->ledger_path, "%s/durward.db", dir);
+	snprintf(d->image_path, sizeof d->image_path, "%s/image.good", dir);
+	snprintf(d->good_path, sizeof d->good_path, "%s/policy.good", dir);
+}
+
+static void open_ledger(struct desk *d)
+{
+	int rc = ledger_open(d->ledger_path, &d->ledger);
+
+	if (rc == 0)
+		return;
+	snprintf(d->ledger_trouble, sizeof d->ledger_trouble,
+		"revisions and the password cannot be kept: the database: %s", strerror(-rc));
+	log_error("desk: %s (%s)", d->ledger_trouble, d->ledger_path);
+}
+
+static void on_news(void *desk)
+{
+	struct desk *d = desk;
+
+	if (atomic_load(&d->face_runs))
+		d->in.face->wake(d->face);
+}
+
+static int start_recorder(struct desk *d)
+{
+	struct recorder_in in = {.rings = d->in.rings,
+		.n_rings = d->in.n_rings,
+		.ring_signal = d->in.ring_signal,
+		.conntrack = d->in.conntrack,
+		.db_path = d->events_path,
+		.limits = {.rows = d->in.events_rows, .days = d->in.events_days},
+		.fill = desk_fill_row,
+		.news = on_news,
+		.user = d};
+
+	return recorder_start(&in, &d->recorder);
+}
+
+static int start_loop(struct desk *d)
+{
+	int rc = loop_new(&d->loop);
+
+	d->control = (struct watch){.fd = d->in.control, .on_event = on_control, .user = d};
+	d->heart = (struct timer){.on_due = on_heart, .user = d};
+	d->nets = (struct timer){.on_due = on_nets, .user = d};
+	if (rc == 0)
+		rc = fd_set_nonblock(d->in.control);
+	if (rc == 0)
+		rc = loop_add(d->loop, &d->control, EPOLLIN);
+	if (rc == 0)
+		rc = loop_timer_set(d->loop, &d->heart, clock_mono_ms() + HEART_MS);
+	if (rc == 0)
+		rc = loop_timer_set(d->loop, &d->nets, clock_mono_ms() + NETS_MS);
+	return rc;
+}
+
+static int start_face(struct desk *d)
+{
+	int rc;
+
+	if (!d->in.face)
+		return 0;
+	rc = d->in.face->start(d, &d->in, &d->face);
+	if (rc < 0)
+		log_error("desk: the web and the API do not run: %s", strerror(-rc));
+	atomic_store(&d->face_runs, rc == 0);
+	return 0;
+}
+
+static int open_all(struct desk *d)
+{
+	int rc = start_loop(d);
+
+	if (rc < 0)
+		return rc;
+	open_ledger(d);
+	rc = query_open(d->events_path, &d->query);
+	if (rc == 0)
+		rc = start_recorder(d);
+	if (rc == 0)
+		rc = start_face(d);
+	return rc;
+}
+
+static void close_all(struct desk *d)
+{
+	atomic_store(&d->face_runs, false);
+	policy_store_stop(d);
+	recorder_stop(d->recorder); /* before the face: it calls wake() */
+	if (d->face)
+		d->in.face->stop(d->face);
+	query_close(d->query);
+	ledger_close(d->ledger);
+	desk_images_fini(d);
+	loop_free(d->loop);
+	pthread_cond_destroy(&d->policy_wanted);
+	pthread_mutex_destroy(&d->policy_lock);
+	pthread_mutex_destroy(&d->send_lock);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+int desk_main(const struct desk_in *in)
+{
+	struct message ready = {.type = MESSAGE_READY};
+	struct desk *d = calloc(1, sizeof *d);
+	int rc;
+
+	if (!d)
+		return 1;
+	umask(0077);
+	d->in = *in;
+	d->start_ms = clock_wall_ms();
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->send_lock, NULL);
+	pthread_mutex_init(&d->policy_lock, NULL);
+	pthread_cond_init(&d->policy_wanted, NULL);
+	set_paths(d);
+	rc = open_all(d);
+	if (rc == 0)
+		rc = office_send(d, &ready, -1);
+	if (rc == 0)
+		rc = policy_store_start(d);
+	if (rc == 0)
+		rc = loop_run(d->loop);
+	if (rc < 0)
+		log_error("desk: cannot go on: %s", strerror(-rc));
+	close_all(d);
+	return rc < 0;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * policy_store.c - from the policy file to the image in force, and back: reload, check, apply, revisions.
+ *
+ *   text -> policy_load (errors: nothing changes) -> sealed image -> ledger (revision, FULL) -> file -> last good -> super
+ *
+ * A text that was ever in force is a numbered revision; the same text again is the same number. The last good image
+ * and its text lie in the state directory for a start with a bad file.
+ * Owns: the policy thread. Thread: doors any; desk->policy_lock lets one job at a time. Fails: -errno; a failure leaves
+ * file, image and ledger as they were.
+ */
+#include "desk_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+static uint64_t etag_of(struct slice text)
+{
+	return hash_fnv(text.p, text.n, HASH_FNV_START);
+}
+
+static struct slice slice_buf(const struct strbuf *b)
+{
+	return slice_of(b->s, b->n);
+}
+
+static int read_policy(struct desk *d, struct strbuf *text)
+{
+	return file_read(d->in.policy_path, POLICY_BYTES, text);
+}
+
+/* The number that this text has, or would get. */
+static uint32_t number_for(struct desk *d, struct slice text)
+{
+	struct ledger_revision last;
+	char digest[17];
+
+	if (!d->ledger || ledger_last(d->ledger, &last) < 0)
+		return d->last_number + 1;
+	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)etag_of(text));
+	return strcmp(digest, last.digest) == 0 ? last.number : last.number + 1;
+}
+
+static int compile(struct desk *d, struct slice text, uint32_t number, bool check_only,
+	struct policy_loaded *out)
+{
+	struct cidr nets[LOCAL_NETS];
+	struct policy_load_in in = {.path = d->in.policy_path,
+		.text = &text,
+		.local_nets = nets,
+		.n_local_nets = local_nets(nets, LOCAL_NETS),
+		.revision = number,
+		.check_only = check_only};
+
+	return policy_load(&in, out);
+}
+
+/* Moves the findings to the caller's list, where he wants them. */
+static void hand_over(struct policy_loaded *l, struct diag *to)
+{
+	if (!to)
+		return;
+	diag_fini(to);
+	*to = l->diag;
+	l->diag = (struct diag){0};
+}
+
+static void save_good(struct desk *d, const struct image_box *b, struct slice text)
+{
+	int rc = file_write_atomic(d->image_path, slice_of(b->map, b->size), 0600);
+
+	if (rc == 0)
+		rc = file_write_atomic(d->good_path, text, 0600);
+	if (rc < 0)
+		log_warn("desk: the last good policy could not be saved in %s: %s", d->in.state_dir,
+			strerror(-rc));
+}
+
+static void send_image(struct desk *d, const struct image_box *b)
+{
+	struct message m = {.type = MESSAGE_IMAGE,
+		.revision = b->pub.revision,
+		.fail_open = image_fail_open(b->pub.image),
+		.judges_all = image_judges_all(b->pub.image)};
+	int rc = office_send(d, &m, b->fd);
+
+	if (rc < 0)
+		log_error("desk: the policy image did not reach the super: %s", strerror(-rc));
+}
+
+static void note_facts(struct desk *d, enum desk_policy_state state, const struct diag *diag)
+{
+	pthread_mutex_lock(&d->lock);
+	d->policy.state = state;
+	d->policy.file_errors = diag->errors;
+	d->policy.file_warnings = diag->warnings;
+	if (state == DESK_POLICY_IN_FORCE)
+		d->policy.loaded_ms = clock_wall_ms();
+	else
+		d->policy.load_failures++;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void put_in_force(struct desk *d, struct image_box *b, struct slice text)
+{
+	save_good(d, b, text);
+	d->last_number = b->pub.revision;
+	desk_image_publish(d, b);
+	send_image(d, b);
+}
+
+/* --- a bad file --- */
+
+static int map_file(const char *path, void **map, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {
+		close(fd);
+		return -EINVAL;
+	}
+	*size = (size_t)st.st_size;
+	*map = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (*map == MAP_FAILED)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int use_last_good(struct desk *d)
+{
+	struct image_box *b = NULL;
+	void *map = NULL;
+	size_t size;
+	int rc = map_file(d->image_path, &map, &size);
+
+	if (rc < 0)
+		return rc;
+	rc = image_box_new(map, size, &b);
+	munmap(map, size);
+	if (rc < 0)
+		return rc;
+	d->last_number = b->pub.revision;
+	desk_image_publish(d, b);
+	send_image(d, b);
+	return 0;
+}
+
+/* After a failed reading: what is in force stays; at the start the last good one is taken. */
+static void fall_back(struct desk *d, const struct diag *diag)
+{
+	struct desk_image *now = desk_image_get(d);
+	struct message none = {.type = MESSAGE_NO_POLICY};
+	enum desk_policy_state state = DESK_POLICY_LAST_GOOD;
+
+	if (!now && use_last_good(d) < 0) {
+		state = DESK_POLICY_NONE;
+		log_error("desk: no policy is in force: %s is not usable and no good one was "
+			  "saved; `durwardctl check %s` tells why",
+			d->in.policy_path, d->in.policy_path);
+		office_send(d, &none, -1);
+	} else {
+		log_warn("desk: the last good policy stays in force; `durwardctl check %s` tells "
+			 "what is wrong with the file",
+			d->in.policy_path);
+	}
+	note_facts(d, state, diag);
+	desk_image_put(d, now);
+}
+
+static void log_findings(struct desk *d, const struct diag *diag)
+{
+	struct strbuf b = {0}, safe = {0};
+	const char *line;
+	size_t shown = 0;
+
+	diag_print(diag, d->in.policy_path, &b);
+	for (line = strbuf_text(&b); *line && shown < 20; shown++) {
+		size_t n = strcspn(line, "\n");
+		strbuf_reset(&safe);
+		strbuf_escaped(&safe, slice_of(line, n));
+		log_warn("%s", strbuf_text(&safe));
+		line += n + (line[n] == '\n');
+	}
+	strbuf_fini(&b);
+	strbuf_fini(&safe);
+}
+
+/* --- the jobs --- */
+
+static int load_locked(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+{
+	struct policy_loaded l = {0};
+	struct image_box *b = NULL;
+	struct strbuf text = {0};
+	uint32_t number = 0;
+	int rc = read_policy(d, &text);
+
+	if (rc < 0) {
+		diag_add(
+			&l.diag, DIAG_ERROR, 0, 0, 0, "the file cannot be read: %s", strerror(-rc));
+		rc = -EINVAL;
+	} else {
+		number = number_for(d, slice_buf(&text));
+		rc = compile(d, slice_buf(&text), number, false, &l);
+	}
+	log_findings(d, &l.diag);
+	if (rc == 0)
+		rc = image_box_new(l.image, l.image_size, &b);
+	if (rc < 0) {
+		fall_back(d, &l.diag);
+	} else {
+		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), actor, clock_wall_ms(),
+					 &number) < 0)
+			log_warn("desk: revision %u could not be kept in %s", number,
+				d->ledger_path);
+		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
+		put_in_force(d, b, slice_buf(&text));
+		*revision = number;
+		log_note("desk: policy revision %u is in force (%s)", number, actor);
+	}
+	hand_over(&l, diag);
+	policy_loaded_fini(&l);
+	strbuf_fini(&text);
+	return rc;
+}
+
+int policy_store_load(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+{
+	uint32_t ignored;
+	int rc;
+
+	pthread_mutex_lock(&d->policy_lock);
+	rc = load_locked(d, actor, diag, revision ? revision : &ignored);
+	pthread_mutex_unlock(&d->policy_lock);
+	return rc;
+}
+
+int desk_policy_reload(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+{
+	return policy_store_load(d, actor, diag, revision);
+}
+
+int desk_policy_check(struct desk *d, struct slice text, struct diag *diag)
+{
+	struct policy_loaded l = {0};
+	int rc;
+
+	if (text.n > POLICY_BYTES)
+		return -EFBIG;
+	rc = compile(d, text, 1, true, &l);
+	hand_over(&l, diag);
+	policy_loaded_fini(&l);
+	return rc;
+}
+
+/* The file is still what the editor saw. A missing file counts as the empty text. */
+static int check_etag(struct desk *d, uint64_t etag)
+{
+	struct strbuf now = {0};
+	int rc = read_policy(d, &now);
+
+	if (rc == 0 || rc == -ENOENT)
+		rc = etag_of(slice_buf(&now)) == etag ? 0 : -ESTALE;
+	strbuf_fini(&now);
+	return rc;
+}
+
+/* The revision is kept before the file is written: neither happens without the other. */
+static int keep(struct desk *d, struct slice text, const char *actor, uint32_t *number)
+{
+	struct ledger_revision last = {0};
+	int rc;
+
+	if (!d->ledger)
+		return -EIO;
+	(void)ledger_last(d->ledger, &last);
+	rc = ledger_add(d->ledger, text, actor, clock_wall_ms(), number);
+	if (rc < 0)
+		return rc;
+	rc = file_write_atomic(d->in.policy_path, text, 0640);
+	if (rc < 0 && *number != last.number)
+		ledger_remove(d->ledger, *number);
+	return rc;
+}
+
+static int apply_locked(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+	struct diag *diag, uint32_t *revision)
+{
+	struct policy_loaded l = {0};
+	struct image_box *b = NULL;
+	int rc = check_etag(d, etag);
+
+	if (rc == 0)
+		rc = compile(d, text, number_for(d, text), false, &l);
+	if (rc == 0)
+		rc = image_box_new(l.image, l.image_size, &b);
+	if (rc == 0)
+		rc = keep(d, text, actor, revision);
+	if (rc == 0) {
+		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
+		put_in_force(d, b, text);
+		log_note("desk: policy revision %u is in force (%s)", *revision, actor);
+	} else {
+		image_box_drop(b);
+	}
+	hand_over(&l, diag);
+	policy_loaded_fini(&l);
+	return rc;
+}
+
+int desk_policy_apply(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+	struct diag *diag, uint32_t *revision)
+{
+	int rc;
+
+	if (!d->in.policy_edit)
+		return -EROFS;
+	if (text.n > POLICY_BYTES)
+		return -EFBIG;
+	pthread_mutex_lock(&d->policy_lock);
+	rc = apply_locked(d, text, etag, actor, diag, revision);
+	pthread_mutex_unlock(&d->policy_lock);
+	return rc;
+}
+
+int desk_policy_text(struct desk *d, struct strbuf *text, uint32_t *revision, uint64_t *etag)
+{
+	struct desk_image *i = desk_image_get(d);
+	int rc = read_policy(d, text);
+
+	*revision = i ? i->revision : 0;
+	desk_image_put(d, i);
+	*etag = etag_of(slice_buf(text));
+	return rc;
+}
+
+/* --- the thread --- */
+
+static void *run(void *desk)
+{
+	struct desk *d = desk;
+
+	pthread_setname_np(pthread_self(), "policy");
+	pthread_mutex_lock(&d->lock);
+	while (!d->want_stop) {
+		if (!d->want_load) {
+			pthread_cond_wait(&d->policy_wanted, &d->lock);
+			continue;
+		}
+		d->want_load = false;
+		pthread_mutex_unlock(&d->lock);
+		policy_store_load(d, "file", NULL, NULL);
+		pthread_mutex_lock(&d->lock);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+int policy_store_start(struct desk *d)
+{
+	int rc;
+
+	d->want_load = true;
+	rc = pthread_create(&d->policy_thread, NULL, run, d);
+	d->policy_thread_runs = rc == 0;
+	return -rc;
+}
+
+void policy_store_want(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->want_load = true;
+	pthread_cond_signal(&d->policy_wanted);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void policy_store_stop(struct desk *d)
+{
+	if (!d->policy_thread_runs)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->want_stop = true;
+	pthread_cond_signal(&d->policy_wanted);
+	pthread_mutex_unlock(&d->lock);
+	pthread_join(d->policy_thread, NULL);
+}
