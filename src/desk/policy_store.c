@@ -144,7 +144,7 @@ static int use_last_good(struct desk *d)
 {
 	struct image_box *b = NULL;
 	void *map = NULL;
-	size_t size;
+	size_t size = 0;
 	int rc = map_file(d->image_path, &map, &size);
 
 	if (rc < 0)
