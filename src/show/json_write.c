@@ -28,6 +28,9 @@ static size_t utf8_length(const uint8_t *p, size_t n)
 static void add_char(struct strbuf *b, uint8_t c)
 {
 	switch (c) {
+	case 0: /* many readers stop at a NUL */
+		strbuf_str(b, "\\ufffd");
+		break;
 	case '"':
 		strbuf_str(b, "\\\"");
 		break;
