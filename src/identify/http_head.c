@@ -88,24 +88,28 @@ static enum parse skip_empty(struct slice in, size_t *from)
 	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
 }
 
-/* Searches the head's end from *scanned on. OK: *end is one past the empty line. INVALID: a NUL or a bare CR at *end. */
+/* Searches the head's end from *scanned on. OK: *end is one past the empty line. INVALID: there is a NUL or a bare CR;
+ * *end is the head's end all the same, if it is there. */
 static enum parse scan(struct slice in, size_t from, size_t *scanned, size_t *end)
 {
+	bool odd = false;
 	size_t i;
 
+	*end = in.n;
 	for (i = *scanned > from ? *scanned : from; i < in.n; i++) {
 		uint8_t c = in.p[i];
 
-		*end = i + 1;
-		if (c == '\0' || (c != '\n' && i > from && in.p[i - 1] == '\r'))
-			return PARSE_INVALID;
-		if (c != '\n')
+		odd |= c == '\0' || (c != '\n' && i > from && in.p[i - 1] == '\r');
+		if (c != '\n' || i - from < 1)
 			continue;
-		if (i - from >= 1 && in.p[i - 1] == '\n')
-			return PARSE_OK;
-		if (i - from >= 2 && in.p[i - 1] == '\r' && in.p[i - 2] == '\n')
-			return PARSE_OK;
+		if (in.p[i - 1] != '\n' &&
+			(i - from < 2 || in.p[i - 1] != '\r' || in.p[i - 2] != '\n'))
+			continue;
+		*end = i + 1;
+		return odd ? PARSE_INVALID : PARSE_OK;
 	}
+	if (odd)
+		return PARSE_INVALID;
 	*scanned = i;
 	return PARSE_NEED_MORE;
 }
@@ -327,14 +331,6 @@ static void judge_names(struct head *h)
 	judge(out, target);
 }
 
-static enum parse give_up(struct http_head *out, size_t seen)
-{
-	evasive(out, ODD_BAD_REQUEST);
-	judge(out, (struct ident){0});
-	out->head_len = seen;
-	return PARSE_OK;
-}
-
 /* Can these bytes begin an HTTP request? Looked at until the first line is complete. */
 static enum parse looks_like_http(struct slice in)
 {
@@ -350,52 +346,64 @@ static enum parse looks_like_http(struct slice in)
 	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
 }
 
-static void read_headers(struct slice head, struct http_head *out)
+/* lines: whole ones, up to the empty one where it is there. */
+static void read_headers(struct slice lines, struct http_head *out)
 {
 	struct head h = {.out = out};
-	struct slice line;
 
-	while ((line = take_line(&head)).n > 0)
+	while (lines.n > 0 && memchr(lines.p, '\n', lines.n)) {
+		struct slice line = take_line(&lines);
+
+		if (line.n == 0)
+			break;
 		read_header(&h, line);
+	}
 	judge_framing(&h);
 	judge_names(&h);
 }
 
+/* The first line is there, from `head` on; `extent` says how far the head goes. */
+static enum parse read_head(struct slice head, enum parse extent, struct http_head *out)
+{
+	struct slice rest = head;
+
+	if (!read_request_line(take_line(&rest), out))
+		return PARSE_INVALID;
+	if (extent == PARSE_INVALID)
+		evasive(out, ODD_BAD_REQUEST);
+	if (out->minor == 9 && extent != PARSE_INVALID) {
+		out->head_len = head.n - rest.n;
+		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
+		return PARSE_OK;
+	}
+	if (extent == PARSE_NEED_MORE && out->ident.odd != ODD_H2C)
+		return extent;
+	out->head_len = head.n;
+	read_headers(rest, out);
+	return PARSE_OK;
+}
+
 enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *out)
 {
-	size_t from = 0, end = 0;
-	const uint8_t *lf;
+	size_t from = 0, end = 0, before = *scanned;
 	enum parse status = skip_empty(in, &from), extent;
+	const uint8_t *lf;
 
 	*out = (struct http_head){0};
 	if (status != PARSE_OK)
 		return status;
-	struct slice rest = slice_of(in.p + from, in.n - from);
-	if (*scanned < from + METHOD_MAX + 2 && looks_like_http(rest) == PARSE_INVALID)
+	if (before < from + METHOD_MAX + 2 &&
+		looks_like_http(slice_of(in.p + from, in.n - from)) == PARSE_INVALID)
 		return PARSE_INVALID;
-	size_t before = *scanned;
 	extent = scan(in, from, scanned, &end);
-	lf = memchr(rest.p, '\n', extent == PARSE_NEED_MORE ? rest.n : end - from);
+	lf = memchr(in.p + from, '\n', end - from);
 	if (!lf)
 		return extent;
 	if (extent == PARSE_NEED_MORE && before > (size_t)(lf - in.p))
 		return extent; /* the first line was looked at before */
-	rest = slice_of(in.p + from, (extent == PARSE_NEED_MORE ? in.n : end) - from);
-	if (!read_request_line(take_line(&rest), out))
-		return PARSE_INVALID;
-	if (out->ident.odd == ODD_H2C || extent == PARSE_INVALID) {
-		return give_up(out, end);
-	}
-	if (out->minor == 9) {
-		out->head_len = (size_t)(lf + 1 - in.p);
-		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
-		return PARSE_OK;
-	}
-	if (extent == PARSE_NEED_MORE)
-		return extent;
-	out->head_len = end;
-	read_headers(rest, out);
-	return PARSE_OK;
+	status = read_head(slice_of(in.p + from, end - from), extent, out);
+	out->head_len += from;
+	return status;
 }
 
 enum parse http_status_parse(struct slice in, unsigned *status)

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * capture.c - IP packets out of pcap and pcapng files (libpcap's only door).
+ *
+ * Owns: one open capture at a time. Thread: one. Fails: false with words.
+ * See: https://www.tcpdump.org/linktypes.html
+ */
+#include <pcap/pcap.h>
+#include <stdio.h>
+
+#include "base/cursor.h"
+#include "capture_int.h"
+
+enum {
+	TYPE_IPV4 = 0x0800,
+	TYPE_IPV6 = 0x86dd,
+	TYPE_VLAN = 0x8100,
+	TYPE_QINQ = 0x88a8,
+	TYPE_QINQ_OLD = 0x9100
+};
+enum { TYPE_PPPOE = 0x8864, PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, TAGS_MAX = 4 };
+
+static struct slice rest(const struct cursor *c)
+{
+	return cursor_ok(c) ? slice_of(c->p, cursor_left(c)) : slice_of(NULL, 0);
+}
+
+/* Behind a PPP protocol field, which may be one byte when it is odd. */
+static struct slice ppp(struct cursor *c)
+{
+	uint16_t type = cursor_u8(c);
+
+	if (type == 0xff) { /* address and control of HDLC framing */
+		cursor_u8(c);
+		type = cursor_u8(c);
+	}
+	if (!(type & 1))
+		type = (uint16_t)(type << 8 | cursor_u8(c));
+	return type == PPP_IPV4 || type == PPP_IPV6 ? rest(c) : slice_of(NULL, 0);
+}
+
+/* Behind an EtherType: tags and PPPoE taken off. */
+static struct slice ether(struct cursor *c, uint16_t type)
+{
+	for (int tags = 0; tags < TAGS_MAX; tags++) {
+		switch (type) {
+		case TYPE_IPV4:
+		case TYPE_IPV6:
+			return rest(c);
+		case TYPE_VLAN:
+		case TYPE_QINQ:
+		case TYPE_QINQ_OLD:
+			cursor_u16(c);
+			type = cursor_u16(c);
+			break;
+		case TYPE_PPPOE:
+			cursor_skip(c, 6);
+			return ppp(c);
+		default:
+			return slice_of(NULL, 0);
+		}
+	}
+	return slice_of(NULL, 0);
+}
+
+/* A family number in some host's byte order: 2, or the various AF_INET6. */
+static struct slice null_link(struct cursor *c)
+{
+	cursor_u32(c);
+	return rest(c);
+}
+
+struct slice capture_link(int dlt, struct slice frame)
+{
+	struct cursor c = cursor_inner(frame);
+
+	switch (dlt) {
+	case DLT_EN10MB:
+		cursor_skip(&c, 12);
+		return ether(&c, cursor_u16(&c));
+	case DLT_RAW:
+	case DLT_IPV4:
+	case DLT_IPV6:
+		return frame;
+	case DLT_LINUX_SLL:
+		cursor_skip(&c, 14);
+		return ether(&c, cursor_u16(&c));
+	case DLT_LINUX_SLL2: {
+		uint16_t type = cursor_u16(&c);
+
+		cursor_skip(&c, 18);
+		return ether(&c, type);
+	}
+	case DLT_NULL:
+	case DLT_LOOP:
+		return null_link(&c);
+	case DLT_PPP:
+	case DLT_PPP_SERIAL:
+		return ppp(&c);
+	case DLT_C_HDLC:
+		cursor_u16(&c);
+		return ether(&c, cursor_u16(&c));
+	}
+	return slice_of(NULL, 0);
+}
+
+bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
+	void *user, char trouble[static 256])
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *p = pcap_open_offline(path, why);
+	struct pcap_pkthdr *header;
+	const u_char *bytes;
+	int rc, dlt;
+
+	if (!p) {
+		snprintf(trouble, 256, "%.255s", why);
+		return false;
+	}
+	dlt = pcap_datalink(p);
+	while ((rc = pcap_next_ex(p, &header, &bytes)) == 1) {
+		struct slice ip = capture_link(dlt, slice_of(bytes, header->caplen));
+
+		if (ip.n > 0)
+			packet(user, ip,
+				(uint64_t)header->ts.tv_sec * 1000 +
+					(uint64_t)header->ts.tv_usec / 1000);
+	}
+	if (rc != PCAP_ERROR_BREAK)
+		snprintf(trouble, 256, "%.255s", pcap_geterr(p));
+	pcap_close(p);
+	return rc == PCAP_ERROR_BREAK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * capture_int.h - reading captures: packets out of files, flows out of packets.
+ *
+ * Thread: one.
+ */
+#ifndef CTL_CAPTURE_INT_H
+#define CTL_CAPTURE_INT_H
+
+#include "base/strbuf.h"
+#include "identify/packet.h"
+#include "model/ident.h"
+
+/* --- capture.c: the door of libpcap --- */
+
+/* Calls packet() for each IP packet of a pcap or pcapng file, from its IP header on; at_ms is the capture's clock.
+ * Frames that hold no IP are passed over. False and *trouble (128 bytes) when the file cannot be read to its end. */
+bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
+	void *user, char trouble[static 256]);
+
+/* From a link-layer frame to the IP header; n 0 when it holds no IP. dlt: libpcap's DLT_. */
+struct slice capture_link(int dlt, struct slice frame);
+
+/* --- capture_flows.c --- */
+
+struct capture_result { /* of one flow */
+	enum app_proto app;
+	struct addr src, dst; /* client first */
+	uint16_t sport, dport;
+	struct ident ident;  /* the judged kind: the first result's, or the first EVASIVE one's */
+	struct strbuf names; /* JSON items, comma-separated: the bytes as sent */
+	struct strbuf alpn;  /* JSON items */
+};
+
+struct capture_flows;
+struct capture_flows *capture_flows_new(void); /* NULL: no memory */
+void capture_flows_free(struct capture_flows *f);
+void capture_flows_packet(struct capture_flows *f, struct slice ip, uint64_t at_ms);
+/* Ends all flows and reports each that says where it goes, in order of their first packets. Then f is empty. */
+void capture_flows_finish(struct capture_flows *f,
+	void (*each)(void *user, const struct capture_result *r), void *user);
+
+/* A JSON string of bytes: those outside printable ASCII as \u00XX. */
+void capture_json(struct strbuf *b, struct slice bytes);
+
+#endif
