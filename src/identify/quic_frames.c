@@ -38,9 +38,12 @@ static struct slice take_bytes(struct cursor *c)
 
 int quic_frame_next(struct slice *rest, struct quic_frame *out)
 {
-	struct cursor c = cursor_inner(*rest);
+	struct slice s = *rest;
+	while (s.n && (*s.p == PADDING || *s.p == PING)) /* most of an Initial: worth no cursor */
+		s = slice_of(s.p + 1, s.n - 1);
+	struct cursor c = cursor_inner(s);
 	uint64_t type = PADDING;
-	while (cursor_left(&c) && (type == PADDING || type == PING))
+	while (cursor_left(&c) && (type == PADDING || type == PING)) /* in longer varints, too */
 		type = cursor_varint(&c);
 	if (!cursor_ok(&c))
 		return -1;

@@ -91,7 +91,7 @@ static void note(struct udp_flow *f, const struct quic_seen *s)
 	if (s->step != QUIC_STEP_JUDGE || m.n == 0 || f->hellos++)
 		return;
 	f->ident = s->ident;
-	if (tls_hello_parse(m, &h) == PARSE_OK && h.name.n < sizeof(f->name)) {
+	if (tls_hello_parse(m, &h) == PARSE_OK && h.name.n && h.name.n < sizeof(f->name)) {
 		memcpy(f->name, h.name.p, h.name.n);
 		f->name[h.name.n] = 0;
 	}
