@@ -61,7 +61,7 @@ struct conf_list {
 	const char *name,
 		*path; /* path absolute, or relative to the policy file's folder, as written */
 	enum list_format format;
-	struct conf_pos pos;
+	struct conf_pos pos, path_pos;
 };
 
 struct conf_app {
@@ -96,11 +96,16 @@ enum what_kind {
 	WHAT_LIST, /* index into lists */
 	WHAT_APP,  /* index into apps */
 	WHAT_SET,  /* index into the built-in sets (enum builtin_set) */
-	WHAT_NET,  /* nets */
+	WHAT_NET,  /* nets; none = matches nothing (a name that is no valid A-label) */
 	WHAT_PORT, /* ports */
 	WHAT_LOCAL_NETWORKS,
 };
-enum builtin_set { SET_ECH_PUBLIC_NAMES, BUILTIN_SETS };
+enum builtin_set {
+#define BUILTIN_SET(e, w, h) SET_##e,
+#include "tbl/sets.h"
+#undef BUILTIN_SET
+	BUILTIN_SETS
+};
 
 struct conf_what {
 	enum what_kind kind;
@@ -115,7 +120,8 @@ struct conf_what {
 
 struct conf_rule {
 	uint32_t line;
-	const char *text; /* the statement as written, spaces folded, comment off */
+	struct conf_pos pos; /* of its first word */
+	const char *text;    /* the statement as written, spaces folded, comment off */
 	bool watch, block, firm;
 	uint8_t refuse;	     /* enum refuse (model/verdict.h) */
 	const char *because; /* NULL = none */

@@ -13,10 +13,8 @@ BUILTIN_SET(ECH_PUBLIC_NAMES, "ech-public-names",
 	"outer names behind which real names are encrypted (ECH)")
 #endif
 #ifdef ECH_PUBLIC_NAME
-ECH_PUBLIC_NAME("cloudflare-ech.com")	 /* every site behind Cloudflare with ECH on */
-ECH_PUBLIC_NAME("crypto.cloudflare.com") /* Cloudflare's test site and early roll-out */
-ECH_PUBLIC_NAME("cloudflare-esni.com")	 /* Cloudflare's earlier outer name */
-ECH_PUBLIC_NAME("public.tls-ech.dev")	 /* BoringSSL's test site */
-ECH_PUBLIC_NAME("cover.defo.ie")	 /* the DEfO project's servers */
-ECH_PUBLIC_NAME("defo.ie")
+ECH_PUBLIC_NAME("cloudflare-ech.com")  /* every site behind Cloudflare with ECH on */
+ECH_PUBLIC_NAME("cloudflare-esni.com") /* Cloudflare's earlier outer name */
+ECH_PUBLIC_NAME("public.tls-ech.dev")  /* BoringSSL's test site */
+ECH_PUBLIC_NAME("cover.defo.ie")       /* the DEfO project's servers */
 #endif
