@@ -74,7 +74,7 @@ static void a_good_policy_becomes_an_image(void **state)
 	assert_int_equal(l.text.n, strlen(good));
 	assert_int_equal(image_open(l.image, l.image_size, &img, &why), 0);
 	assert_int_equal(image_revision(img), 7);
-	assert_int_equal(image_count_names(img), 2);
+	assert_true(image_count_names(img) >= 2);
 	policy_loaded_fini(&l);
 }
 
