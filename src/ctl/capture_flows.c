@@ -129,6 +129,14 @@ static void say(struct flow *f, int client, const struct identify_result *r)
 	note(f, client, &r->ident, APP_HTTP);
 }
 
+/* An alert at the front is odd from a client, and the usual thing where a capture begins late. */
+static bool says_something(const struct flow *f, const struct ident *id)
+{
+	if (id->odd == ODD_BAD_RECORD && f->client == SIDE_UNKNOWN)
+		return false;
+	return id->kind != IDENT_NOT_PROTO && id->odd != ODD_PROXY_PREFACE;
+}
+
 static void read_side(struct capture_flows *fs, struct flow *f, int i)
 {
 	struct side *s = &f->sides[i];
@@ -137,7 +145,7 @@ static void read_side(struct capture_flows *fs, struct flow *f, int i)
 
 	while ((step = stream_ident_next(&s->id, s->segments.released,
 			segments_contiguous(&s->segments), fs->scratch, &r)) == IDENTIFY_RESULT) {
-		bool speaks = r.ident.kind != IDENT_NOT_PROTO && r.ident.odd != ODD_PROXY_PREFACE;
+		bool speaks = says_something(f, &r.ident);
 
 		if (speaks && (f->client == SIDE_UNKNOWN || f->client == i))
 			say(f, i, &r);

@@ -18,6 +18,7 @@ enum { EMPTY_LINES_MAX = 16, METHOD_MAX = 64 };
 struct head {
 	struct http_head *out;
 	unsigned hosts, lengths, codings; /* how many header lines of each */
+	bool may_fold;			  /* the line before is a header that decides nothing */
 	bool chunked;
 	bool bad_length;
 };
@@ -203,19 +204,9 @@ static void read_upgrade(struct http_head *out, struct slice value)
 	out->switch_to = same(value, "websocket") ? HTTP_SWITCH_WEBSOCKET : HTTP_SWITCH_OTHER;
 }
 
-static void read_header(struct head *h, struct slice line)
+static void read_field(struct head *h, struct slice name, struct slice value)
 {
-	const uint8_t *colon = memchr(line.p, ':', line.n);
-	size_t i, n = colon ? (size_t)(colon - line.p) : 0;
-	struct slice name = slice_of(line.p, n), value;
-
-	for (i = 0; i < n && is_token(line.p[i]); i++)
-		;
-	if (n == 0 || i < n) { /* folded, no colon, or a name with a blank in it */
-		evasive(h->out, ODD_BAD_REQUEST);
-		return;
-	}
-	value = trim(slice_of(line.p + n + 1, line.n - n - 1));
+	h->may_fold = false;
 	if (same(name, "Host")) {
 		if (h->hosts++ == 0)
 			h->out->host = value;
@@ -225,7 +216,37 @@ static void read_header(struct head *h, struct slice line)
 		read_coding(h, value);
 	} else if (same(name, "Upgrade")) {
 		read_upgrade(h->out, value);
+	} else {
+		h->may_fold = true;
 	}
+}
+
+/* A folded line is harmless behind a header that decides nothing, unless some server takes it for a header itself. */
+static bool fold_is_harmless(const struct head *h, struct slice line)
+{
+	static const char *const deciding[] = {
+		"Host", "Content-Length", "Transfer-Encoding", "Upgrade"};
+	const uint8_t *colon = memchr(line.p, ':', line.n);
+
+	for (size_t i = 0; colon && i < 4; i++)
+		if (same(trim(slice_of(line.p, (size_t)(colon - line.p))), deciding[i]))
+			return false;
+	return h->may_fold;
+}
+
+static void read_header(struct head *h, struct slice line)
+{
+	const uint8_t *colon = memchr(line.p, ':', line.n);
+	size_t i, n = colon ? (size_t)(colon - line.p) : 0;
+
+	if (is_blank(line.p[0]) && fold_is_harmless(h, line))
+		return;
+	for (i = 0; i < n && is_token(line.p[i]); i++)
+		;
+	if (n == 0 || i < n) /* folded, no colon, or a name with a blank in it */
+		evasive(h->out, ODD_BAD_REQUEST);
+	else
+		read_field(h, slice_of(line.p, n), trim(slice_of(line.p + n + 1, line.n - n - 1)));
 }
 
 static void judge_framing(struct head *h)

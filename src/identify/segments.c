@@ -127,15 +127,12 @@ static bool all_zero(struct slice in)
 	return true;
 }
 
-/* Ethernet padding that a driver counted as payload, or data? Data, once it comes again or the sender goes on behind it. */
+/* Ethernet padding that a driver counted as payload, or data? Data, once the sender goes on behind it: a segment
+ * without PSH has a successor. */
 static bool is_pad(struct segments *s, uint32_t at, struct slice in, bool psh)
 {
 	if (psh || in.n > PAD_MAX || !all_zero(in))
 		return false;
-	if (s->pad_n == in.n && s->pad_at == at) {
-		s->pad_n = 0;
-		return false;
-	}
 	s->pad_at = at;
 	s->pad_n = (uint8_t)in.n;
 	return true;

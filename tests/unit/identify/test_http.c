@@ -69,6 +69,13 @@ static const struct row rows[] = {
 	{"blank before colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
 		NULL},
 	{"folded", "GET / HTTP/1.1\r\nHost:\r\n a.example\r\n\r\n", EVASIVE(BAD_REQUEST), ""},
+	{"folded, harmless", "GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\n\tz: 1\r\n q\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"folded length",
+		"GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\n content-length : 1\r\n\r\n",
+		EVASIVE(BAD_REQUEST), "a.example"},
+	{"folded at once", "GET / HTTP/1.1\r\n X: y\r\nHost: a.example\r\n\r\n",
+		EVASIVE(BAD_REQUEST), "a.example"},
 	{"folded host", "GET / HTTP/1.1\r\nX: y\r\n Host: b\r\nHost: a.example\r\n\r\n",
 		EVASIVE(BAD_REQUEST), "a.example"},
 	{"no colon", "GET / HTTP/1.1\r\nHost: a.example\r\nfoo\r\n\r\n", EVASIVE(BAD_REQUEST),
@@ -293,8 +300,8 @@ static void feed(const char *text, size_t n, size_t size, char out[256], uint64_
 		while ((step = http_stream_next(
 				&s, guarded(slice_of(text + s.pos, have - (size_t)s.pos)), &h)) ==
 			HTTP_REQUEST) {
-			snprintf(
-				out + strlen(out), 60, "%.40s ", h.ident.name[0] ? h.ident.name : "-");
+			snprintf(out + strlen(out), 60, "%.40s ",
+				h.ident.name[0] ? h.ident.name : "-");
 		}
 		if (step != HTTP_WAIT)
 			break;

@@ -132,8 +132,8 @@ static void a_pad_that_was_data_after_all_is_kept(void **state)
 	assert_true(slice_eq(segments_contiguous(&s), slice_of("a\0\0b", 4)));
 	assert_int_equal(segments_add(&s, ISN + 1, slice_of(zeros, 2), false), SEGMENTS_SAME);
 	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), false), SEGMENTS_PAD);
-	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), false),
-		SEGMENTS_NEW); /* sent again */
+	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), false), SEGMENTS_PAD);
+	assert_int_equal(segments_add(&s, ISN + 4, slice_of(zeros, 1), true), SEGMENTS_NEW);
 	assert_int_equal(segments_contiguous(&s).n, 5);
 	assert_int_equal(add(&s, 4, "x", true),
 		SEGMENTS_PAD); /* one byte below the next: a probe, never data */
