@@ -59,7 +59,7 @@ static inline void put(struct wire *w, const void *p, size_t n)
 static inline void put_n(struct wire *w, uint64_t v, int bytes)
 {
 	while (bytes-- > 0)
-		w->b[w->n++] = (uint8_t)(v >> (8 * bytes));
+		w->b[w->n++] = (uint8_t)(bytes < 8 ? v >> (8 * bytes) : 0);
 }
 
 static inline void put_str(struct wire *w, const char *s)
