@@ -51,6 +51,9 @@ enum segments_result segments_add(struct segments *s, uint32_t seq, struct slice
 struct slice segments_contiguous(const struct segments *s);
 /* Sequence number of the first byte not yet seen without a gap. */
 uint32_t segments_next_seq(const struct segments *s);
+/* The stream begins earlier than thought: offset 0 moves to first_seq. False, and nothing changed, when first_seq is not
+ * before the start, bytes were released already, the kept bytes would not fit the limit, or memory is out. */
+bool segments_rebase(struct segments *s, uint32_t first_seq);
 /* Forget bytes before stream offset `upto` (at most the contiguous ones): the window moves on. */
 void segments_release(struct segments *s, uint64_t upto);
 

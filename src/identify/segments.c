@@ -192,6 +192,26 @@ enum segments_result segments_add(struct segments *s, uint32_t seq, struct slice
 	return add_at(s, (uint32_t)at, payload, psh);
 }
 
+bool segments_rebase(struct segments *s, uint32_t first_seq)
+{
+	uint32_t by = s->start - first_seq, i;
+	struct segments moved;
+
+	if (by == 0 || by > s->limit || s->released != 0 || by + s->end > s->limit)
+		return false;
+	segments_init(&moved, first_seq, s->limit);
+	if (!grow(&moved, by + s->end))
+		return false;
+	memcpy(moved.bytes + by, s->bytes, s->end);
+	for (i = 0; i < s->end; i++)
+		if (has(s, i))
+			bit_put(&moved, by + i, true);
+	moved.end = by + s->end;
+	segments_fini(s);
+	*s = moved;
+	return true;
+}
+
 void segments_release(struct segments *s, uint64_t upto)
 {
 	uint32_t n, i;
