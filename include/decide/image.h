@@ -29,6 +29,9 @@ const char *image_line_because(const struct image *i, uint32_t line);
 const char *image_list_name(const struct image *i, uint16_t list);
 const char *image_device_name(const struct image *i, uint16_t device);
 
+/* The policy's zone: local wall clock minus UTC at that moment. */
+int32_t image_utc_offset(const struct image *i, int64_t utc_s);
+
 size_t image_count_devices(const struct image *i);
 size_t image_count_rules(const struct image *i);
 size_t image_count_names(const struct image *i);

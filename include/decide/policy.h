@@ -64,12 +64,15 @@ void policy_eval(const struct image *img, const struct policy_query *q,
 size_t policy_who_names(
 	const struct image *img, const struct policy_who *who, const char **out, size_t max);
 
+/* The MAC addresses that a device's line states; how many were written. */
+size_t policy_device_macs(const struct image *img, uint16_t device, struct mac *out, size_t max);
+
 /* Finds a name of the policy for `explain WHO`: every device of it. kind: 0 none, else 1 + enum conf_who_kind.
  * A group defined by nets has no devices: *net_addr gets a representative address then. */
 struct policy_found {
 	int kind;
 	uint16_t devices[256];
-	size_t n_devices;
+	size_t n_devices; /* of all; devices[] holds at most 256 */
 	bool has_addr;
 	struct addr addr;
 };

@@ -133,9 +133,11 @@ static struct img_slice add_ports(struct build *b, const struct conf_what *w)
 	return s;
 }
 
-static bool names_only(enum what_kind k)
+/* Can it match a flow whose name nobody knows? A net of nothing stands for a name that cannot be. */
+static bool needs_no_name(const struct conf_what *w)
 {
-	return k == WHAT_NAME || k == WHAT_LIST || k == WHAT_APP || k == WHAT_SET;
+	return w->kind == WHAT_EVERYTHING || w->kind == WHAT_LOCAL_NETWORKS ||
+	       w->kind == WHAT_PORT || (w->kind == WHAT_NET && w->n_nets > 0);
 }
 
 static void add_whats(struct build *b, const struct conf_rule *rule)
@@ -151,7 +153,7 @@ static void add_whats(struct build *b, const struct conf_rule *rule)
 			to.part = build_ranges(b, from->nets, from->n_nets);
 		if (from->kind == WHAT_PORT)
 			to.part = add_ports(b, from);
-		if (rule->block && !names_only(from->kind)) /* a watched one must be counted */
+		if (rule->block && needs_no_name(from)) /* a watched one must be counted */
 			b->head.flags |= IMAGE_JUDGES_ALL;
 		struct img_what *row = build_add(b, SEC_WHATS, 1);
 		if (row)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "decide/tz.h"
 #include "image_int.h"
 #include "model/verdict.h"
 
@@ -105,6 +106,11 @@ const char *image_device_name(const struct image *i, uint16_t device)
 {
 	const struct img_device *rows = image_at(i, SEC_DEVICES);
 	return device < image_count(i, SEC_DEVICES) ? image_text(i, rows[device].name) : "";
+}
+
+int32_t image_utc_offset(const struct image *i, int64_t utc_s)
+{
+	return tz_offset(image_at(i, SEC_TZ), image_count(i, SEC_TZ), utc_s);
 }
 
 size_t image_count_devices(const struct image *i)

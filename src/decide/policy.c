@@ -10,7 +10,6 @@
  */
 #include "decide/policy.h"
 
-#include "decide/tz.h"
 #include "image_int.h"
 #include "policy_int.h"
 
@@ -72,7 +71,7 @@ static bool what_fits(const struct walk *w, const struct img_what *what, uint32_
 
 static bool needs_address(const struct img_what *what)
 {
-	return what->kind == WHAT_NET || what->kind == WHAT_LOCAL_NETWORKS;
+	return (what->kind == WHAT_NET && what->part.n > 0) || what->kind == WHAT_LOCAL_NETWORKS;
 }
 
 static bool hours_fit(const struct walk *w, const struct img_rule *rule)
@@ -291,7 +290,7 @@ void policy_eval(const struct image *img, const struct policy_query *q, const st
 		return;
 	}
 	w.has_dst = memcmp(&q->flow.dst, &(struct addr){0}, sizeof q->flow.dst) != 0;
-	w.wall_s = q->now_s + tz_offset(image_at(img, SEC_TZ), image_count(img, SEC_TZ), q->now_s);
+	w.wall_s = q->now_s + image_utc_offset(img, q->now_s);
 	classify(&w);
 	walk_tell_who(&w);
 	walk_tell_name(&w);

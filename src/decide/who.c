@@ -126,6 +126,17 @@ size_t policy_who_names(
 
 /* --- a name of the policy, for explain --- */
 
+size_t policy_device_macs(const struct image *img, uint16_t device, struct mac *out, size_t max)
+{
+	const struct img_mac *row = image_at(img, SEC_MACS);
+	size_t n = 0;
+	for (uint32_t k = 0; k < image_count(img, SEC_MACS) && n < max; k++) {
+		if (row[k].device == device)
+			out[n++] = row[k].mac;
+	}
+	return n;
+}
+
 static bool same_name(const char *text, struct slice name)
 {
 	return strlen(text) == name.n && strncasecmp(text, (const char *)name.p, name.n) == 0;
@@ -159,7 +170,8 @@ static bool free_addr(const struct image *img, const struct img_slice *s, struct
 static void add_device(struct policy_found *out, uint32_t device)
 {
 	if (out->n_devices < sizeof out->devices / sizeof out->devices[0])
-		out->devices[out->n_devices++] = (uint16_t)device;
+		out->devices[out->n_devices] = (uint16_t)device;
+	out->n_devices++;
 }
 
 static void find_party(const struct image *img, uint32_t party, struct policy_found *out)
