@@ -58,8 +58,8 @@ static void written_text_is_read_back(void **state)
 		if (tm.tm_year > -900)
 			assert_string_equal(text, libc);
 	}
-	for (int k = -1; k <= 1; k += 2) /* far outside: cut, not undefined */
-		iso8601_format(k * INT64_MAX, 50400, text);
+	iso8601_format(INT64_MAX, 50400, text); /* far outside: cut, not undefined */
+	iso8601_format(INT64_MIN, -50400, text);
 }
 
 int main(void)
