@@ -102,3 +102,30 @@ clean:
 .PHONY: all unit lint deps check lab-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
+
+SUB := sed -e 's|@PREFIX@|$(PREFIX)|g'
+MAN := $(wildcard docs/man/*.[1-8])
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/durward $(DESTDIR)/etc/durward \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+		$(DESTDIR)$(PREFIX)/share/doc/durward
+	install -m 755 $B/durward $(DESTDIR)$(PREFIX)/sbin/durward
+	install -m 755 $B/durwardctl $(DESTDIR)$(PREFIX)/bin/durwardctl
+	install -m 755 iptables/durward-rules systemd/stopped $(DESTDIR)$(PREFIX)/lib/durward/
+	ln -sf ../lib/durward/durward-rules $(DESTDIR)$(PREFIX)/sbin/durward-rules
+	$(SUB) systemd/durward.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service
+	install -m 644 systemd/durward.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf
+	install -m 644 systemd/durward.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
+	install -m 644 docs/sample.policy $(DESTDIR)$(PREFIX)/share/doc/durward/sample.policy
+	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+# Leaves /etc/durward and /var/lib/durward: they are yours.
+uninstall:
+	-test -n "$(DESTDIR)" || $(PREFIX)/lib/durward/durward-rules down
+	rm -f $(DESTDIR)$(PREFIX)/sbin/durward $(DESTDIR)$(PREFIX)/sbin/durward-rules $(DESTDIR)$(PREFIX)/bin/durwardctl \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
+	rm -rf $(DESTDIR)$(PREFIX)/lib/durward $(DESTDIR)$(PREFIX)/share/doc/durward
+	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+.PHONY: install uninstall

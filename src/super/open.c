@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -68,8 +69,12 @@ static int find_user(struct child *c, const char *name, const char *setting)
 
 static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
+	struct stat st;
+
 	if (mkdir(path, mode) != 0 && errno != EEXIST)
 		return fail(-errno, path, "its parent folder must exist");
+	if (stat(path, &st) == 0 && st.st_uid == uid && (st.st_mode & 07777) == mode)
+		return 0; /* as the package's tmpfiles made it: no right to chown is needed */
 	if (chown(path, uid, gid) != 0 || chmod(path, mode) != 0)
 		return fail(-errno, path, "the folder must be ours");
 	return 0;
