@@ -216,9 +216,10 @@ static int open_api(struct super *su)
 	if (fd < 0)
 		return fail(-errno, "api socket", "");
 	unlink(sa.sun_path); /* a dead one's; the lock is ours */
-	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
-		chown(sa.sun_path, 0, su->desk.gid) != 0 || chmod(sa.sun_path, 0660) != 0 ||
-		listen(fd, 64) != 0) {
+	setfsgid(su->desk.gid); /* it is born with the desk's group: no right to chown is needed */
+	n = bind(fd, (struct sockaddr *)&sa, sizeof sa);
+	setfsgid(0);
+	if (n != 0 || chmod(sa.sun_path, 0660) != 0 || listen(fd, 64) != 0) {
 		close(fd);
 		return fail(-errno, sa.sun_path, "");
 	}
