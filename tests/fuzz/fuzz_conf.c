@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * fuzz_conf.c - any bytes as a policy: clang -fsanitize=fuzzer,address,undefined.
+ *
+ * Laws: no crash; the result agrees with the diag; mistakes lie inside the text.
+ */
+#include <assert.h>
+
+#include "conf/conf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena mem = {.limit = 64 << 20};
+	struct diag d = {0};
+	uint32_t lines = 1;
+	struct conf c;
+	bool ok;
+
+	for (size_t i = 0; i < size; i++)
+		lines += data[i] == '\n';
+	ok = conf_parse(slice_of(data, size), &mem, &c, &d);
+	assert(ok == (d.errors == 0));
+	for (size_t i = 0; i < d.n; i++)
+		assert(d.entries[i].line <= lines);
+	diag_fini(&d);
+	arena_fini(&mem);
+	return 0;
+}

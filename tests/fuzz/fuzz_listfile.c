@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * fuzz_listfile.c - any bytes as a list, in each format: clang -fsanitize=fuzzer,address,undefined.
+ *
+ * Laws: no crash; every entry is a canonical name.
+ */
+#include <assert.h>
+
+#include "conf/listfile.h"
+#include "model/hostname.h"
+
+static void read_as(const uint8_t *data, size_t size, enum list_format format)
+{
+	struct arena mem = {.limit = 64 << 20};
+	char again[NAME_TEXT];
+	struct list_names l;
+	uint8_t len;
+
+	listfile_parse(slice_of(data, size), format, &mem, &l);
+	assert(l.broken <= l.lines);
+	for (size_t i = 0; i < l.n; i++) {
+		assert(hostname_canonical(slice_str(l.names[i].name), again, &len) == HOSTNAME_OK);
+		assert(strcmp(again, l.names[i].name) == 0);
+	}
+	arena_fini(&mem);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	read_as(data, size, LIST_DOMAINS);
+	read_as(data, size, LIST_HOSTS);
+	return 0;
+}

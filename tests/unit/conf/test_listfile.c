@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_listfile.c - lines of subscribed lists, real lists, and junk.
+ */
+#include "conf/listfile.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+
+static const struct {
+	enum list_format format;
+	const char *line;
+	const char *name; /* of the first entry; NULL = none */
+	enum name_scope scope;
+	unsigned n, broken;
+} cases[] = {
+	{LIST_DOMAINS, "ads.example", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "  ADS.Example.\t # x", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "ads.example#x", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "ads.example\r", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "*.ads.example", "ads.example", SCOPE_BELOW, 1, 0},
+	{LIST_DOMAINS, "=ads.example", "ads.example", SCOPE_SELF, 1, 0},
+	{LIST_DOMAINS, "*.zip", "zip", SCOPE_BELOW, 1, 0},
+	{LIST_DOMAINS, "_x.r1---sn.example", "_x.r1---sn.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS,
+		"b\xc3\xbc"
+		"cher.example",
+		"xn--bcher-kva.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS,
+		"stra\xc3\x9f"
+		"e.example",
+		"xn--strae-oqa.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "xn--bcher-kva.example", "xn--bcher-kva.example", SCOPE_BELOW_AND_SELF, 1,
+		0},
+	{LIST_DOMAINS, "xn--a.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "", NULL, 0, 0, 0},
+	{LIST_DOMAINS, "# x", NULL, 0, 0, 0},
+	{LIST_DOMAINS, "localhost", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "192.0.2.1", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "2001:db8::1", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "a.example b.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "||a.example^", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "! x", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "a..example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "a.*.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "https://a.example/", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "a\xff.example", NULL, 0, 0, 1},
+	{LIST_HOSTS, "0.0.0.0 ads.example", "ads.example", SCOPE_SELF, 1, 0},
+	{LIST_HOSTS, "::1\tads.example b.example # x", "ads.example", SCOPE_SELF, 2, 0},
+	{LIST_HOSTS, "127.0.0.1 *.ads.example", "ads.example", SCOPE_BELOW, 1, 0},
+	{LIST_HOSTS, "127.0.0.1 localhost", NULL, 0, 0, 1},
+	{LIST_HOSTS, "fe80::1%lo0 localhost a.example", "a.example", SCOPE_SELF, 1, 1},
+	{LIST_HOSTS, "0.0.0.0 0.0.0.0", NULL, 0, 0, 1},
+	{LIST_HOSTS, "0.0.0.0", NULL, 0, 0, 1},
+	{LIST_HOSTS, "ads.example", NULL, 0, 0, 1},
+	{LIST_HOSTS, "0.0.0.0#ads.example", NULL, 0, 0, 1},
+};
+
+static void each_line_gives_its_entries(void **state)
+{
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct arena mem = {0};
+		struct list_names l;
+
+		assert_int_equal(
+			listfile_parse(slice_str(cases[i].line), cases[i].format, &mem, &l), 0);
+		if (l.n != cases[i].n || l.broken != cases[i].broken)
+			print_error("case %zu: %s\n", i, cases[i].line);
+		assert_int_equal(l.n, cases[i].n);
+		assert_int_equal(l.broken, cases[i].broken);
+		if (cases[i].name) {
+			assert_string_equal(l.names[0].name, cases[i].name);
+			assert_int_equal(l.names[0].scope, cases[i].scope);
+			assert_int_equal(l.names[0].line, 1);
+		}
+		arena_fini(&mem);
+	}
+}
+
+static void lines_are_counted_and_kept(void **state)
+{
+	const char *text = "\xef\xbb\xbf# x\r\n\r\na.example\r\nbroken\r\nb.example";
+	struct arena mem = {0};
+	struct list_names l;
+
+	assert_int_equal(listfile_parse(slice_str(text), LIST_DOMAINS, &mem, &l), 0);
+	assert_int_equal(l.lines, 5);
+	assert_int_equal(l.broken, 1);
+	assert_int_equal(l.n, 2);
+	assert_int_equal(l.names[0].line, 3);
+	assert_int_equal(l.names[1].line, 5);
+	arena_fini(&mem);
+}
+
+static void nul_bytes_are_no_text(void **state)
+{
+	struct arena mem = {0};
+	struct list_names l;
+
+	assert_int_equal(
+		listfile_parse(slice_of("a.example\0", 10), LIST_DOMAINS, &mem, &l), -EILSEQ);
+	arena_fini(&mem);
+}
+
+static void the_limit_of_memory_is_met(void **state)
+{
+	struct arena mem = {.limit = 100000};
+	struct strbuf b = {0};
+	struct list_names l;
+
+	for (int i = 0; i < 20000; i++)
+		strbuf_fmt(&b, "a%d.example\n", i);
+	assert_int_equal(listfile_parse(slice_of(b.s, b.n), LIST_DOMAINS, &mem, &l), -ENOMEM);
+	strbuf_fini(&b);
+	arena_fini(&mem);
+}
+
+static void every_end_is_survived(void **state)
+{
+	const char *text = "0.0.0.0 b\xc3\xbc"
+			   "cher.example *.x =y.z # c\r\n127.0.0.1 xn--a.b";
+
+	for (size_t n = 0; n <= strlen(text); n++) {
+		uint8_t *exact = malloc(n + 1);
+		struct arena mem = {0};
+		struct list_names l;
+
+		memcpy(exact, text, n);
+		assert_int_equal(listfile_parse(slice_of(exact, n), LIST_HOSTS, &mem, &l), 0);
+		assert_int_equal(listfile_parse(slice_of(exact, n), LIST_DOMAINS, &mem, &l), 0);
+		arena_fini(&mem);
+		free(exact);
+	}
+}
+
+/* Junk that is text: long words, no dots, broken UTF-8. */
+static void junk_is_skipped_in_time(void **state)
+{
+	enum { N = 8 << 20 };
+	uint8_t *junk = malloc(N);
+	struct arena mem = {.limit = 64 << 20};
+	struct list_names l;
+	uint32_t x = 1;
+	clock_t start;
+
+	for (size_t i = 0; i < N; i++) {
+		x = x * 1664525 + 1013904223;
+		junk[i] = (uint8_t)(x >> 24);
+		if (junk[i] == 0)
+			junk[i] = '\n';
+	}
+	start = clock();
+	assert_int_equal(listfile_parse(slice_of(junk, N), LIST_DOMAINS, &mem, &l), 0);
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 5);
+	assert_true(l.broken > 10000);
+	arena_fini(&mem);
+	free(junk);
+}
+
+static void read_real(const char *path, enum list_format format, size_t at_least, size_t broken)
+{
+	struct strbuf text = {0};
+	struct arena mem = {0};
+	struct list_names l;
+
+	assert_int_equal(file_read(path, 64 << 20, &text), 0);
+	assert_int_equal(listfile_parse(slice_of(text.s, text.n), format, &mem, &l), 0);
+	print_message("%s: %zu names, %llu of %llu lines broken\n", path, l.n,
+		(unsigned long long)l.broken, (unsigned long long)l.lines);
+	assert_true(l.n >= at_least);
+	assert_true(l.broken <= broken);
+	strbuf_fini(&text);
+	arena_fini(&mem);
+}
+
+static void real_lists_are_read(void **state)
+{
+	const char *folder = getenv("DURWARD_LISTS");
+	char path[256];
+
+	if (!folder)
+		folder = "../shared/lists";
+	snprintf(path, sizeof path, "%s/README.md", folder);
+	if (access(path, R_OK) != 0)
+		skip();
+	snprintf(path, sizeof path, "%s/stevenblack.domains.txt", folder);
+	read_real(path, LIST_DOMAINS, 140000, 100);
+	snprintf(path, sizeof path, "%s/adguarddns.hosts.txt", folder);
+	read_real(path, LIST_HOSTS, 120000, 100);
+	snprintf(path, sizeof path, "%s/ut1/gambling/domains", folder);
+	read_real(path, LIST_DOMAINS, 1000, 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_line_gives_its_entries),
+		cmocka_unit_test(lines_are_counted_and_kept),
+		cmocka_unit_test(nul_bytes_are_no_text),
+		cmocka_unit_test(the_limit_of_memory_is_met),
+		cmocka_unit_test(every_end_is_survived),
+		cmocka_unit_test(junk_is_skipped_in_time),
+		cmocka_unit_test(real_lists_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
