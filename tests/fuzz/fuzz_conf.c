@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * fuzz_conf.c - any bytes as a policy: clang -fsanitize=fuzzer,address,undefined.
+ * fuzz_conf.c - libFuzzer: any bytes as a policy.
+ *
+ *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc/conf -o /tmp/fuzz_conf \
+ *		tests/fuzz/fuzz_conf.c src/conf/*.c src/base/*.c src/model/*.c -lidn2
+ *	/tmp/fuzz_conf -max_len=2000 -max_total_time=60
  *
  * Laws: no crash; the result agrees with the diag; mistakes lie inside the text.
  */
