@@ -17,7 +17,13 @@ enum {
 	TYPE_QINQ = 0x88a8,
 	TYPE_QINQ_OLD = 0x9100
 };
-enum { TYPE_PPPOE = 0x8864, PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, TAGS_MAX = 4 };
+enum {
+	TYPE_MPLS = 0x8847,
+	TYPE_PPPOE = 0x8864,
+	PPP_IPV4 = 0x0021,
+	PPP_IPV6 = 0x0057,
+	TAGS_MAX = 4
+};
 
 static struct slice rest(const struct cursor *c)
 {
@@ -38,6 +44,17 @@ static struct slice ppp(struct cursor *c)
 	return type == PPP_IPV4 || type == PPP_IPV6 ? rest(c) : slice_of(NULL, 0);
 }
 
+/* Labels down to the bottom of the stack; what follows tells itself by its first half byte. */
+static struct slice mpls(struct cursor *c)
+{
+	struct slice ip;
+
+	while (cursor_ok(c) && !(cursor_u32(c) & 0x100))
+		;
+	ip = rest(c);
+	return ip.n > 0 && (ip.p[0] >> 4 == 4 || ip.p[0] >> 4 == 6) ? ip : slice_of(NULL, 0);
+}
+
 /* Behind an EtherType: tags and PPPoE taken off. */
 static struct slice ether(struct cursor *c, uint16_t type)
 {
@@ -52,6 +69,8 @@ static struct slice ether(struct cursor *c, uint16_t type)
 			cursor_u16(c);
 			type = cursor_u16(c);
 			break;
+		case TYPE_MPLS:
+			return mpls(c);
 		case TYPE_PPPOE:
 			cursor_skip(c, 6);
 			return ppp(c);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * capture_tcp.c - TLS, HTTP and STARTTLS in captured TCP flows.
+ *
+ * The client is the sender of the SYN. In a capture that begins later both sides are read, and from each new segment on,
+ * until one of them says something that only clients say.
+ *
+ * Owns: the flow's segments. Thread: one. Fails: what memory does not allow is not reported.
+ */
+#include "capture_flow_int.h"
+
+enum { WINDOW = 1 << 20, STARTTLS_MAX = 64 * 1024 };
+
+static void say(struct flow *f, int client, const struct identify_result *r)
+{
+	if (r->ident.app == APP_HTTP) {
+		if (r->ident.odd != ODD_H2C)
+			flow_add_name(f, r->http.host);
+		flow_note(f, client, &r->ident, APP_HTTP);
+	} else if (f->results == 0) {
+		flow_note_hello(f, client, &r->ident, r->raw, r->alpn, APP_TLS);
+	} else if (f->result.app == APP_TLS) {
+		flow_note(f, client, &r->ident, APP_TLS);
+	}
+}
+
+/* An alert at the front is odd from a client, and the usual thing where a capture begins late. */
+static bool says_something(const struct flow *f, const struct ident *id)
+{
+	if (id->odd == ODD_BAD_RECORD && f->client == SIDE_UNKNOWN)
+		return false;
+	return id->kind != IDENT_NOT_PROTO && id->odd != ODD_PROXY_PREFACE;
+}
+
+/* The gate refuses here; a reader of captures looks what stands behind an odd request, where that can be found. */
+static bool go_on_behind(struct side *s, const struct identify_result *r)
+{
+	uint64_t pos = s->id.pos + r->http.head_len;
+
+	if (r->ident.app != APP_HTTP || r->http.head_len == 0 || r->http.body == HTTP_BODY_CHUNKED)
+		return false;
+	if (r->http.body == HTTP_BODY_LENGTH)
+		pos += r->http.length;
+	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+	s->id.pos = pos;
+	return true;
+}
+
+static void read_side(struct flow *f, int i, uint8_t *scratch)
+{
+	struct side *s = &f->sides[i];
+	struct identify_result r;
+	enum identify_step step;
+
+	do {
+		step = stream_ident_next(&s->id, s->segments.released,
+			segments_contiguous(&s->segments), scratch, &r);
+		if (step != IDENTIFY_RESULT)
+			break;
+		if (!says_something(f, &r.ident)) {
+			s->late = !s->syn;
+			s->over = f->results > 0;
+			return; /* kept whole: a hello may come later */
+		}
+		say(f, i, &r);
+	} while (r.ident.kind != IDENT_EVASIVE || go_on_behind(s, &r));
+	if (f->results > 0)
+		segments_release(&s->segments, s->id.pos);
+	s->over = step == IDENTIFY_DONE && f->results > 0;
+}
+
+/* A ClientHello behind some other dialogue. */
+static bool find_starttls(struct flow *f, int i, uint8_t *scratch)
+{
+	struct slice all = segments_contiguous(&f->sides[i].segments), in = all;
+	const uint8_t *p;
+
+	if (f->sides[i].segments.released > 0)
+		return false;
+	if (in.n > STARTTLS_MAX)
+		in.n = STARTTLS_MAX;
+	while (in.n > 0 && (p = memchr(in.p, TLS_HANDSHAKE, in.n))) {
+		struct slice from = slice_of(p, (size_t)(all.p + all.n - p));
+		struct tls_message m;
+		struct tls_hello h;
+		struct ident id;
+
+		if (tls_record_join(from, scratch, &m) == PARSE_OK) {
+			enum parse status = tls_hello_parse(m.bytes, &h);
+
+			tls_hello_ident(status, &h, APP_STARTTLS, SOURCE_SNI, &id);
+			flow_note_hello(f, i, &id, h.name, h.alpn, APP_STARTTLS);
+			return true;
+		}
+		in = slice_of(p + 1, (size_t)(in.p + in.n - p - 1));
+	}
+	return false;
+}
+
+/* A hello that began and never ended. */
+static bool find_pending(struct flow *f, int i)
+{
+	struct slice all = segments_contiguous(&f->sides[i].segments);
+	struct ident id = {.app = APP_TLS, .source = SOURCE_SNI, .kind = IDENT_PENDING};
+
+	if (f->sides[i].segments.released > 0 || all.n < TLS_HEADER + 1 ||
+		f->sides[i].id.app != APP_TLS || all.p[0] != TLS_HANDSHAKE ||
+		all.p[TLS_HEADER] != 1)
+		return false;
+	flow_note(f, i, &id, APP_TLS);
+	return true;
+}
+
+void tcp_end(struct flow *f, uint8_t *scratch)
+{
+	for (int i = 0; i < 2; i++) /* data of a SYN that nothing followed */
+		if (f->sides[i].begun && !f->sides[i].over && f->sides[i].syn && f->client == i)
+			read_side(f, i, scratch);
+	for (int i = 0; i < 2 && f->results == 0; i++)
+		if (f->client == SIDE_UNKNOWN || f->client == i)
+			if (!find_pending(f, i))
+				find_starttls(f, i, scratch);
+}
+
+static void begin_side(struct side *s, uint32_t first_seq)
+{
+	if (s->begun)
+		return;
+	s->begun = true;
+	segments_init(&s->segments, first_seq, WINDOW);
+	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+}
+
+/* Data in a SYN counts if the SYN-ACK acknowledges it; else the client sends it, or something else, again. */
+static void check_syn_data(struct side *s, uint32_t ack)
+{
+	uint32_t first = s->segments.start;
+
+	if (!s->syn_data || ack != first)
+		return;
+	segments_fini(&s->segments);
+	s->begun = s->syn_data = false;
+	begin_side(s, first);
+}
+
+static void take_syn(struct flow *f, int from, const struct packet *p)
+{
+	struct side *s = &f->sides[from];
+
+	f->client = p->flags & PACKET_ACK ? !from : from;
+	begin_side(s, p->seq + 1);
+	s->syn = true;
+	if (p->flags & PACKET_ACK)
+		check_syn_data(&f->sides[!from], p->ack);
+	else if (p->payload.n > 0 && s->segments.end == 0)
+		s->syn_data =
+			segments_add(&s->segments, p->seq + 1, p->payload, true) == SEGMENTS_NEW;
+}
+
+void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scratch)
+{
+	struct side *s = &f->sides[from];
+
+	if (p->flags & PACKET_SYN) {
+		take_syn(f, from, p);
+		return;
+	}
+	if (p->payload.n == 0 || s->over || (p->flags & PACKET_RST))
+		return;
+	if (f->client != SIDE_UNKNOWN && f->client != from)
+		return;
+	begin_side(s, p->seq);
+	s->syn_data = false;
+	if (s->late && p->seq == segments_next_seq(&s->segments)) {
+		uint64_t pos = s->segments.released + s->segments.contiguous;
+
+		stream_ident_init(&s->id, IDENTIFY_LIMIT);
+		s->id.pos = pos;
+		s->late = false;
+	}
+	if (segments_add(&s->segments, p->seq, p->payload, p->flags & PACKET_PSH) == SEGMENTS_NEW)
+		read_side(f, from, scratch);
+}
