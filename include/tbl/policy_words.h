@@ -23,7 +23,8 @@ POLICY_WORD(ST_LIST, "list", STATEMENT, NOW, "list NAME FILE format FORMAT",
 	"names read from a file; a relative FILE starts at the policy file's folder")
 POLICY_WORD(ST_APP, "app", STATEMENT, NOW, "app NAME SITE...",
 	"names that belong together; a second line of the same NAME adds to it")
-POLICY_WORD(ST_HOURS, "hours", STATEMENT, NOW, "hours NAME [DAYS] FROM-TO... [, [DAYS] FROM-TO...]...",
+POLICY_WORD(ST_HOURS, "hours", STATEMENT, NOW,
+	"hours NAME [DAYS] FROM-TO... [, [DAYS] FROM-TO...]...",
 	"windows of the week on the clock of `timezone`")
 POLICY_WORD(ST_FOR, "for", STATEMENT, NOW, "for WHO...",
 	"begins a block: its rules and settings hold for any of these")
@@ -86,7 +87,8 @@ POLICY_WORD(WHAT_PORT, "port", WHAT, NOW, "port PORTS",
 /* built-in sets; a definition of the same name shadows one */
 POLICY_WORD(BUILTIN_ECH, "ech-public-names", BUILTIN, NOW, "ech-public-names",
 	"outer names behind which real names are encrypted (ECH)")
-POLICY_WORD(BUILTIN_DNS, "encrypted-dns", BUILTIN, LATER, "encrypted-dns", "DNS over HTTPS, TLS, QUIC")
+POLICY_WORD(
+	BUILTIN_DNS, "encrypted-dns", BUILTIN, LATER, "encrypted-dns", "DNS over HTTPS, TLS, QUIC")
 POLICY_WORD(BUILTIN_VPN, "vpn", BUILTIN, LATER, "vpn", "tunnels of known services")
 POLICY_WORD(BUILTIN_CAPTIVE, "captive-checks", BUILTIN, LATER, "captive-checks",
 	"what devices ask to find out whether they are online")
@@ -121,5 +123,6 @@ POLICY_WORD(REFUSE_PAGE_, "page", REFUSE_VALUE, NOW, "page", "a page that says w
 POLICY_WORD(ANSWER_ALLOW_, "allow", ALLOW_VALUE, NOW, "allow", "lets it through")
 POLICY_WORD(ANSWER_BLOCK_, "block", BLOCK_VALUE, NOW, "block", "refuses it")
 POLICY_WORD(ANSWER_TCP_, "tcp", TCP_VALUE, NOW, "tcp", "refuses QUIC, so that TCP is tried")
-POLICY_WORD(ANSWER_NO_NAME_, "no-name", NO_NAME_VALUE, NOW, "no-name", "what the setting no-name says")
+POLICY_WORD(
+	ANSWER_NO_NAME_, "no-name", NO_NAME_VALUE, NOW, "no-name", "what the setting no-name says")
 #endif

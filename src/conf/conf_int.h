@@ -3,7 +3,7 @@
  *
  *   lex.c            bytes -> lines of words and quoted texts
  *   resolve.c        what is defined: who, what, hours; duplicates, cycles, the nearest word
- *   parse.c          the walk over the lines; timezone, fail, otherwise
+ *   parse.c          the walk over the lines; timezone, fail, otherwise        parse_words.c   the walk over a line
  *   parse_define.c   device, person, group, list, app          parse_hours.c   hours
  *   parse_rule.c     for, allow, block, settings, options      parse_what.c    the WHATs of a rule
  *   warn.c           what is no mistake and yet hardly meant
@@ -87,7 +87,7 @@ const char *nearest(struct parser *p, struct slice word, unsigned roles, enum sp
 /* The row a misspelt keyword was meant to be, or NULL. */
 const struct schema_word *meant(struct parser *p, struct slice word, unsigned roles);
 
-/* --- parse.c --- */
+/* --- parse_words.c, parse.c --- */
 const struct token *peek(const struct parser *p); /* NULL at the end of the line */
 const struct token *next(struct parser *p);
 void skip_line(struct parser *p);
@@ -118,7 +118,6 @@ void read_group(struct parser *p);
 void read_list(struct parser *p);
 void read_app(struct parser *p);
 void read_hours(struct parser *p);
-void device_doubts(struct parser *p);
 
 /* --- parse_rule.c, parse_what.c --- */
 void read_for(struct parser *p);
@@ -151,5 +150,6 @@ enum name_read name_read(
 
 /* --- warn.c --- */
 void warn_all(struct parser *p);
+void warn_owned_twice(struct parser *p); /* warn_devices.c */
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/ctl.h"
 #include "load/policy_load.h"
@@ -52,11 +53,11 @@ static void print_json(const char *file, const struct diag *d, struct strbuf *ou
 static void print_text(const char *file, const struct diag *d, struct strbuf *out)
 {
 	diag_print(d, file, out);
-	if (d->errors || d->warnings)
+	if (!d->errors && !d->warnings)
+		strbuf_fmt(out, "%s: ok\n", file);
+	else if (isatty(STDOUT_FILENO)) /* a program counts lines */
 		strbuf_fmt(out, "%s: %zu error%s, %zu warning%s\n", file, d->errors,
 			d->errors == 1 ? "" : "s", d->warnings, d->warnings == 1 ? "" : "s");
-	else
-		strbuf_fmt(out, "%s: ok\n", file);
 }
 
 int ctl_check(struct ctl *c, int argc, char **argv)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * fuzz_conf.c - libFuzzer: any bytes as a policy.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc/conf -o /tmp/fuzz_conf \
- *		tests/fuzz/fuzz_conf.c src/conf/*.c src/base/*.c src/model/*.c -lidn2
- *	/tmp/fuzz_conf -max_len=2000 -max_total_time=60
+ * Built by clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc/conf from this file and all
+ * of src/conf, src/base and src/model, with -lidn2; run with -max_len=2000 -max_total_time=60.
  *
  * Laws: no crash; the result agrees with the diag; mistakes lie inside the text.
  */
