@@ -279,7 +279,7 @@ static int ask_file(struct ctl *c, const struct options *o)
 	struct policy_loaded l;
 	struct source s = {.ctl = c};
 	struct strbuf said = {0};
-	const char *why = "the policy has mistakes; see durwardctl check";
+	const char *why = "this policy cannot be used; durwardctl check tells more";
 	int status = EXIT_FAILED, err = policy_load(&in, &l);
 	if (err == 0 && image_open(l.image, l.image_size, &s.image, &why) == 0) {
 		status = ask(&s, o);

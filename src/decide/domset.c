@@ -133,17 +133,19 @@ static const struct domset_hit *found(const struct domset *d, uint32_t set)
 	return NULL;
 }
 
-bool domset_find(const struct domset *d, uint32_t set, uint32_t *line)
+static bool report(const struct domset_hit *h, uint32_t *line)
 {
-	struct domset one;
-	if (d->overflow) { /* rare: a name in more sets than a domset holds */
-		one.image = d->image;
-		one.name = d->name;
-		look(&one, set);
-		d = &one;
-	}
-	const struct domset_hit *h = found(d, set);
 	if (h)
 		*line = h->line;
 	return h != NULL;
+}
+
+bool domset_find(const struct domset *d, uint32_t set, uint32_t *line)
+{
+	if (d->overflow) { /* rare: a name in more sets than a domset holds */
+		struct domset one = {.image = d->image, .name = d->name};
+		look(&one, set);
+		return report(found(&one, set), line);
+	}
+	return report(found(d, set), line);
 }

@@ -55,7 +55,11 @@ static int find_subjects(const struct image *img, const char *who, const struct 
 	struct mac m;
 	s->n = 0;
 	policy_find_who(img, slice_str(who), &f);
-	for (size_t k = 0; k < f.n_devices && k < sizeof f.devices / sizeof f.devices[0]; k++)
+	if (f.n_devices > sizeof f.devices / sizeof f.devices[0]) {
+		snprintf(why, 256, "\"%.80s\" has more than 256 devices; ask for one of them", who);
+		return -ENOENT;
+	}
+	for (size_t k = 0; k < f.n_devices; k++)
 		add_device(s, img, seen, f.devices[k]);
 	if (f.has_addr)
 		s->who[s->n++] = (struct policy_who){.device = -1, .addrs = {f.addr}, .n_addrs = 1};
