@@ -12,6 +12,7 @@
 #include "act/dial.h"
 #include "act/refuse.h"
 #include "act/refuse_page.h"
+#include "gate/ask.h"
 #include "proxy_int.h"
 
 static void record(struct conn *c, const struct ident *i, const struct verdict *v)
@@ -32,22 +33,7 @@ static void record(struct conn *c, const struct ident *i, const struct verdict *
 
 static void ask(struct conn *c, const struct ident *i, struct verdict *v)
 {
-	struct gate_worker *w = c->proxy->c.worker;
-	struct policy_query q = {.who = c->who,
-		.flow = c->flow,
-		.ident = i,
-		.stage = STAGE_NAMED,
-		.now_s = (int64_t)(w->wall_ms / 1000)};
-
-	if (w->image) {
-		policy_eval(w->image, &q, NULL, v);
-	} else {
-		*v = (struct verdict){
-			.action = w->settings->fail_open ? ACTION_ALLOW : ACTION_BLOCK,
-			.by = BY_FAIL,
-			.device = NO_DEVICE,
-			.list = NO_LIST};
-	}
+	gate_ask(c->proxy->c.worker, &c->who, &c->flow, i, STAGE_NAMED, v);
 	record(c, i, v);
 }
 

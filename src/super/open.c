@@ -215,7 +215,7 @@ static int open_api(struct super *su)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fail(-errno, "api socket", "");
-	unlink(sa.sun_path); /* a dead one's; the lock is ours */
+	unlink(sa.sun_path);	/* a dead one's; the lock is ours */
 	setfsgid(su->desk.gid); /* it is born with the desk's group: no right to chown is needed */
 	n = bind(fd, (struct sockaddr *)&sa, sizeof sa);
 	setfsgid(0);
