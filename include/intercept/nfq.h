@@ -28,7 +28,7 @@ int nfq_open(const struct nfq_config *c, struct nfq **out);
 int nfq_adopt(int fd, uint16_t queue, struct nfq **out);
 /* The super's commands on its copy of the descriptor. They wait for no answer: another process reads this socket. */
 int nfq_send_unbind(int fd, uint16_t queue);
-int nfq_send_bind(int fd, const struct nfq_config *c); /* again, after an unbind */
+int nfq_send_bind(int fd, const struct nfq_config *c);	 /* again, after an unbind */
 int nfq_send_config(int fd, const struct nfq_config *c); /* fail_open and max_len, in place */
 
 int nfq_fd(const struct nfq *q);

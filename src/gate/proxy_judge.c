@@ -75,14 +75,18 @@ static void answer(struct conn *c)
 		conn_relay(c, false, false);
 }
 
-static void until_text(uint64_t until_s, char out[static 32])
+/* In the policy's own time zone. */
+static void until_text(const struct image *image, uint64_t until_s, char out[static 32])
 {
 	time_t t = (time_t)until_s;
 	struct tm tm;
 
 	out[0] = '\0';
-	if (until_s && gmtime_r(&t, &tm))
-		strftime(out, 32, "%A %H:%M UTC", &tm);
+	if (!until_s || !image)
+		return;
+	t += image_utc_offset(image, (int64_t)until_s);
+	if (gmtime_r(&t, &tm))
+		strftime(out, 32, "%A %H:%M", &tm);
 }
 
 static void block_page(struct conn *c, const struct identify_result *r, const struct verdict *v)
@@ -94,7 +98,7 @@ static void block_page(struct conn *c, const struct identify_result *r, const st
 		.id = c->event_id,
 		.head = slice_eq(r->http.method, slice_str("HEAD"))};
 
-	until_text(v->until_s, until);
+	until_text(image, v->until_s, until);
 	page.until = slice_str(until);
 	if (image) {
 		page.because = slice_str(image_line_because(image, v->rule_line));
