@@ -28,6 +28,7 @@ struct inject;
 struct neigh;
 struct devices;
 struct flowtab;
+struct gate_own; /* src/gate/flow_int.h */
 
 /* Settings of the process; read-only once the workers run. Times in ms. */
 struct gate_settings {
@@ -62,6 +63,7 @@ struct gate_worker {
 	/* the worker's own */
 	struct flowtab *flows;
 	struct timer sweep;
+	struct gate_own *own;
 	uint64_t event_id; /* counter of decisions */
 };
 

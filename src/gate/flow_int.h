@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_int.h - what the files of the inspect path share.
+ *
+ *   flow_packet.c   a packet in: parse, direction, path           flow_judge.c   who, policy, event
+ *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_server.c  what its server says
+ *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
+ *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, held packets, idle flows
+ */
+#ifndef FLOW_INT_H
+#define FLOW_INT_H
+
+#include "gate/flowtab.h"
+#include "gate/worker.h"
+#include "identify/identify.h"
+#include "identify/packet.h"
+#include "identify/quic.h"
+#include "identify/segments.h"
+#include "intercept/nfq.h"
+#include "model/mark.h"
+
+enum {
+	MARK_CONN = MARK_HELD | MARK_ALLOWED | MARK_TENTATIVE | MARK_REFUSED,
+	/* of an inspected TCP connection, as iptables/durward-rules reads them */
+	MARK_SYN_SEEN = MARK_HELD,
+	MARK_UNDECIDED = MARK_HELD | MARK_TENTATIVE,
+	MARK_REQUESTS = MARK_HELD | MARK_ALLOWED,
+
+	SWEEP_MS = 100,
+	HOLD_MS = 250, /* a segment that is no stream's start waits so long for an earlier one */
+	NEW_TUPLE_MS =
+		3000, /* silence after which other sequence numbers mean another connection */
+	IDLE_DECIDED_MS = 120000,
+	IDLE_REFUSED_MS = 30000,
+	IDLE_OTHER_MS = 10000,
+	SERVER_LOOK = 96,	  /* bytes of the server's answer that are kept */
+	REQUEST_KEEP = 32 * 1024, /* HTTP: bytes kept behind the newest, to compare copies */
+	ANSWERS_A_SECOND = 5000,  /* of one worker */
+};
+
+/* One packet on its way through gate_packet(). */
+struct seen {
+	struct gate_worker *w;
+	const struct nfq_packet *p;
+	struct packet k;
+	struct flow flow; /* original direction: src is the client */
+	bool reply;	  /* from server to client */
+	uint8_t conn;	  /* the connection mark's bits when it was queued */
+	bool done;	  /* the verdict was sent, or the packet is held */
+};
+
+struct flow_tcp {
+	struct segments seg;
+	struct stream_ident id;
+	uint32_t base;	      /* sequence number of stream offset 0 */
+	bool sure;	      /* ... known, not merely the lowest seen */
+	bool closed;	      /* seg and id are gone: refused or final */
+	bool retry;	      /* the server asked for a second hello */
+	uint32_t judged_end;  /* the server has answered when it acknowledges this */
+	uint32_t pass_seq;    /* first byte not passed on without a gap */
+	uint32_t client_end;  /* one past the newest byte the client sent */
+	uint32_t server_next; /* what the client expects from the server */
+	bool has_ts;
+	uint32_t ts_client, ts_server; /* newest */
+	uint64_t pass_ms;	       /* of the last packet passed on; 0 = none was */
+	uint16_t packets;
+	bool server_based;
+	uint32_t server_base; /* of server[] */
+	uint8_t server_n;
+	uint8_t server[SERVER_LOOK];
+	bool held; /* a packet waits for its verdict */
+	uint32_t held_id, held_mark;
+	uint64_t held_ms;
+};
+
+struct flow_udp {
+	struct quic_ident *quic;
+	bool judged[QUIC_CONNS], allowed[QUIC_CONNS];
+	bool other_judged, other_allowed; /* as a flow that is not QUIC */
+	bool timed_out;	 /* a hello was begun and not ended: all that comes is refused */
+	uint64_t any_ms; /* when a datagram of no known connection was judged last */
+};
+
+/* The worker's own. */
+struct gate_own {
+	uint8_t scratch[TLS_SCRATCH];
+	struct quic_crypt *quic;
+	uint32_t held; /* packets that wait for an earlier segment */
+	bool cleared;  /* packets that a dead gate left were dropped */
+	uint32_t answers_left;
+	uint64_t answers_ms, overload_ms;
+};
+
+/* flow_packet.c */
+void flow_pass(struct seen *s,
+	uint8_t conn_bits); /* accept; the connection's mark becomes these bits, 0 = as it is */
+void flow_drop(struct seen *s);
+
+/* flow_judge.c */
+bool flow_fail_open(const struct gate_worker *w);
+/* Asks policy and records the decision. */
+void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
+	enum policy_stage stage, struct verdict *v);
+/* What `fail` says, recorded. */
+void flow_judge_fail(
+	struct gate_worker *w, const struct flow *f, const struct ident *i, struct verdict *v);
+/* A new flow in the table; NULL: the packet was dealt with as overload. */
+struct flow_rec *flow_begin(struct seen *s);
+void flow_overload(struct seen *s);
+void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state state);
+
+/* flow_tcp.c, flow_server.c */
+void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
+void flow_tcp_server(struct seen *s, struct flow_rec *r);
+struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r);
+void flow_tcp_free(struct flow_tcp *t);
+void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the bytes go */
+void flow_tcp_release(struct gate_worker *w, struct flow_rec *r, bool pass); /* the held packet */
+/* The kind is known and final: asks policy; refuses or settles. True: allowed. */
+bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
+void flow_tcp_midstream(struct seen *s);
+void flow_tcp_note(struct seen *s, struct flow_tcp *t); /* sequence numbers and timestamps */
+void flow_tcp_due(struct gate_worker *w, struct flow_rec *r, bool deadline); /* no packet in hand */
+
+/* flow_udp.c, flow_other.c */
+void flow_udp_packet(struct seen *s, struct flow_rec *r);
+void flow_udp_free(struct flow_udp *u);
+void flow_udp_due(
+	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */
+void flow_other_packet(struct seen *s, struct flow_rec *r);
+
+/* refusal.c. All obey the verdict's `refuse` word and the limits of answers. */
+void refusal_stream(struct gate_worker *w, struct flow_rec *r); /* first answer, both sides */
+void refusal_again(struct seen *s, struct flow_rec *r);	 /* more of a refused TCP connection */
+void refusal_packet(struct seen *s, struct flow_rec *r); /* any packet, by its own numbers */
+void refusal_quic(struct seen *s, struct flow_rec *r, const struct quic_seen *q);
+
+#endif

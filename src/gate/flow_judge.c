@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_judge.c - asks policy about a flow, records the answer, and keeps the table's books.
+ *
+ * Owns: nothing. Thread: its worker's. Fails: never; without a policy `fail` answers. See: policy.md "Exactly" 6.
+ */
+#include "base/ring.h"
+#include "flow_int.h"
+#include "who/devices.h"
+
+bool flow_fail_open(const struct gate_worker *w)
+{
+	return w->image ? image_fail_open(w->image) : w->settings->fail_open;
+}
+
+uint64_t gate_event_id(struct gate_worker *w)
+{
+	return (uint64_t)w->index << 56 | ++w->event_id;
+}
+
+void gate_event_push(struct gate_worker *w, const struct event *e)
+{
+	struct event out = *e;
+
+	if (!w->ring)
+		return;
+	out.worker = w->index;
+	out.wall_ms = w->wall_ms;
+	if (!ring_push(w->ring, &out))
+		w->counters.events_lost++;
+}
+
+static void record(
+	struct gate_worker *w, const struct flow *f, const struct ident *i, const struct verdict *v)
+{
+	struct event e = {.kind = EVENT_DECISION, .flow = *f, .verdict = *v};
+
+	if (i)
+		e.ident = *i;
+	else
+		e.ident.kind = IDENT_NOT_PROTO;
+	e.id = gate_event_id(w);
+	if (v->action == ACTION_BLOCK)
+		w->counters.refused++;
+	else
+		w->counters.allowed++;
+	gate_event_push(w, &e);
+}
+
+static void who_of(struct gate_worker *w, const struct flow *f, struct policy_who *who)
+{
+	struct addr siblings[DEVICE_ADDRS];
+	size_t n = 0;
+
+	*who = (struct policy_who){
+		.device = -1, .has_mac = f->has_mac, .mac = f->mac, .n_addrs = 1};
+	who->addrs[0] = f->src;
+	if (!w->devices)
+		return;
+	if (!who->has_mac)
+		who->has_mac = devices_mac_of(w->devices, &f->src, &who->mac);
+	if (who->has_mac)
+		n = devices_addrs_of(w->devices, &who->mac, siblings);
+	for (size_t i = 0; i < n && who->n_addrs < WHO_ADDRS; i++)
+		if (!addr_eq(&siblings[i], &f->src))
+			who->addrs[who->n_addrs++] = siblings[i];
+}
+
+static void fail_says(const struct gate_worker *w, struct verdict *v)
+{
+	*v = (struct verdict){.action = flow_fail_open(w) ? ACTION_ALLOW : ACTION_BLOCK,
+		.by = BY_FAIL,
+		.device = NO_DEVICE,
+		.list = NO_LIST,
+		.revision = w->image ? image_revision(w->image) : 0};
+}
+
+void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
+	enum policy_stage stage, struct verdict *v)
+{
+	struct policy_query q = {
+		.flow = *f, .ident = i, .stage = stage, .now_s = (int64_t)(w->wall_ms / 1000)};
+
+	if (!w->image) {
+		fail_says(w, v);
+	} else {
+		who_of(w, f, &q.who);
+		policy_eval(w->image, &q, NULL, v);
+	}
+	record(w, f, i, v);
+}
+
+void flow_judge_fail(
+	struct gate_worker *w, const struct flow *f, const struct ident *i, struct verdict *v)
+{
+	fail_says(w, v);
+	record(w, f, i, v);
+}
+
+/* Judged like any other flow whose name could not be read; one record a tenth of a second tells of it. */
+void flow_overload(struct seen *s)
+{
+	struct gate_worker *w = s->w;
+	struct ident i = {.kind = IDENT_EVASIVE, .odd = ODD_OVERLOAD};
+	struct gate_own *own = w->own;
+
+	w->counters.overload++;
+	if (w->now_ms >= own->overload_ms) {
+		struct verdict v;
+
+		own->overload_ms = w->now_ms + 100;
+		flow_judge_fail(w, &s->flow, &i, &v);
+	}
+	if (flow_fail_open(w))
+		flow_pass(s, MARK_ALLOWED);
+	else
+		flow_drop(s);
+}
+
+struct flow_rec *flow_begin(struct seen *s)
+{
+	struct gate_worker *w = s->w;
+	struct flow_rec *r = flowtab_add(w->flows, &s->flow, w->now_ms);
+
+	if (!r) {
+		flow_overload(s);
+		return NULL;
+	}
+	w->counters.flows++;
+	if (s->flow.has_mac && w->devices)
+		devices_seen(w->devices, &s->flow.src, &s->flow.mac);
+	return r;
+}
+
+void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state state)
+{
+	r->state = (uint8_t)state;
+	flowtab_use(w->flows, r, r->flow.path == PATH_OTHER ? LIST_OTHER : LIST_DECIDED, w->now_ms);
+}

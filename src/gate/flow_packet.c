@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_packet.c - one queued packet: what it is, which way it goes, which path judges it; and the worker's start and end.
+ *
+ * Owns: the worker's table and its own part. Thread: its worker's. Fails: init only. See: house.md 3.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "flow_int.h"
+
+void flow_pass(struct seen *s, uint8_t conn_bits)
+{
+	uint32_t mask = s->w->settings->mark_mask;
+
+	s->done = true;
+	s->w->counters.passed++;
+	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true,
+		(s->p->mark & ~mask) | mark_of(mask, conn_bits));
+}
+
+void flow_drop(struct seen *s)
+{
+	s->done = true;
+	s->w->counters.dropped++;
+	nfq_verdict(s->w->nfq, s->p->id, NFQ_DROP, false, 0);
+}
+
+static void free_parts(void *user, struct flow_rec *r)
+{
+	struct gate_worker *w = user;
+
+	if (r->tcp && r->tcp->held)
+		flow_tcp_release(w, r, false);
+	flow_tcp_free(r->tcp);
+	flow_udp_free(r->udp);
+}
+
+static void evicted(void *user, struct flow_rec *r)
+{
+	struct gate_worker *w = user;
+
+	w->counters.evicted += r->state == FLOW_PENDING;
+}
+
+static void on_sweep(struct timer *t, uint64_t now_ms)
+{
+	struct gate_worker *w = t->user;
+
+	w->now_ms = now_ms;
+	gate_sweep(w);
+	loop_timer_set(w->loop, t, now_ms + SWEEP_MS);
+}
+
+int gate_worker_init(struct gate_worker *w)
+{
+	const struct gate_settings *g = w->settings;
+	struct flowtab_limits l = {.flows = g->flows_max ? g->flows_max : 65536,
+		.memory = g->memory_max ? g->memory_max : 64u << 20,
+		.key = g->hash_key,
+		.on_free = free_parts,
+		.on_evict = evicted,
+		.user = w};
+	int rc;
+
+	w->own = calloc(1, sizeof(*w->own));
+	if (!w->own)
+		return -ENOMEM;
+	w->own->quic = quic_crypt_new();
+	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
+	if (rc != 0)
+		return rc;
+	w->sweep = (struct timer){.on_due = on_sweep, .user = w};
+	return w->loop ? loop_timer_set(w->loop, &w->sweep, w->now_ms + SWEEP_MS) : 0;
+}
+
+void gate_worker_fini(struct gate_worker *w)
+{
+	loop_timer_clear(&w->sweep);
+	flowtab_free(w->flows);
+	w->flows = NULL;
+	if (w->own)
+		quic_crypt_free(w->own->quic);
+	free(w->own);
+	w->own = NULL;
+}
+
+/* What a dead gate had read and not answered would wait for ever: all below the first id that we read. */
+static void clear_left(struct gate_worker *w, uint32_t first_id)
+{
+	if (w->own->cleared)
+		return;
+	w->own->cleared = true;
+	if (w->nfq)
+		nfq_drop_before(w->nfq, first_id);
+}
+
+/* The flow in its original direction. An untracked packet carries no direction: it is one of a flow that we know the
+ * other way round, or a client's. */
+static struct flow_rec *flow_of(struct seen *s)
+{
+	const struct gate_settings *g = s->w->settings;
+	struct packet *k = &s->k;
+	struct flow *f = &s->flow;
+	bool tcp = k->proto == IPPROTO_TCP, udp = k->proto == IPPROTO_UDP;
+
+	*f = (struct flow){.src = s->reply ? k->dst : k->src,
+		.dst = s->reply ? k->src : k->dst,
+		.sport = s->reply ? k->dport : k->sport,
+		.dport = s->reply ? k->sport : k->dport,
+		.proto = k->proto};
+	if ((tcp && port_set_has(&g->inspect_tcp, f->dport)) ||
+		(udp && port_set_has(&g->inspect_udp, f->dport)))
+		f->path = PATH_INSPECT;
+	if (!s->reply && s->p->has_mac) {
+		f->has_mac = true;
+		f->mac = s->p->mac;
+	}
+	return flowtab_find(s->w->flows, f);
+}
+
+/* Cannot be read as a whole packet: nothing passes that could not be judged. */
+static void unreadable(struct seen *s, enum oddity odd)
+{
+	struct ident i = {.kind = IDENT_EVASIVE, .odd = (uint8_t)odd};
+	struct verdict v;
+
+	s->w->counters.truncated += odd == ODD_TRUNCATED;
+	flow_judge(s->w, &s->flow, &i, STAGE_NAMED, &v);
+	if (v.action == ACTION_ALLOW)
+		flow_pass(s, 0);
+	else
+		flow_drop(s);
+}
+
+static void dispatch(struct seen *s)
+{
+	struct gate_worker *w = s->w;
+	struct flow_rec *r = flow_of(s);
+
+	if (s->p->truncated || s->k.truncated || s->k.fragment) {
+		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
+	} else if (s->flow.path == PATH_OTHER) {
+		w->counters.queued_other++;
+		flow_other_packet(s, r);
+	} else if (s->k.proto == IPPROTO_UDP) {
+		w->counters.queued_udp++;
+		flow_udp_packet(s, r);
+	} else if (s->reply) {
+		w->counters.queued_tcp++;
+		flow_tcp_server(s, r);
+	} else {
+		w->counters.queued_tcp++;
+		flow_tcp_client(s, r);
+	}
+}
+
+void gate_packet(struct gate_worker *w, const struct nfq_packet *p)
+{
+	uint32_t low = w->settings->mark_mask & -w->settings->mark_mask;
+	struct seen s = {.w = w, .p = p};
+
+	w->counters.queued++;
+	clear_left(w, p->id);
+	s.conn = (uint8_t)((p->mark & w->settings->mark_mask) / low & MARK_CONN);
+	s.reply = p->mark & mark_of(w->settings->mark_mask, MARK_REPLY);
+	if (!w->image && flow_fail_open(w))
+		flow_pass(&s, 0); /* no policy yet: nothing is decided for good */
+	else if (!w->image || packet_parse(p->payload, &s.k) != PARSE_OK)
+		flow_drop(&s);
+	else
+		dispatch(&s);
+	if (!s.done)
+		flow_drop(&s);
+}
+
+void gate_forget(struct gate_worker *w, const struct flow *f)
+{
+	struct flow_rec *r = flowtab_find(w->flows, f);
+
+	if (r)
+		flowtab_remove(w->flows, r);
+}

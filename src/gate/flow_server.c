@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_server.c - what the server of an inspected TCP flow says while its flow is not final.
+ *
+ * Most flows never come here: the rules know a ServerHello and make the mark final. What comes: another answer than a
+ * ServerHello at a packet's start, a HelloRetryRequest, the answer of a server that is not TLS, a server that speaks first.
+ *
+ * Owns: nothing. Thread: its worker's. Fails: never. See: identification.md T26-T28, P30; RFC 8446 4.1.3.
+ */
+#include "flow_int.h"
+
+enum {
+	PAST_HELLO = 4096, /* a HelloRetryRequest is shorter */
+	CCS = 6,	   /* a change-cipher-spec record, which says nothing (RFC 8446 D.4) */
+};
+
+static void final(struct seen *s, struct flow_rec *r)
+{
+	flow_settle(s->w, r, FLOW_ALLOWED);
+	flow_tcp_close(s->w, r);
+	flow_pass(s, MARK_ALLOWED);
+}
+
+/* Keeps the server's first bytes, as far as they come in order. */
+static enum server_says hear(struct seen *s, struct flow_tcp *t)
+{
+	int32_t at = (int32_t)(s->k.seq - t->server_base);
+	size_t room = sizeof(t->server) - t->server_n, n;
+
+	if (at > PAST_HELLO)
+		return SERVER_OTHER;
+	if (at >= 0 && at <= t->server_n && (size_t)at + s->k.payload.n > t->server_n) {
+		size_t skip = (size_t)(t->server_n - at);
+
+		n = s->k.payload.n - skip < room ? s->k.payload.n - skip : room;
+		memcpy(t->server + t->server_n, s->k.payload.p + skip, n);
+		t->server_n = (uint8_t)(t->server_n + n);
+	}
+	if (t->retry && t->server_n >= CCS && t->server[0] == 0x14) {
+		t->server_n -= CCS;
+		t->server_base += CCS;
+		memmove(t->server, t->server + CCS, t->server_n);
+	}
+	return t->server_n ? server_hello_look(slice_of(t->server, t->server_n)) : SERVER_PENDING;
+}
+
+/* A second hello will come; what the server says next is looked at from here on. */
+static void retry(struct seen *s, struct flow_tcp *t)
+{
+	t->retry = true;
+	t->server_base = s->k.seq + (uint32_t)s->k.payload.n;
+	t->server_n = 0;
+	t->judged_end = t->base + (uint32_t)t->id.pos + 1;
+	stream_ident_server(&t->id, SERVER_RETRY);
+}
+
+static void answer(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+	bool acked = (int32_t)(s->k.ack - t->judged_end) >= 0;
+	enum server_says says = r->ident.app == APP_TLS ? hear(s, t) : SERVER_OTHER;
+
+	if (says == SERVER_RETRY && !t->retry)
+		retry(s, t);
+	else if (acked && (says == SERVER_HELLO || says == SERVER_ALERT ||
+				  (says == SERVER_OTHER && !t->retry))) {
+		final(s, r);
+		return;
+	}
+	flow_pass(s, MARK_TENTATIVE);
+}
+
+/* Nothing is known of this flow but its mark. */
+static void unknown(struct seen *s)
+{
+	struct flow_rec *r;
+
+	if (s->conn & MARK_ALLOWED) {
+		flow_pass(s, s->conn);
+	} else if (s->conn == MARK_TENTATIVE) {
+		flow_pass(s, server_hello_look(s->k.payload) == SERVER_RETRY ? MARK_TENTATIVE
+									     : MARK_ALLOWED);
+	} else if (s->conn != MARK_SYN_SEEN) {
+		flow_tcp_midstream(s);
+	} else if ((r = flow_begin(s))) {
+		if (flow_tcp_new(s, r)) {
+			flow_tcp_note(s, r->tcp);
+			flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+		} else {
+			flowtab_remove(s->w->flows, r);
+		}
+	}
+}
+
+void flow_tcp_server(struct seen *s, struct flow_rec *r)
+{
+	if (r && !r->tcp &&
+		s->conn ==
+			MARK_SYN_SEEN) { /* the tuple of a flow found in mid-stream, used again */
+		flowtab_remove(s->w->flows, r);
+		r = NULL;
+	}
+	if (s->k.payload.n == 0) {
+		flow_pass(s, 0);
+		return;
+	}
+	if (!r) {
+		unknown(s);
+		return;
+	}
+	if (r->tcp && r->state != FLOW_REFUSED)
+		flow_tcp_note(s, r->tcp);
+	switch (r->state) {
+	case FLOW_REFUSED:
+		refusal_again(s, r);
+		flow_drop(s);
+		break;
+	case FLOW_PENDING:
+		flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+		break;
+	case FLOW_TENTATIVE:
+		answer(s, r);
+		break;
+	case FLOW_REQUESTS:
+		flow_pass(s, MARK_REQUESTS);
+		break;
+	default:
+		flow_pass(s, MARK_ALLOWED);
+		break;
+	}
+}

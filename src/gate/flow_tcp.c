@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_tcp.c - the client's bytes of a TCP flow on an inspected port.
+ *
+ *	PENDING --hello allowed--> TENTATIVE --the server answered--> ALLOWED (the kernel's, by its mark)
+ *	   |    --HTTP request allowed--> REQUESTS (each request is judged)
+ *	   +------+--refused, contradiction-----> REFUSED
+ *
+ * A segment that does not complete the hello passes while its bytes are kept; the completing one waits for the verdict.
+ * Until the server has answered, every client segment is compared with the bytes that were judged.
+ *
+ * SYNs are not queued, so the stream's first sequence number is the lowest one seen (`base`, until `sure`). A segment
+ * that cannot begin a stream is held for a moment: an earlier one may follow. Once judged, bytes before `base` are a
+ * contradiction: the server cannot have answered a stream that begins elsewhere.
+ *
+ * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
+ */
+#include <stdlib.h>
+
+#include "flow_int.h"
+
+enum { TS_OLD = 60000, RECORD_SLACK = 4096 };
+
+struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = calloc(1, sizeof(*t));
+	uint32_t limit = s->w->settings->hello_max_bytes;
+
+	if (!t)
+		return NULL;
+	t->base = s->reply ? s->k.ack : s->k.seq;
+	t->pass_seq = t->client_end = t->judged_end = t->base;
+	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
+	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
+	stream_ident_init(&t->id, limit);
+	r->tcp = t;
+	return t;
+}
+
+void flow_tcp_free(struct flow_tcp *t)
+{
+	if (!t)
+		return;
+	segments_fini(&t->seg);
+	free(t);
+}
+
+void flow_tcp_close(struct gate_worker *w, struct flow_rec *r)
+{
+	if (r->tcp->closed)
+		return;
+	r->tcp->closed = true;
+	segments_fini(&r->tcp->seg);
+	flowtab_account(w->flows, r, 0);
+}
+
+void flow_tcp_release(struct gate_worker *w, struct flow_rec *r, bool pass)
+{
+	struct flow_tcp *t = r->tcp;
+
+	if (!t->held)
+		return;
+	t->held = false;
+	w->own->held--;
+	if (pass)
+		w->counters.passed++;
+	else
+		w->counters.dropped++;
+	nfq_verdict(w->nfq, t->held_id, pass ? NFQ_ACCEPT : NFQ_DROP, pass, t->held_mark);
+}
+
+void flow_tcp_note(struct seen *s, struct flow_tcp *t)
+{
+	const struct packet *k = &s->k;
+	uint32_t end = k->seq + (uint32_t)k->payload.n + !!(k->flags & PACKET_FIN);
+
+	t->has_ts = k->has_ts;
+	if (s->reply) {
+		t->ts_server = k->ts_val;
+		return;
+	}
+	if ((int32_t)(end - t->client_end) > 0)
+		t->client_end = end;
+	if (k->flags & PACKET_ACK)
+		t->server_next = k->ack;
+	if (k->has_ts && (t->packets <= 1 || (int32_t)(k->ts_val - t->ts_client) > 0))
+		t->ts_client = k->ts_val;
+	if (k->has_ts && (t->packets <= 1 || (int32_t)(k->ts_ecr - t->ts_server) > 0))
+		t->ts_server = k->ts_ecr;
+}
+
+static uint8_t mark_of_state(const struct flow_rec *r)
+{
+	switch (r->state) {
+	case FLOW_TENTATIVE:
+		return MARK_TENTATIVE;
+	case FLOW_REQUESTS:
+		return MARK_REQUESTS;
+	case FLOW_ALLOWED:
+		return MARK_ALLOWED;
+	default:
+		return MARK_UNDECIDED;
+	}
+}
+
+static void pass_bytes(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+
+	t->pass_ms = s->w->now_ms;
+	if (!t->closed)
+		t->pass_seq = segments_next_seq(&t->seg);
+	flow_pass(s, mark_of_state(r));
+}
+
+/* The verdict is known: refuses, or settles in `allowed`. */
+static bool carry_out(struct gate_worker *w, struct flow_rec *r, enum flow_state allowed)
+{
+	if (r->verdict.action == ACTION_BLOCK) {
+		flow_tcp_release(w, r, false);
+		flow_settle(w, r, FLOW_REFUSED);
+		refusal_stream(w, r);
+		flow_tcp_close(w, r);
+		return false;
+	}
+	flow_tcp_release(w, r, true);
+	flow_settle(w, r, allowed);
+	if (allowed == FLOW_ALLOWED)
+		flow_tcp_close(w, r);
+	return true;
+}
+
+/* A kind that no further byte can change. The name, where one was read, stays for the record. */
+static bool conclude(
+	struct gate_worker *w, struct flow_rec *r, enum ident_kind kind, enum oddity odd)
+{
+	r->ident.kind = (uint8_t)kind;
+	r->ident.odd = (uint8_t)odd;
+	r->ident.app = r->tcp->id.app;
+	r->ident.packet = r->tcp->packets;
+	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
+	return carry_out(w, r, FLOW_ALLOWED);
+}
+
+bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd)
+{
+	if (!conclude(s->w, r, kind, odd)) {
+		flow_drop(s);
+		return false;
+	}
+	flow_pass(s, MARK_ALLOWED);
+	return true;
+}
+
+/* One judgement of the identifier's. The first hello may be one of several (HelloRetryRequest), a request one of many. */
+static bool judge(struct gate_worker *w, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+
+	w->counters.requests += r->ident.app == APP_HTTP;
+	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
+	t->sure = true;
+	if (!carry_out(w, r, r->ident.app == APP_HTTP ? FLOW_REQUESTS : FLOW_TENTATIVE))
+		return false;
+	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
+							 : t->base + (uint32_t)t->id.pos;
+	return true;
+}
+
+/* Might this be the middle of a stream whose start comes later? */
+static bool doubtful(const struct flow_tcp *t, const struct ident *i)
+{
+	bool hello = i->kind == IDENT_NAME || i->kind == IDENT_OPAQUE ||
+		     (i->kind == IDENT_NONE && i->odd != ODD_SSLV2);
+
+	return !t->sure && !hello;
+}
+
+static void hold(struct seen *s, struct flow_tcp *t)
+{
+	uint32_t mask = s->w->settings->mark_mask;
+
+	t->held = true;
+	s->w->own->held++;
+	t->held_id = s->p->id;
+	t->held_mark = (s->p->mark & ~mask) | mark_of(mask, MARK_UNDECIDED);
+	t->held_ms = s->w->now_ms;
+	s->done = true;
+}
+
+/* Judges all that the bytes in hand say. False: the packet was dealt with. */
+static bool look(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+	struct identify_result res;
+
+	while (stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
+		       s->w->own->scratch, &res) == IDENTIFY_RESULT) {
+		r->ident = res.ident;
+		r->ident.packet = t->packets;
+		if (doubtful(t, &r->ident)) {
+			hold(s, t);
+			return false;
+		}
+		if (!judge(s->w, r)) {
+			flow_drop(s);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Bytes far behind the newest need not be kept to compare copies. */
+static void forget_old(struct gate_worker *w, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+	uint64_t end = t->seg.released + t->seg.contiguous;
+
+	if (r->state == FLOW_REQUESTS && end > REQUEST_KEEP) {
+		uint64_t upto = end - REQUEST_KEEP;
+
+		segments_release(&t->seg, upto < t->id.pos ? upto : t->id.pos);
+	}
+	flowtab_account(w->flows, r, t->closed ? 0 : t->seg.cap + t->seg.cap / 8);
+}
+
+static void stored(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+
+	if (!flowtab_account(s->w->flows, r, t->seg.cap + t->seg.cap / 8) &&
+		r->state == FLOW_PENDING) {
+		flowtab_remove(s->w->flows, r);
+		flow_overload(s);
+		return;
+	}
+	if (t->held) {
+		/* the held segment's copy waits with it; what lies behind it cannot be read by the server yet */
+		if (s->k.seq == t->base)
+			flow_drop(s);
+		else
+			flow_pass(s, MARK_UNDECIDED);
+		return;
+	}
+	if (!look(s, r))
+		return;
+	if (r->state == FLOW_PENDING)
+		flowtab_use(s->w->flows, r, LIST_PENDING, s->w->now_ms);
+	else
+		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+	pass_bytes(s, r);
+	forget_old(s->w, r);
+}
+
+/* More than is kept. A flow without a readable name, allowed: nothing is to be learnt any more. */
+static void too_much(struct seen *s, struct flow_rec *r, enum segments_result how)
+{
+	if (r->state == FLOW_TENTATIVE && r->ident.kind == IDENT_NOT_PROTO) {
+		flow_settle(s->w, r, FLOW_ALLOWED);
+		flow_tcp_close(s->w, r);
+		flow_pass(s, MARK_ALLOWED);
+	} else if (r->state == FLOW_PENDING && how == SEGMENTS_FULL) {
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_TOO_LARGE);
+	} else {
+		flow_drop(s);
+	}
+}
+
+static void store(struct seen *s, struct flow_rec *r)
+{
+	enum segments_result how =
+		segments_add(&r->tcp->seg, s->k.seq, s->k.payload, s->k.flags & PACKET_PSH);
+
+	switch (how) {
+	case SEGMENTS_NEW:
+	case SEGMENTS_SAME:
+		stored(s, r);
+		break;
+	case SEGMENTS_CONTRADICTION:
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+		break;
+	case SEGMENTS_OUTSIDE:
+	case SEGMENTS_FULL:
+		too_much(s, r, how);
+		break;
+	case SEGMENTS_NO_MEMORY:
+		flow_overload(s);
+		break;
+	case SEGMENTS_OLD:
+	case SEGMENTS_PAD:
+		flow_drop(s);
+		break;
+	}
+}
+
+/* The segment lies (in part) before what was taken for the start. */
+static void before_start(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+
+	if (r->state == FLOW_PENDING && !t->sure && segments_rebase(&t->seg, s->k.seq)) {
+		flow_tcp_release(s->w, r, true);
+		t->base = t->pass_seq = t->judged_end = s->k.seq;
+		stream_ident_init(&t->id, s->w->settings->hello_max_bytes);
+		store(s, r);
+	} else if (r->state == FLOW_PENDING || (s->k.payload.n == 1 && s->k.seq + 1 == t->base)) {
+		flow_drop(s); /* a keep-alive probe, or junk before the window */
+	} else {
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+	}
+}
+
+static void take_bytes(struct seen *s, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+	const struct packet *k = &s->k;
+
+	if (k->has_md5 || k->has_ao ||
+		(k->has_ts && t->packets > 0 && t->has_ts &&
+			(int32_t)(k->ts_val - t->ts_client) < -TS_OLD)) {
+		flow_drop(s); /* the server drops it too, or should: not a byte of it counts */
+		return;
+	}
+	t->packets++;
+	flow_tcp_note(s, t);
+	if (k->payload.n == 0)
+		flow_pass(s, mark_of_state(r));
+	else if (k->flags & PACKET_URG)
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_URGENT);
+	else if ((int32_t)(k->seq - t->base) < 0)
+		before_start(s, r);
+	else
+		store(s, r);
+}
+
+/* A tuple used again: its SYN was seen, no byte of it passed, and the numbers are those of another connection. */
+static bool tuple_is_new(const struct seen *s, const struct flow_rec *r)
+{
+	const struct flow_tcp *t = r->tcp;
+	int64_t at, end;
+
+	if (s->conn != MARK_SYN_SEEN)
+		return false;
+	if (!t)
+		return true; /* of a flow found in mid-stream */
+	at = (int32_t)(s->k.seq - t->base);
+	end = (int32_t)(t->client_end - t->base);
+	return (at < -SEGMENTS_LIMIT || at > end + SEGMENTS_LIMIT) &&
+	       (t->pass_ms == 0 || s->w->now_ms - t->pass_ms >= NEW_TUPLE_MS);
+}
+
+/* A SYN on a tuple that had a mark. The rules have made it "SYN seen" already. */
+static void syn(struct seen *s, struct flow_rec *r)
+{
+	if (s->k.flags & PACKET_ACK) {
+		flow_drop(s);
+	} else if (r && r->tcp && r->state != FLOW_REFUSED && s->k.seq + 1 == r->tcp->base) {
+		flow_pass(s, mark_of_state(r)); /* the same one again, late */
+	} else {
+		if (r)
+			flowtab_remove(s->w->flows, r);
+		flow_pass(s, MARK_SYN_SEEN);
+	}
+}
+
+void flow_tcp_midstream(struct seen *s)
+{
+	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_MID_STREAM};
+	struct flow_rec *r = flow_begin(s);
+
+	if (!r)
+		return;
+	s->w->counters.midstream++;
+	r->ident = i;
+	flow_judge_fail(s->w, &s->flow, &i, &r->verdict);
+	if (r->verdict.action == ACTION_ALLOW) {
+		flowtab_remove(s->w->flows, r);
+		flow_pass(s, MARK_ALLOWED);
+		return;
+	}
+	flow_settle(s->w, r, FLOW_REFUSED);
+	refusal_packet(s, r);
+	flow_drop(s);
+}
+
+/* A packet of a flow that is not in the table. */
+static struct flow_rec *begin(struct seen *s)
+{
+	bool requests = s->conn == MARK_REQUESTS;
+	struct flow_rec *r;
+
+	if (s->conn == MARK_TENTATIVE || s->conn == MARK_ALLOWED) {
+		flow_pass(s, s->conn);
+		return NULL;
+	}
+	if (s->conn != MARK_SYN_SEEN && !requests) {
+		flow_tcp_midstream(s);
+		return NULL;
+	}
+	r = flow_begin(s);
+	if (r && !flow_tcp_new(s, r)) {
+		flowtab_remove(s->w->flows, r);
+		flow_overload(s);
+		return NULL;
+	}
+	if (r && requests)
+		r->tcp->sure = true;
+	return r;
+}
+
+void flow_tcp_client(struct seen *s, struct flow_rec *r)
+{
+	if (s->k.flags & PACKET_SYN) {
+		syn(s, r);
+		return;
+	}
+	if (r && tuple_is_new(s, r)) {
+		flowtab_remove(s->w->flows, r);
+		r = NULL;
+	}
+	if (!r)
+		r = begin(s);
+	if (!r)
+		return;
+	if (r->state == FLOW_REFUSED) {
+		refusal_again(s, r);
+		flow_drop(s);
+	} else if (r->state == FLOW_ALLOWED) {
+		flow_pass(s, MARK_ALLOWED);
+	} else {
+		take_bytes(s, r);
+	}
+}
+
+/* The held segment was a start after all: what it says is judged. */
+static void judge_held(struct gate_worker *w, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+	uint32_t mask = w->settings->mark_mask;
+	struct identify_result res;
+	bool ok;
+
+	t->held = false; /* not to be released by the first of several judgements */
+	ok = judge(w, r);
+	while (ok && stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
+			     w->own->scratch, &res) == IDENTIFY_RESULT) {
+		r->ident = res.ident;
+		r->ident.packet = t->packets;
+		ok = judge(w, r);
+	}
+	t->held = true;
+	t->held_mark = (t->held_mark & ~mask) | mark_of(mask, mark_of_state(r));
+	if (ok) {
+		t->pass_seq = segments_next_seq(&t->seg);
+		t->pass_ms = w->now_ms;
+	}
+	flow_tcp_release(w, r, ok);
+}
+
+void flow_tcp_due(struct gate_worker *w, struct flow_rec *r, bool deadline)
+{
+	if (deadline) {
+		w->counters.timeouts++;
+		conclude(w, r, IDENT_EVASIVE, ODD_TIMEOUT);
+	} else {
+		judge_held(w, r);
+	}
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * flow_udp.c - UDP on inspected ports: the QUIC connections of a 4-tuple, each judged by its own hello.
+ *
+ * The verdict is a connection's, the mark a 4-tuple's: ALLOWED once any connection of it was, and then short headers pass
+ * in the kernel while long ones keep coming. Every packet that passes carries the mark, for only the first or all of a
+ * burst make it stick.
+ *
+ * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: identification.md Q01-Q30.
+ */
+#include <stdlib.h>
+
+#include "flow_int.h"
+
+void flow_udp_free(struct flow_udp *u)
+{
+	if (!u)
+		return;
+	quic_ident_free(u->quic);
+	free(u);
+}
+
+static bool any_allowed(const struct flow_udp *u)
+{
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (u->judged[i] && u->allowed[i])
+			return true;
+	return u->other_judged && u->other_allowed;
+}
+
+static void pass(struct seen *s, const struct flow_udp *u)
+{
+	flow_pass(s, any_allowed(u) ? MARK_ALLOWED : MARK_HELD);
+}
+
+static void refuse(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
+{
+	if (q->step != QUIC_STEP_OTHER && q->version != 0)
+		refusal_quic(s, r, q);
+	else
+		refusal_packet(s, r);
+	flow_drop(s);
+}
+
+static bool judge(struct seen *s, struct flow_rec *r, const struct ident *i)
+{
+	struct flow_udp *u = r->udp;
+	bool allowed;
+
+	r->ident = *i;
+	flow_judge(s->w, &r->flow, i, STAGE_NAMED, &r->verdict);
+	allowed = r->verdict.action != ACTION_BLOCK;
+	flow_settle(s->w, r, allowed || any_allowed(u) ? FLOW_ALLOWED : FLOW_REFUSED);
+	return allowed;
+}
+
+static void not_quic(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
+{
+	struct flow_udp *u = r->udp;
+
+	if (!u->other_judged) {
+		u->other_judged = true;
+		u->other_allowed = judge(s, r, &q->ident);
+	}
+	if (u->other_allowed)
+		pass(s, u);
+	else
+		refuse(s, r, q);
+}
+
+static void news(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
+{
+	struct flow_udp *u = r->udp;
+	bool again = q->conn >= QUIC_CONNS && u->any_ms && s->w->now_ms - u->any_ms < 1000 &&
+		     r->ident.odd == q->ident.odd,
+	     allowed;
+
+	/* datagrams of no known connection are judged, and recorded, once a second */
+	allowed = again ? r->verdict.action != ACTION_BLOCK : judge(s, r, &q->ident);
+	if (q->conn >= QUIC_CONNS && !again)
+		u->any_ms = s->w->now_ms;
+	if (q->conn < QUIC_CONNS) {
+		u->judged[q->conn] = true;
+		u->allowed[q->conn] = allowed;
+	}
+	if (!allowed)
+		refuse(s, r, q);
+	else if (q->conn < QUIC_CONNS)
+		pass(s, u);
+	else
+		flow_pass(s,
+			MARK_ALLOWED); /* by address alone: a version that cannot be read, a short header */
+}
+
+static void follow(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
+{
+	struct flow_udp *u = r->udp;
+	bool allowed =
+		q->conn < QUIC_CONNS ? u->judged[q->conn] && u->allowed[q->conn] : any_allowed(u);
+
+	if (allowed)
+		pass(s, u);
+	else
+		refuse(s, r, q);
+}
+
+static void from_client(struct seen *s, struct flow_rec *r)
+{
+	struct quic_seen q;
+
+	quic_ident_client(r->udp->quic, s->w->own->quic, s->k.payload, s->w->now_ms, &q);
+	flowtab_account(s->w->flows, r, quic_ident_memory(r->udp->quic));
+	switch (q.step) {
+	case QUIC_STEP_PASS:
+		pass(s, r->udp);
+		break;
+	case QUIC_STEP_HOLD:
+		flow_drop(s);
+		break;
+	case QUIC_STEP_JUDGE:
+		news(s, r, &q);
+		break;
+	case QUIC_STEP_FOLLOW:
+		follow(s, r, &q);
+		break;
+	default:
+		not_quic(s, r, &q);
+		break;
+	}
+	if (r->state != FLOW_PENDING)
+		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+}
+
+static struct flow_rec *begin(struct seen *s)
+{
+	struct flow_rec *r = flow_begin(s);
+
+	if (!r)
+		return NULL;
+	r->udp = calloc(1, sizeof(*r->udp));
+	if (r->udp)
+		r->udp->quic = quic_ident_new();
+	if (!r->udp || !r->udp->quic) {
+		flowtab_remove(s->w->flows, r);
+		flow_overload(s);
+		return NULL;
+	}
+	return r;
+}
+
+void flow_udp_packet(struct seen *s, struct flow_rec *r)
+{
+	if (s->reply) {
+		flow_pass(s, s->conn);
+		return;
+	}
+	/* a refused flow meets a new policy at once; a refused connection's keys are of no more use then */
+	if (r && r->state == FLOW_REFUSED && r->verdict.revision != image_revision(s->w->image)) {
+		flowtab_remove(s->w->flows, r);
+		r = NULL;
+	}
+	if (!r)
+		r = begin(s);
+	if (r && r->udp->timed_out) {
+		refusal_packet(s, r);
+		flow_drop(s);
+	} else if (r) {
+		from_client(s, r);
+	}
+}
+
+/* Half a hello may have reached the server: whatever would complete it now is not what was seen. */
+void flow_udp_due(struct gate_worker *w, struct flow_rec *r)
+{
+	w->counters.timeouts++;
+	r->ident = (struct ident){
+		.kind = IDENT_EVASIVE, .odd = ODD_TIMEOUT, .app = APP_QUIC, .source = SOURCE_QUIC};
+	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
+	r->udp->timed_out = r->verdict.action == ACTION_BLOCK;
+	flow_settle(w, r, r->udp->timed_out ? FLOW_REFUSED : FLOW_ALLOWED);
+}
