@@ -60,6 +60,11 @@ bool jr_true(const struct json *v)
 	return json_is_true(in(v));
 }
 
+bool jr_is_object(const struct json *v)
+{
+	return json_is_object(in(v));
+}
+
 bool jr_is_null(const struct json *v)
 {
 	return !v || json_typeof(in(v)) == JSON_NULL;

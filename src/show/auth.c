@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * auth.c - the administrator's password, sessions, the one-time setup token, and the throttle on guesses.
+ *
+ * The password is kept as crypt(3) yescrypt, a session as the SHA-256 of its cookie; neither the database nor a backup
+ * of it opens the door. A fresh installation has no password: who holds the token from the log, or from
+ * STATE/setup-token, sets the first one within TOKEN_MS; `durwardctl setup` makes a new token.
+ * Owns: the throttle's table and the token. Thread: any (one lock). Fails: enum auth_result.
+ */
+#include <crypt.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "show_int.h"
+
+enum {
+	PASSWORD_MIN = 8,
+	PASSWORD_MAX = 512,
+	TOKEN_MS = 15 * 60 * 1000,
+	IDLE_MS = 30 * 60 * 1000,
+	LIFE_MS = 12 * 60 * 60 * 1000,
+	TOUCH_MS = 60 * 1000, /* a session's last use is written once a minute */
+	GUESSERS = 256,
+	FREE_GUESSES = 4,
+	WAIT_MAX_S = 60,
+};
+
+struct guesser {
+	struct addr peer;
+	unsigned failures;
+	uint64_t until_ms, last_ms; /* monotonic */
+};
+
+struct auth {
+	struct desk *desk;
+	char token_path[512];
+	pthread_mutex_t lock;
+	char token[32]; /* "" = none */
+	uint64_t token_until_ms;
+	struct guesser guessers[GUESSERS];
+};
+
+static void hex(const uint8_t *p, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(out + 2 * i, 3, "%02x", p[i]);
+}
+
+static bool digest_of(const char *text, char out[static TOKEN_HEX])
+{
+	uint8_t md[32];
+	unsigned n = 0;
+
+	if (EVP_Digest(text, strlen(text), md, &n, EVP_sha256(), NULL) != 1 || n != sizeof md)
+		return false;
+	hex(md, sizeof md, out);
+	return true;
+}
+
+static bool same(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	return n == strlen(b) && CRYPTO_memcmp(a, b, n) == 0;
+}
+
+/* --- the throttle: after FREE_GUESSES failures an address waits 1, 2, 4 ... 60 s --- */
+
+/* Its own row, or the one longest unused. */
+static struct guesser *find_guesser(struct auth *a, const struct addr *peer)
+{
+	struct guesser *oldest = &a->guessers[0];
+
+	for (size_t i = 0; i < GUESSERS; i++) {
+		struct guesser *g = &a->guessers[i];
+		if (g->failures && addr_eq(&g->peer, peer))
+			return g;
+		if (g->last_ms < oldest->last_ms)
+			oldest = g;
+	}
+	*oldest = (struct guesser){.peer = *peer};
+	return oldest;
+}
+
+static bool may_guess(struct auth *a, const struct addr *peer, unsigned *wait_s)
+{
+	uint64_t now = clock_mono_ms();
+	struct guesser *g;
+
+	if (!peer)
+		return true;
+	pthread_mutex_lock(&a->lock);
+	g = find_guesser(a, peer);
+	*wait_s = g->until_ms > now ? (unsigned)((g->until_ms - now + 999) / 1000) : 0;
+	pthread_mutex_unlock(&a->lock);
+	return *wait_s == 0;
+}
+
+static void note_guess(struct auth *a, const struct addr *peer, bool right)
+{
+	uint64_t now = clock_mono_ms(), wait_s;
+	char text[ADDR_TEXT];
+	struct guesser *g;
+
+	if (!peer)
+		return;
+	pthread_mutex_lock(&a->lock);
+	g = find_guesser(a, peer);
+	g->last_ms = now;
+	g->failures = right ? 0 : g->failures + 1;
+	g->until_ms = 0;
+	if (g->failures >= FREE_GUESSES) {
+		unsigned shift = g->failures - FREE_GUESSES;
+		wait_s = shift < 6 ? 1u << shift : WAIT_MAX_S;
+		g->until_ms = now + (wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S) * 1000;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (!right)
+		log_warn("web: a wrong password or token from %s", addr_format(peer, text));
+}
+
+/* --- password --- */
+
+bool auth_has_password(struct auth *a)
+{
+	struct strbuf hash = {0};
+	bool has = desk_secret(a->desk, "password", &hash) == 0 && hash.n > 0;
+
+	strbuf_fini(&hash);
+	return has;
+}
+
+static bool matches(const char *password, const char *hash)
+{
+	struct crypt_data *data = calloc(1, sizeof *data);
+	const char *out = data ? crypt_r(password, hash, data) : NULL;
+	bool ok = out && out[0] != '*' && same(out, hash);
+
+	if (data)
+		OPENSSL_cleanse(data, sizeof *data);
+	free(data);
+	return ok;
+}
+
+static int store_password(struct auth *a, const char *password)
+{
+	struct crypt_data *data = calloc(1, sizeof *data);
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	const char *out = NULL;
+	int rc = -EIO;
+
+	if (data && crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting))
+		out = crypt_r(password, setting, data);
+	if (out && out[0] != '*')
+		rc = desk_secret_set(a->desk, "password", out);
+	if (data)
+		OPENSSL_cleanse(data, sizeof *data);
+	free(data);
+	return rc;
+}
+
+static bool is_weak(const char *password)
+{
+	size_t n = strlen(password);
+
+	return n < PASSWORD_MIN || n > PASSWORD_MAX;
+}
+
+enum auth_result auth_set_password(struct auth *a, const char *password)
+{
+	if (is_weak(password))
+		return AUTH_WEAK;
+	if (store_password(a, password) < 0)
+		return AUTH_FAILED;
+	desk_session_drop(a->desk, NULL);
+	pthread_mutex_lock(&a->lock);
+	a->token[0] = 0;
+	pthread_mutex_unlock(&a->lock);
+	unlink(a->token_path);
+	return AUTH_OK;
+}
+
+enum auth_result auth_check(
+	struct auth *a, const struct addr *peer, const char *password, unsigned *wait_s)
+{
+	struct strbuf hash = {0};
+	bool right;
+	int rc;
+
+	if (!may_guess(a, peer, wait_s))
+		return AUTH_THROTTLED;
+	if (strlen(password) > PASSWORD_MAX)
+		return AUTH_WRONG;
+	rc = desk_secret(a->desk, "password", &hash);
+	if (rc < 0 && rc != -ENOENT) {
+		strbuf_fini(&hash);
+		return AUTH_FAILED;
+	}
+	right = hash.n > 0 && matches(password, strbuf_text(&hash));
+	strbuf_fini(&hash);
+	note_guess(a, peer, right);
+	return right ? AUTH_OK : AUTH_WRONG;
+}
+
+/* --- sessions --- */
+
+static enum auth_result begin_session(struct auth *a, char cookie[static 160])
+{
+	struct desk_session s = {.born_ms = clock_wall_ms()};
+	uint8_t secret[32];
+	char text[TOKEN_HEX];
+
+	s.seen_ms = s.born_ms;
+	if (RAND_bytes(secret, sizeof secret) != 1)
+		return AUTH_FAILED;
+	hex(secret, sizeof secret, text);
+	if (!digest_of(text, s.digest) || desk_session_put(a->desk, &s) < 0)
+		return AUTH_FAILED;
+	snprintf(cookie, 160, "durward=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d", text,
+		LIFE_MS / 1000);
+	return AUTH_OK;
+}
+
+bool auth_session_alive(struct auth *a, const char *digest)
+{
+	uint64_t now = clock_wall_ms();
+	struct desk_session s;
+
+	if (desk_session_get(a->desk, digest, &s) < 0)
+		return false;
+	if (now < s.born_ms || now >= s.born_ms + LIFE_MS || now >= s.seen_ms + IDLE_MS) {
+		desk_session_drop(a->desk, digest);
+		return false;
+	}
+	if (now >= s.seen_ms + TOUCH_MS) {
+		s.seen_ms = now;
+		desk_session_put(a->desk, &s);
+	}
+	return true;
+}
+
+bool auth_cookie(struct auth *a, const char *cookie, char digest[static TOKEN_HEX])
+{
+	static const char name[] = "durward=";
+	char text[TOKEN_HEX] = "";
+	const char *p = cookie;
+
+	for (; p && *p; p = strchr(p, ';')) {
+		p += strspn(p, "; ");
+		if (strncmp(p, name, sizeof name - 1) != 0)
+			continue;
+		p += sizeof name - 1;
+		if (strspn(p, "0123456789abcdef") != TOKEN_HEX - 1)
+			return false;
+		memcpy(text, p, TOKEN_HEX - 1);
+		break;
+	}
+	if (text[0] && digest_of(text, digest) && auth_session_alive(a, digest))
+		return true;
+	digest[0] = 0;
+	return false;
+}
+
+enum auth_result auth_login(struct auth *a, const struct addr *peer, const char *password,
+	char cookie[static 160], unsigned *wait_s)
+{
+	enum auth_result got = auth_check(a, peer, password, wait_s);
+
+	return got == AUTH_OK ? begin_session(a, cookie) : got;
+}
+
+void auth_logout(struct auth *a, const char *digest)
+{
+	if (digest[0])
+		desk_session_drop(a->desk, digest);
+}
+
+/* --- the setup token --- */
+
+/* xxxxx-xxxxx-xxxxx-xxxxx, 20 of 32 letters that nobody confuses: 100 bits. */
+static bool make_token(char out[static 32])
+{
+	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789z";
+	uint8_t random[20];
+	size_t at = 0;
+
+	if (RAND_bytes(random, sizeof random) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof random; i++) {
+		if (i && i % 5 == 0)
+			out[at++] = '-';
+		out[at++] = letters[random[i] & 31];
+	}
+	out[at] = 0;
+	return true;
+}
+
+int auth_new_token(struct auth *a, char out[static 32])
+{
+	char line[64];
+	int rc;
+
+	if (!make_token(out))
+		return -EIO;
+	pthread_mutex_lock(&a->lock);
+	memcpy(a->token, out, sizeof a->token);
+	a->token_until_ms = clock_mono_ms() + TOKEN_MS;
+	pthread_mutex_unlock(&a->lock);
+	snprintf(line, sizeof line, "%s\n", out);
+	rc = file_write_atomic(a->token_path, slice_str(line), 0600);
+	if (rc < 0)
+		log_warn("web: %s: %s", a->token_path, strerror(-rc));
+	return 0;
+}
+
+static bool token_fits(struct auth *a, const char *token)
+{
+	bool fits;
+
+	pthread_mutex_lock(&a->lock);
+	fits = a->token[0] && clock_mono_ms() < a->token_until_ms && same(token, a->token);
+	if (fits)
+		a->token[0] = 0; /* one time */
+	pthread_mutex_unlock(&a->lock);
+	return fits;
+}
+
+enum auth_result auth_claim(struct auth *a, const struct addr *peer, const char *token,
+	const char *password, char cookie[static 160], unsigned *wait_s)
+{
+	enum auth_result set;
+	bool right;
+
+	if (!may_guess(a, peer, wait_s))
+		return AUTH_THROTTLED;
+	if (is_weak(password))
+		return AUTH_WEAK;
+	right = token_fits(a, token);
+	note_guess(a, peer, right);
+	if (!right)
+		return AUTH_WRONG;
+	set = auth_set_password(a, password);
+	return set == AUTH_OK ? begin_session(a, cookie) : set;
+}
+
+/* --- */
+
+int auth_new(struct show *s, struct auth **out)
+{
+	struct auth *a = calloc(1, sizeof *a);
+	char token[32];
+
+	if (!a)
+		return -ENOMEM;
+	a->desk = s->desk;
+	pthread_mutex_init(&a->lock, NULL);
+	snprintf(a->token_path, sizeof a->token_path, "%s/setup-token", desk_state_dir(s->desk));
+	*out = a;
+	if (auth_has_password(a)) {
+		unlink(a->token_path);
+		return 0;
+	}
+	if (auth_new_token(a, token) == 0)
+		log_note("web: no password is set yet. One-time token for the first login: %s "
+			 "(15 minutes; `durwardctl setup` makes another)",
+			token);
+	return 0;
+}
+
+void auth_free(struct auth *a)
+{
+	if (!a)
+		return;
+	pthread_mutex_destroy(&a->lock);
+	OPENSSL_cleanse(a, sizeof *a);
+	free(a);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * show_int.h - one request from its head to its reply, and what the files of show/ ask of each other. Private to show/.
+ *
+ *   http.c     libmicrohttpd: head -> router_admit() -> body -> a worker: route->handle() -> reply
+ *   router.c   Host, route, who asks, CSRF: the one choke point, default deny
+ *   auth.c     password, sessions, setup token, throttle
+ *   sse.c      the live stream
+ *   api_*.c    handlers: read request_arg() and r->body, fill r->reply
+ */
+#ifndef SHOW_SHOW_INT_H
+#define SHOW_SHOW_INT_H
+
+#include <pthread.h>
+
+#include "base/addr.h"
+#include "desk/desk.h"
+#include "desk/port.h"
+#include "show/json.h"
+
+enum { TOKEN_HEX = 65, BODY_SMALL = 4096, BODY_POLICY = 8 << 20 };
+
+struct MHD_Connection;
+struct auth;
+struct sse;
+struct request;
+
+enum scope { SCOPE_OPEN, SCOPE_READ, SCOPE_POLICY, SCOPE_ADMIN };
+
+struct route {
+	const char *method, *path;
+	enum scope scope;
+	void (*handle)(struct request *r);
+	const char *help;
+};
+
+struct show {
+	struct desk *desk;
+	const struct desk_in *in;
+	struct auth *auth;
+	struct sse *sse;
+	struct http *http;
+};
+
+struct reply {
+	unsigned status; /* 0 = not filled yet */
+	const char *type;
+	struct strbuf body;
+	char etag[40]; /* with its quotes; "" = none */
+	char cookie[160];
+	unsigned retry_after_s;
+	const char *allow;     /* for 405 */
+	bool page;	       /* may be cached and carries the pages' policy; else no-store */
+	const void *fixed;     /* instead of body: bytes that live for ever */
+	size_t n_fixed;
+	bool gzip;
+	bool stream; /* sse.c answers */
+};
+
+enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WORK, STAGE_DONE };
+
+struct request {
+	struct show *show;
+	struct MHD_Connection *connection;
+	const struct route *route;
+	const char *method, *path;
+	bool local;	  /* over the Unix socket */
+	uint32_t uid;	  /* local: of the peer */
+	struct addr peer; /* else its address */
+	bool known;	  /* logged in, or local */
+	bool admin;	  /* a session, or root or ourselves on the socket */
+	char session[TOKEN_HEX]; /* digest; "" = none */
+	struct strbuf body;
+	size_t body_max;
+	enum stage stage;
+	struct reply reply;
+	struct request *next;
+};
+
+/* --- http.c --- */
+const char *request_arg(const struct request *r, const char *name);    /* NULL: not there */
+const char *request_header(const struct request *r, const char *name); /* NULL: not there */
+struct json *request_json(const struct request *r);		       /* NULL: not a JSON object; caller frees */
+
+/* --- router.c --- */
+void router_admit(struct request *r); /* head only: fills the reply when refused, else sets route, known, body_max */
+void reply_json(struct request *r, unsigned status); /* r->reply.body holds it */
+void reply_problem(struct request *r, unsigned status, const char *title, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void reply_errno(struct request *r, int rc, const char *what);
+void reply_empty(struct request *r); /* 204 */
+extern const struct route show_routes[];
+extern const size_t show_n_routes;
+const char *scope_key(enum scope s);
+
+/* --- auth.c --- */
+int auth_new(struct show *s, struct auth **out);
+void auth_free(struct auth *a);
+bool auth_has_password(struct auth *a);
+bool auth_session_alive(struct auth *a, const char *digest); /* touches it */
+/* From the Cookie header: fills digest when it names a live session. */
+bool auth_cookie(struct auth *a, const char *cookie, char digest[static TOKEN_HEX]);
+enum auth_result { AUTH_OK, AUTH_WRONG, AUTH_THROTTLED, AUTH_WEAK, AUTH_DONE_BEFORE, AUTH_FAILED };
+/* peer NULL: no throttle. On AUTH_OK a session begins; cookie is the Set-Cookie value. *wait_s with AUTH_THROTTLED. */
+enum auth_result auth_login(struct auth *a, const struct addr *peer, const char *password,
+	char cookie[static 160], unsigned *wait_s);
+enum auth_result auth_claim(struct auth *a, const struct addr *peer, const char *token,
+	const char *password, char cookie[static 160], unsigned *wait_s);
+enum auth_result auth_check(struct auth *a, const struct addr *peer, const char *password, unsigned *wait_s);
+enum auth_result auth_set_password(struct auth *a, const char *password); /* ends every session */
+int auth_new_token(struct auth *a, char out[static 32]); /* text form; also in STATE/setup-token */
+void auth_logout(struct auth *a, const char *digest);
+
+/* --- sse.c --- */
+int sse_new(struct show *s, struct sse **out);
+void sse_free(struct sse *s);
+void sse_wake(struct sse *s);	 /* any thread */
+void sse_close(struct sse *s);	 /* ends every stream */
+void sse_handle(struct request *r); /* handler of /stream: checks; marks r->reply.stream */
+struct MHD_Response;
+struct MHD_Response *sse_response(struct request *r); /* NULL: no more streams */
+unsigned sse_clients(struct sse *s);
+
+/* --- rows.c --- */
+void row_write(struct strbuf *b, const char *key, const struct row *r);
+/* Reads verdict= name= who= rule= since= until= after= before= limit= watched=. False: the reply says what is wrong. */
+bool row_filter_read(struct request *r, struct row_filter *f);
+
+/* --- assets.c --- */
+bool assets_handle(struct request *r); /* false: no such page */
+
+/* --- work: api_*.c --- */
+#define ROUTE(method, path, scope, handler, help) void api_##handler(struct request *r);
+#include "tbl/api_routes.h"
+#undef ROUTE
+
+#endif
