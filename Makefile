@@ -38,7 +38,8 @@ LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
 
 FLOOR_DIRS := base model identify decide conf intercept act record netsetup who load fetch super gate desk show
 LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(FLOOR_DIRS))))
-LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o) $B/gen/assets.o
+WEB_SRC  := $(wildcard web/dist/* web/dist/*/* web/src/* web/src/*/*)
 MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))
 CTL_OBJ  := $(patsubst %.c,$B/%.o,$(wildcard src/ctl/*.c))
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
@@ -55,6 +56,15 @@ $B/%.o: %.c | $B/.flags
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(CFLAGS_) -I$(dir $<) $(CFLAGS) -c -o $@ $<
+
+# the pages, raw and gzipped, as one object
+$B/gen/assets.c: web/embed $(WEB_SRC) | $B/.flags
+	@mkdir -p $(@D)
+	@web/embed $@ $B/gen/assets
+
+$B/gen/assets.o: $B/gen/assets.c
+	@echo "  CC   $<"
+	@$(CC) $(CFLAGS_) $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

@@ -43,8 +43,8 @@ static const char *type_of(const char *path)
 static bool is_plain(const char *path)
 {
 	return path[0] == '/' && !strstr(path, "..") && !strstr(path, "//") &&
-		strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") ==
-		strlen(path);
+	       strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") ==
+		       strlen(path);
 }
 
 static bool unchanged(struct request *r)
@@ -84,7 +84,8 @@ static bool built_in(struct request *r, const char *path)
 		snprintf(r->reply.etag, sizeof r->reply.etag, "\"%.16s%s\"", a->digest,
 			r->reply.gzip ? "-gz" : "");
 		r->reply.fixed = r->reply.gzip ? a->gz : a->raw;
-		r->reply.n_fixed = (size_t)(r->reply.gzip ? a->gz_end - a->gz : a->raw_end - a->raw);
+		r->reply.n_fixed =
+			(size_t)(r->reply.gzip ? a->gz_end - a->gz : a->raw_end - a->raw);
 		r->reply.status = 200;
 		return true;
 	}

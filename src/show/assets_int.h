@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct asset {
-	const char *path, *digest;	 /* "/index.html"; SHA-256, hexadecimal */
+	const char *path, *digest; /* "/index.html"; SHA-256, hexadecimal */
 	const char *raw, *raw_end, *gz, *gz_end;
 };
 extern const struct asset show_assets[];

@@ -141,8 +141,7 @@ static struct MHD_Response *response_of(struct request *r)
 		return MHD_create_response_from_buffer(
 			p->n_fixed, (void *)p->fixed, MHD_RESPMEM_PERSISTENT);
 	bytes = strbuf_take(&p->body);
-	return MHD_create_response_from_buffer(
-		bytes ? n : 0, bytes ? bytes : (void *)"",
+	return MHD_create_response_from_buffer(bytes ? n : 0, bytes ? bytes : (void *)"",
 		bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 }
 
@@ -224,8 +223,8 @@ static bool hand_to_worker(struct http *h, struct request *r)
 
 /* --- libmicrohttpd calls --- */
 
-static struct request *request_new(struct http *h, struct MHD_Connection *c, const char *url,
-	const char *method)
+static struct request *request_new(
+	struct http *h, struct MHD_Connection *c, const char *url, const char *method)
 {
 	struct request *r = calloc(1, sizeof *r);
 
@@ -239,8 +238,8 @@ static struct request *request_new(struct http *h, struct MHD_Connection *c, con
 	return r;
 }
 
-static enum MHD_Result take_head(struct http *h, struct MHD_Connection *c, const char *url,
-	const char *method, void **state)
+static enum MHD_Result take_head(
+	struct http *h, struct MHD_Connection *c, const char *url, const char *method, void **state)
 {
 	struct request *r = request_new(h, c, url, method);
 

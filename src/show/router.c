@@ -14,7 +14,7 @@
 #include "show_int.h"
 
 const struct route show_routes[] = {
-#define ROUTE(method, path, scope, handler, help) \
+#define ROUTE(method, path, scope, handler, help)                                                  \
 	{#method, path, SCOPE_##scope, api_##handler, help},
 #include "tbl/api_routes.h"
 #undef ROUTE
@@ -71,11 +71,14 @@ void reply_errno(struct request *r, int rc, const char *what)
 	case -EACCES:
 	case -EPERM:
 	case -EROFS:
-		reply_problem(r, 507, "Not writable",
-			"%s: %s; nothing was changed", what, strerror(-rc));
+		reply_problem(
+			r, 507, "Not writable", "%s: %s; nothing was changed", what, strerror(-rc));
 		break;
-	case -ENOENT: reply_problem(r, 404, "Not there", "%s", what); break;
-	default: reply_problem(r, 500, "It failed", "%s: %s", what, strerror(-rc));
+	case -ENOENT:
+		reply_problem(r, 404, "Not there", "%s", what);
+		break;
+	default:
+		reply_problem(r, 500, "It failed", "%s: %s", what, strerror(-rc));
 	}
 }
 
@@ -105,7 +108,7 @@ static bool host_is_ours(const struct request *r, const char *host)
 	if (addr_parse(slice_of(host, n), &a))
 		return true; /* rebinding needs a name */
 	return (n == 9 && strncasecmp(host, "localhost", 9) == 0) ||
-		word_in(r->show->in->web_names, slice_of(host, n));
+	       word_in(r->show->in->web_names, slice_of(host, n));
 }
 
 static bool check_host(struct request *r)
@@ -140,7 +143,7 @@ static bool find_route(struct request *r)
 		r->reply.allow = all;
 		reply_problem(r, 405, "Not so", "%s has no method %.16s", r->path, r->method);
 	} else if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->method, "GET") != 0 ||
-		!assets_handle(r)) {
+		   !assets_handle(r)) {
 		reply_problem(r, 404, "Not there", "GET /api/openapi.json lists what there is");
 	}
 	return false;
@@ -156,8 +159,7 @@ static bool is_metrics_from_here(const struct request *r)
 static bool check_scope(struct request *r)
 {
 	if (!r->local) {
-		r->known = auth_cookie(
-			r->show->auth, request_header(r, "Cookie"), r->session);
+		r->known = auth_cookie(r->show->auth, request_header(r, "Cookie"), r->session);
 		r->admin = r->known;
 	}
 	if (r->route->scope == SCOPE_OPEN || is_metrics_from_here(r))
@@ -196,7 +198,7 @@ static bool origin_is_ours(const struct request *r)
 static bool is_json(const char *type)
 {
 	return type && strncasecmp(type, "application/json", 16) == 0 &&
-		(type[16] == 0 || type[16] == ';' || type[16] == ' ');
+	       (type[16] == 0 || type[16] == ';' || type[16] == ' ');
 }
 
 static bool check_same_site(struct request *r)

@@ -160,7 +160,8 @@ static bool read_verdict(struct request *r, struct row_filter *f)
 	else if (strcmp(v, "watch") == 0)
 		f->watched = true;
 	else
-		reply_problem(r, 400, "No such verdict", "verdict= takes allow, block, watch or any");
+		reply_problem(
+			r, 400, "No such verdict", "verdict= takes allow, block, watch or any");
 	return r->reply.status == 0;
 }
 

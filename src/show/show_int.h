@@ -48,9 +48,9 @@ struct reply {
 	char etag[40]; /* with its quotes; "" = none */
 	char cookie[160];
 	unsigned retry_after_s;
-	const char *allow;     /* for 405 */
-	bool page;	       /* may be cached and carries the pages' policy; else no-store */
-	const void *fixed;     /* instead of body: bytes that live for ever */
+	const char *allow; /* for 405 */
+	bool page;	   /* may be cached and carries the pages' policy; else no-store */
+	const void *fixed; /* instead of body: bytes that live for ever */
 	size_t n_fixed;
 	bool gzip;
 	bool stream; /* sse.c answers */
@@ -63,11 +63,11 @@ struct request {
 	struct MHD_Connection *connection;
 	const struct route *route;
 	const char *method, *path;
-	bool local;	  /* over the Unix socket */
-	uint32_t uid;	  /* local: of the peer */
-	struct addr peer; /* else its address */
-	bool known;	  /* logged in, or local */
-	bool admin;	  /* a session, or root or ourselves on the socket */
+	bool local;		 /* over the Unix socket */
+	uint32_t uid;		 /* local: of the peer */
+	struct addr peer;	 /* else its address */
+	bool known;		 /* logged in, or local */
+	bool admin;		 /* a session, or root or ourselves on the socket */
 	char session[TOKEN_HEX]; /* digest; "" = none */
 	struct strbuf body;
 	size_t body_max;
@@ -79,10 +79,11 @@ struct request {
 /* --- http.c --- */
 const char *request_arg(const struct request *r, const char *name);    /* NULL: not there */
 const char *request_header(const struct request *r, const char *name); /* NULL: not there */
-struct json *request_json(const struct request *r);		       /* NULL: not a JSON object; caller frees */
+struct json *request_json(const struct request *r); /* NULL: not a JSON object; caller frees */
 
 /* --- router.c --- */
-void router_admit(struct request *r); /* head only: fills the reply when refused, else sets route, known, body_max */
+void router_admit(struct request
+		*r); /* head only: fills the reply when refused, else sets route, known, body_max */
 void reply_json(struct request *r, unsigned status); /* r->reply.body holds it */
 void reply_problem(struct request *r, unsigned status, const char *title, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -105,7 +106,8 @@ enum auth_result auth_login(struct auth *a, const struct addr *peer, const char 
 	char cookie[static 160], unsigned *wait_s);
 enum auth_result auth_claim(struct auth *a, const struct addr *peer, const char *token,
 	const char *password, char cookie[static 160], unsigned *wait_s);
-enum auth_result auth_check(struct auth *a, const struct addr *peer, const char *password, unsigned *wait_s);
+enum auth_result auth_check(
+	struct auth *a, const struct addr *peer, const char *password, unsigned *wait_s);
 enum auth_result auth_set_password(struct auth *a, const char *password); /* ends every session */
 int auth_new_token(struct auth *a, char out[static 32]); /* text form; also in STATE/setup-token */
 void auth_logout(struct auth *a, const char *digest);
@@ -113,8 +115,8 @@ void auth_logout(struct auth *a, const char *digest);
 /* --- sse.c --- */
 int sse_new(struct show *s, struct sse **out);
 void sse_free(struct sse *s);
-void sse_wake(struct sse *s);	 /* any thread */
-void sse_close(struct sse *s);	 /* ends every stream */
+void sse_wake(struct sse *s);	    /* any thread */
+void sse_close(struct sse *s);	    /* ends every stream */
 void sse_handle(struct request *r); /* handler of /stream: checks; marks r->reply.stream */
 struct MHD_Response;
 struct MHD_Response *sse_response(struct request *r); /* NULL: no more streams */

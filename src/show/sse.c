@@ -36,9 +36,9 @@ struct stream {
 	bool local;
 	char session[TOKEN_HEX];
 	struct row_filter filter;
-	uint64_t at;	 /* id already given */
+	uint64_t at; /* id already given */
 	uint64_t sent_ms, batch_ms;
-	uint64_t due_ms; /* suspended: when the tick resumes it without news */
+	uint64_t due_ms;   /* suspended: when the tick resumes it without news */
 	struct strbuf out; /* waiting for the socket */
 	size_t given;
 	bool suspended, ended;
@@ -97,8 +97,8 @@ static void *run_tick(void *user)
 	pthread_mutex_lock(&sse->lock);
 	while (!sse->closing) {
 		uint64_t next = resume_due(sse, clock_mono_ms());
-		struct timespec until = {.tv_sec = (time_t)(next / 1000),
-			.tv_nsec = (long)(next % 1000) * 1000000};
+		struct timespec until = {
+			.tv_sec = (time_t)(next / 1000), .tv_nsec = (long)(next % 1000) * 1000000};
 
 		pthread_cond_timedwait(&sse->tick, &sse->lock, &until);
 	}
@@ -110,7 +110,8 @@ static void *run_tick(void *user)
 
 static void add_event(struct stream *s, const char *name, uint64_t id, const char *data)
 {
-	strbuf_fmt(&s->out, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)id, name, data);
+	strbuf_fmt(
+		&s->out, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)id, name, data);
 }
 
 static void add_lagged(struct stream *s, uint64_t from, uint64_t to)
@@ -263,7 +264,7 @@ static bool has_room(struct sse *sse, const struct stream *new)
 	unsigned same = 0;
 
 	for (struct stream *s = sse->streams; s; s = s->next)
-		same += !new->local && !s->local && addr_eq(&s->peer, &new->peer);
+		same += !new->local && !s->local &&addr_eq(&s->peer, &new->peer);
 	return !sse->closing && sse->count < STREAMS && same < STREAMS_ADDRESS;
 }
 

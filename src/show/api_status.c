@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * api_status.c - status, version, health, metrics, and the list of routes for programs.
+ *
+ * Owns: nothing. Thread: a worker. Fails: never.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "show_int.h"
+
+static const char *policy_key(enum desk_policy_state s)
+{
+	static const char *const keys[] = {"none", "in-force", "last-good"};
+
+	return keys[s];
+}
+
+static const char *rules_key(const struct desk_status *s)
+{
+	static const char *const keys[] = {"none", "up", "open", "failed"};
+
+	return s->super_seen && s->super.rules <= RULES_FAILED ? keys[s->super.rules] : "unknown";
+}
+
+static void write_policy(struct strbuf *b, const struct desk_status *s)
+{
+	jw_open(b, "policy", '{');
+	jw_text(b, "state", policy_key(s->policy));
+	jw_uint(b, "revision", s->revision);
+	jw_uint(b, "revision_taken", s->revision_taken);
+	jw_text(b, "file", s->policy_path);
+	jw_time(b, "loaded", s->policy_loaded_ms);
+	jw_uint(b, "file_errors", s->file_errors);
+	jw_uint(b, "file_warnings", s->file_warnings);
+	jw_uint(b, "load_failures", s->load_failures);
+	jw_text(b, "fail", s->fail_open ? "open" : "closed");
+	jw_bool(b, "judges_all", s->judges_all);
+	jw_bool(b, "edit", s->policy_edit);
+	jw_uint(b, "devices", s->devices);
+	jw_uint(b, "rules", s->rules);
+	jw_uint(b, "names", s->names);
+	jw_close(b, '}');
+}
+
+static void write_processes(struct strbuf *b, const struct desk_status *s)
+{
+	jw_open(b, "gate", '{');
+	jw_bool(b, "runs", s->super_seen && s->super.gate_pid > 0);
+	jw_int(b, "pid", s->super.gate_pid);
+	jw_uint(b, "restarts", s->super.gate_restarts);
+	jw_close(b, '}');
+	jw_open(b, "desk", '{');
+	jw_int(b, "pid", s->super.desk_pid);
+	jw_uint(b, "restarts", s->super.desk_restarts);
+	jw_time(b, "started", s->start_ms);
+	jw_close(b, '}');
+	jw_open(b, "rescue", '{');
+	jw_int(b, "pid", s->super.rescue_pid);
+	jw_close(b, '}');
+	jw_text(b, "rules", rules_key(s));
+	jw_time(b, "started", s->super.start_wall_ms);
+}
+
+static void write_counters(struct strbuf *b, const struct desk_status *s)
+{
+	const struct gate_counters *c = &s->super.counters;
+
+	jw_open(b, "counters", '{');
+#define GATE_COUNTER(field, words) jw_uint(b, #field, c->field);
+#include "tbl/gate_counters.h"
+#undef GATE_COUNTER
+	jw_close(b, '}');
+}
+
+static void write_events(struct strbuf *b, const struct desk_status *s)
+{
+	jw_open(b, "events", '{');
+	jw_uint(b, "last_id", s->events_last_id);
+	jw_uint(b, "recorded", s->events_recorded);
+	jw_uint(b, "lost", s->events_lost_ring + s->events_lost_store);
+	jw_uint(b, "allowed", s->allowed);
+	jw_uint(b, "blocked", s->blocked);
+	jw_uint(b, "watched", s->watched);
+	jw_uint(b, "unnamed", s->unnamed);
+	jw_uint(b, "ended", s->conntrack_matched);
+	jw_close(b, '}');
+}
+
+/* What a person should know, worst first. */
+static size_t write_problems(struct strbuf *b, const struct desk_status *s)
+{
+	size_t before = b->n, n = 0;
+
+	jw_open(b, "problems", '[');
+	before = b->n;
+	if (s->policy == DESK_POLICY_NONE)
+		jw_text(b, NULL, "no policy is in force: `durwardctl check` tells why");
+	if (s->policy == DESK_POLICY_LAST_GOOD)
+		jw_text(b, NULL,
+			"the policy file has mistakes; the last good one is in force: "
+			"`durwardctl check` tells where");
+	if (!s->super_seen || s->super.gate_pid <= 0)
+		jw_text(b, NULL, "no gate runs: nothing is judged");
+	if (s->super_seen && s->super.rules != RULES_UP)
+		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
+	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
+		jw_text(b, NULL, "the gate still uses an earlier policy");
+	if (s->events_trouble[0])
+		jw_text(b, NULL, s->events_trouble);
+	if (s->ledger_trouble[0])
+		jw_text(b, NULL, s->ledger_trouble);
+	if (s->disk_free && s->disk_free < 50u << 20)
+		jw_text(b, NULL, "less than 50 MB are free where events are kept");
+	n = b->n - before;
+	jw_close(b, ']');
+	return n;
+}
+
+void api_status(struct request *r)
+{
+	struct strbuf *b = &r->reply.body;
+	struct desk_status s;
+	bool blind, deaf;
+
+	desk_status_get(r->show->desk, &s);
+	blind = !s.super_seen || s.super.gate_pid <= 0;
+	deaf = s.super_seen && s.super.rules != RULES_UP;
+	jw_open(b, NULL, '{');
+	jw_text(b, "version", DURWARD_VERSION);
+	jw_time(b, "now", s.now_ms);
+	jw_text(b, "state",
+		s.policy == DESK_POLICY_NONE ? "no-policy"
+		: blind || deaf		     ? "down"
+					     : "filtering");
+	write_policy(b, &s);
+	write_processes(b, &s);
+	write_counters(b, &s);
+	write_events(b, &s);
+	jw_uint(b, "streams", sse_clients(r->show->sse));
+	jw_uint(b, "disk_free", s.disk_free);
+	write_problems(b, &s);
+	jw_close(b, '}');
+	reply_json(r, 200);
+}
+
+void api_version(struct request *r)
+{
+	struct strbuf *b = &r->reply.body;
+
+	jw_open(b, NULL, '{');
+	jw_text(b, "version", DURWARD_VERSION);
+#ifdef DURWARD_SANITIZE
+	jw_text(b, "sanitize", DURWARD_SANITIZE);
+#endif
+	jw_close(b, '}');
+	reply_json(r, 200);
+}
+
+void api_healthz(struct request *r)
+{
+	strbuf_str(&r->reply.body, "ok\n");
+	r->reply.type = "text/plain";
+	r->reply.status = 200;
+}
+
+void api_readyz(struct request *r)
+{
+	struct strbuf *b = &r->reply.body;
+	struct desk_status s;
+
+	desk_status_get(r->show->desk, &s);
+	if (s.policy == DESK_POLICY_NONE)
+		strbuf_str(b, "no policy is in force\n");
+	if (!s.super_seen || s.super.gate_pid <= 0)
+		strbuf_str(b, "no gate runs\n");
+	if (!s.super_seen || s.super.rules != RULES_UP)
+		strbuf_str(b, "the rules are not in force\n");
+	r->reply.status = b->n ? 503 : 200;
+	if (!b->n)
+		strbuf_str(b, "ready\n");
+	r->reply.type = "text/plain";
+}
+
+/* --- metrics --- */
+
+static void metric(struct strbuf *b, const char *type, const char *name, const char *labels,
+	const char *help, uint64_t v)
+{
+	if (help)
+		strbuf_fmt(
+			b, "# HELP durward_%s %s\n# TYPE durward_%s %s\n", name, help, name, type);
+	strbuf_fmt(b, "durward_%s%s %llu\n", name, labels, (unsigned long long)v);
+}
+
+static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
+{
+	const struct gate_counters *c = &s->super.counters;
+
+	metric(b, "counter", "flows_total", "{verdict=\"allow\"}", "Decisions recorded.",
+		s->allowed);
+	metric(b, "counter", "flows_total", "{verdict=\"block\"}", NULL, s->blocked);
+	metric(b, "counter", "flows_unnamed_total", "",
+		"Decisions on inspected or proxied ports without a readable name.", s->unnamed);
+	metric(b, "counter", "flows_watched_total", "", "Decisions that a watch line would change.",
+		s->watched);
+#define GATE_COUNTER(field, words) \
+	metric(b, "counter", "gate_" #field "_total", "", "The gate: " words ".", c->field);
+#include "tbl/gate_counters.h"
+#undef GATE_COUNTER
+	metric(b, "gauge", "relays_active", "", "Proxied connections.",
+		c->relays - c->relays_ended);
+	metric(b, "counter", "drops_total", "{stage=\"nfqueue\"}",
+		"Packets or events lost, by where.", c->nfq_overruns);
+	metric(b, "counter", "drops_total", "{stage=\"ring\"}", NULL, s->events_lost_ring);
+	metric(b, "counter", "drops_total", "{stage=\"store\"}", NULL, s->events_lost_store);
+}
+
+void api_metrics(struct request *r)
+{
+	struct strbuf *b = &r->reply.body;
+	struct desk_status s;
+
+	desk_status_get(r->show->desk, &s);
+	metric(b, "gauge", "build_info", "{version=\"" DURWARD_VERSION "\"}", "Always 1.", 1);
+	write_flow_metrics(b, &s);
+	metric(b, "gauge", "policy_revision", "", "Revision in force, 0 for none.", s.revision);
+	metric(b, "counter", "policy_load_failures_total", "", "Policy files refused.",
+		s.load_failures);
+	metric(b, "gauge", "policy_load_timestamp_seconds", "", "When the policy was loaded.",
+		s.policy_loaded_ms / 1000);
+	metric(b, "gauge", "rules_up", "", "1 when the packet rules are in force.",
+		s.super_seen && s.super.rules == RULES_UP);
+	metric(b, "counter", "gate_restarts_total", "", "Times the gate was started again.",
+		s.super.gate_restarts);
+	metric(b, "gauge", "sse_clients", "", "Live streams.", sse_clients(r->show->sse));
+	r->reply.type = "text/plain; version=0.0.4";
+	r->reply.status = 200;
+}
+
+/* --- openapi.json, from the table --- */
+
+static void write_operation(struct strbuf *b, const struct route *t)
+{
+	char method[8];
+	size_t i;
+
+	for (i = 0; t->method[i] && i < sizeof method - 1; i++)
+		method[i] = (char)(t->method[i] | 0x20);
+	method[i] = 0;
+	jw_open(b, method, '{');
+	jw_text(b, "summary", t->help);
+	jw_text(b, "x-scope", scope_key(t->scope));
+	jw_open(b, "responses", '{');
+	jw_open(b, "default", '{');
+	jw_text(b, "description", "the answer, or application/problem+json");
+	jw_close(b, '}');
+	jw_close(b, '}');
+	jw_close(b, '}');
+}
+
+static bool seen_before(size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(show_routes[k].path, show_routes[i].path) == 0)
+			return true;
+	return false;
+}
+
+void api_openapi(struct request *r)
+{
+	struct strbuf *b = &r->reply.body;
+
+	jw_open(b, NULL, '{');
+	jw_text(b, "openapi", "3.0.3");
+	jw_open(b, "info", '{');
+	jw_text(b, "title", "Durward");
+	jw_text(b, "version", DURWARD_VERSION);
+	jw_close(b, '}');
+	jw_open(b, "paths", '{');
+	for (size_t i = 0; i < show_n_routes; i++) {
+		if (seen_before(i))
+			continue;
+		jw_open(b, show_routes[i].path, '{');
+		for (size_t k = i; k < show_n_routes; k++)
+			if (strcmp(show_routes[k].path, show_routes[i].path) == 0)
+				write_operation(b, &show_routes[k]);
+		jw_close(b, '}');
+	}
+	jw_close(b, '}');
+	jw_close(b, '}');
+	reply_json(r, 200);
+}
