@@ -1,11 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_explain.c - what would be decided, over the API.
+ * api_explain.c - what would be decided, by the policy in force, over the API.
  *
+ * An address that was seen with a MAC is asked for with it, as the gate would.
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "show/explain.h"
 #include "show_int.h"
+
+struct search {
+	const struct addr *addr;
+	struct mac *mac;
+	bool found;
+};
+
+/* Devices come latest first. */
+static void match(void *search, const struct desk_seen *d)
+{
+	struct search *s = search;
+
+	if (s->found || !d->has_mac || !addr_eq(&d->addr, s->addr))
+		return;
+	*s->mac = d->mac;
+	s->found = true;
+}
+
+static bool mac_of(void *user, const struct addr *a, struct mac *out)
+{
+	const struct request *r = user;
+	struct search s = {.addr = a, .mac = out};
+
+	desk_devices(r->show->desk, 0, match, &s);
+	return s.found;
+}
 
 void api_explain(struct request *r)
 {
-	reply_problem(r, 501, "Not yet", "use `durwardctl explain --policy FILE`");
+	struct explain_ask ask = {.who = request_arg(r, "who"),
+		.name = request_arg(r, "name"),
+		.addr = request_arg(r, "addr"),
+		.proto = request_arg(r, "proto"),
+		.port = request_arg(r, "port"),
+		.kind = request_arg(r, "kind"),
+		.to = request_arg(r, "to"),
+		.at = request_arg(r, "at")};
+	struct explain_seen seen = {.mac_of = mac_of, .user = r};
+	struct explain_answer a = {0};
+	struct desk_image *image = desk_image_get(r->show->desk);
+	struct desk_status s;
+	int rc;
+
+	if (!image) {
+		reply_problem(r, 503, "No policy", "no policy is in force");
+		return;
+	}
+	desk_status_get(r->show->desk, &s);
+	rc = explain_answer(image->image, &ask, &seen, (int64_t)(s.now_ms / 1000), &a);
+	if (rc == 0) {
+		strbuf_str(&r->reply.body, a.json);
+		reply_json(r, 200);
+	} else if (rc == -EINVAL || rc == -ENOENT) {
+		reply_problem(r, rc == -ENOENT ? 404 : 400, "Not understood", "%s", a.why);
+	} else {
+		reply_errno(r, rc, "explain");
+	}
+	explain_fini(&a);
+	desk_image_put(r->show->desk, image);
 }

@@ -204,7 +204,7 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 		"Decisions on inspected or proxied ports without a readable name.", s->unnamed);
 	metric(b, "counter", "flows_watched_total", "", "Decisions that a watch line would change.",
 		s->watched);
-#define GATE_COUNTER(field, words) \
+#define GATE_COUNTER(field, words)                                                                 \
 	metric(b, "counter", "gate_" #field "_total", "", "The gate: " words ".", c->field);
 #include "tbl/gate_counters.h"
 #undef GATE_COUNTER
