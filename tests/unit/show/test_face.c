@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_face.c - the desk alone: policy in force, events asked for and streamed, doors locked and opened.
+ */
+#include "show/house.h"
+
+#include <fcntl.h>
+
+/* --- office and policy --- */
+
+static void the_image_comes_sealed_and_the_reload_is_numbered(void **state)
+{
+	struct message m, reload = {.type = MESSAGE_RELOAD};
+	int fd;
+
+	write_policy("otherwise block\n");
+	assert_int_equal(message_send(house.super, &reload, -1), 0);
+	fd = await(MESSAGE_IMAGE, &m);
+	assert_int_equal(m.revision, 2);
+	assert_false(m.fail_open);
+	assert_true(m.judges_all);
+	assert_int_equal(fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW),
+		F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+	close(fd);
+	write_policy(good_policy); /* a text seen before, but not the last one: a new number */
+	assert_int_equal(message_send(house.super, &reload, -1), 0);
+	close(await(MESSAGE_IMAGE, &m));
+	assert_int_equal(m.revision, 3);
+}
+
+static void a_bad_file_changes_nothing_and_says_so(void **state)
+{
+	struct got g;
+	struct message m;
+
+	write_policy("otherwise allow\nblokc x\n");
+	g = ask(true, "POST", "/api/v1/reload", NULL, "{}");
+	assert_int_equal(g.status, 422);
+	assert_true(jr_count(jr_get(g.json, "findings")) >= 1);
+	got_fini(&g);
+	g = ask(true, "GET", "/api/v1/status", NULL, NULL);
+	assert_string_equal(jr_get_text(jr_get(g.json, "policy"), "state"), "last-good");
+	assert_int_equal((int)jr_number(jr_get(jr_get(g.json, "policy"), "revision"), 0), 1);
+	got_fini(&g);
+	desk_end(); /* and at the next start the last good one is taken */
+	desk_start();
+	await(MESSAGE_READY, &m);
+	close(await(MESSAGE_IMAGE, &m));
+	assert_int_equal(m.revision, 1);
+	assert_true(m.fail_open);
+}
+
+static void without_any_policy_the_super_is_told(void **state)
+{
+	struct message m;
+
+	desk_end();
+	unlink(house.policy_path);
+	unlink(in_folder("image.good"));
+	desk_start();
+	await(MESSAGE_NO_POLICY, &m);
+	assert_int_equal(ask_status(true, "GET", "/readyz", NULL, NULL), 503);
+	assert_int_equal(ask_status(true, "GET", "/healthz", NULL, NULL), 200);
+}
+
+static const char *etag_of(const struct got *g)
+{
+	static char line[128];
+	const char *p = strcasestr(strbuf_text(&g->head), "etag: ");
+
+	snprintf(line, sizeof line, "If-Match: %.*s", p ? (int)strcspn(p + 6, "\r\n") : 0, p + 6);
+	return line;
+}
+
+static void an_edit_is_applied_once_and_never_over_another(void **state)
+{
+	struct got g = ask(true, "GET", "/api/v1/policy", NULL, NULL);
+	char match[128];
+	struct strbuf file = {0};
+
+	assert_int_equal(g.status, 200);
+	assert_string_equal(jr_get_text(g.json, "text"), good_policy);
+	snprintf(match, sizeof match, "%s", etag_of(&g));
+	got_fini(&g);
+	assert_int_equal(ask_status(true, "PUT", "/api/v1/policy/apply", "",
+				 "{\"text\":\"otherwise allow\\n\"}"),
+		428);
+	assert_int_equal(ask_status(true, "PUT", "/api/v1/policy/apply", match,
+				 "{\"text\":\"otherwise perhaps\\n\"}"),
+		422);
+	g = ask(true, "PUT", "/api/v1/policy/apply", match,
+		"{\"text\":\"fail open\\notherwise allow # mine\\n\"}");
+	assert_int_equal(g.status, 200);
+	assert_int_equal((int)jr_number(jr_get(g.json, "revision"), 0), 2);
+	got_fini(&g);
+	assert_int_equal(file_read(house.policy_path, 1000, &file), 0);
+	assert_string_equal(strbuf_text(&file), "fail open\notherwise allow # mine\n");
+	strbuf_fini(&file);
+	assert_int_equal(ask_status(true, "PUT", "/api/v1/policy/apply", match,
+				 "{\"text\":\"otherwise block\\n\"}"),
+		412);
+	g = ask(true, "GET", "/api/v1/policy/revisions", NULL, NULL);
+	assert_int_equal(jr_count(jr_get(g.json, "revisions")), 2);
+	got_fini(&g);
+}
+
+static void check_lists_every_mistake(void **state)
+{
+	struct got g = ask(true, "POST", "/api/v1/policy/check", NULL,
+		"{\"text\":\"for everyone\\n block nosuch\\n allow what\\n\"}");
+
+	assert_int_equal(g.status, 200);
+	assert_false(jr_true(jr_get(g.json, "ok")));
+	assert_true(jr_count(jr_get(g.json, "findings")) >= 3);
+	got_fini(&g);
+}
+
+static void explain_answers_from_the_policy_in_force(void **state)
+{
+	struct got g =
+		ask(true, "GET", "/api/v1/explain?who=phone&name=www.ads.example", NULL, NULL);
+
+	assert_int_equal(g.status, 200);
+	assert_string_equal(jr_get_text(g.json, "verdict"), "block");
+	assert_int_equal((int)jr_number(jr_get(jr_get(g.json, "rule"), "line"), 0), 4);
+	got_fini(&g);
+	assert_int_equal(
+		ask_status(true, "GET", "/api/v1/explain?who=nobody&name=a.example", NULL, NULL),
+		404);
+	assert_int_equal(ask_status(true, "GET", "/api/v1/explain?who=phone", NULL, NULL), 400);
+}
+
+/* --- events --- */
+
+static void events_are_found_and_hostile_names_are_harmless(void **state)
+{
+	struct event e = event_of("www.ads.example", ACTION_BLOCK);
+	struct got g;
+	const struct json *row;
+
+	e.verdict.rule_line = 4;
+	e.verdict.revision = 1;
+	e.verdict.device = 0;
+	push(e);
+	push(event_of("<img src=x onerror=alert(1)>", ACTION_ALLOW));
+	await_events(2);
+	g = ask(true, "GET", "/api/v1/events?verdict=block&name=ADS&who=phone", NULL, NULL);
+	assert_int_equal(g.status, 200);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	row = jr_at(jr_get(g.json, "events"), 0);
+	assert_string_equal(jr_get_text(row, "who"), "phone");
+	assert_string_equal(jr_get_text(row, "because"), "Advertising <b>");
+	assert_string_equal(jr_get_text(jr_get(row, "rule"), "text"),
+		"block ads.example because \"Advertising <b>\"");
+	assert_null(strchr(strbuf_text(&g.body), '<'));
+	got_fini(&g);
+	g = ask(true, "GET", "/api/v1/events?name=onerror", NULL, NULL);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	assert_null(strchr(strbuf_text(&g.body), '<'));
+	assert_string_equal(jr_get_text(jr_at(jr_get(g.json, "events"), 0), "name"),
+		"<img src=x onerror=alert(1)>");
+	got_fini(&g);
+	static const char *const bad[] = {"verdict=perhaps", "after=x", "limit=100000",
+		"who=nobody", "since=yesterday", "rule=-1", "before=-2"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char path[128];
+		snprintf(path, sizeof path, "/api/v1/events?%s", bad[i]);
+		assert_int_equal(ask_status(true, "GET", path, NULL, NULL), 400);
+	}
+	assert_int_equal(ask_status(true, "GET", "/api/v1/events?since=15m", NULL, NULL), 200);
+	g = ask(true, "GET", "/api/v1/devices", NULL, NULL);
+	assert_int_equal(g.status, 200);
+	got_fini(&g);
+}
+
+/* --- the stream --- */
+
+struct listener {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct strbuf text;
+	char path[128], header[64];
+	long status;
+	bool stop;
+};
+
+static size_t hear(char *p, size_t size, size_t n, void *user)
+{
+	struct listener *l = user;
+
+	pthread_mutex_lock(&l->lock);
+	strbuf_add(&l->text, slice_of(p, size * n));
+	pthread_mutex_unlock(&l->lock);
+	return size * n;
+}
+
+static int look(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct listener *l = user;
+	bool stop;
+
+	pthread_mutex_lock(&l->lock);
+	stop = l->stop;
+	pthread_mutex_unlock(&l->lock);
+	return stop;
+}
+
+static void *listen_run(void *user)
+{
+	struct listener *l = user;
+	char url[256];
+	struct curl_slist *h = l->header[0] ? curl_slist_append(NULL, l->header) : NULL;
+	CURL *c = curl_easy_init();
+
+	snprintf(url, sizeof url, "http://localhost%s", l->path);
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, h);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, hear);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, l);
+	curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &l->status);
+	curl_slist_free_all(h);
+	curl_easy_cleanup(c);
+	return NULL;
+}
+
+static void listen_start(struct listener *l, const char *path, const char *header)
+{
+	*l = (struct listener){.lock = PTHREAD_MUTEX_INITIALIZER};
+	snprintf(l->path, sizeof l->path, "%s", path);
+	snprintf(l->header, sizeof l->header, "%s", header);
+	assert_int_equal(pthread_create(&l->thread, NULL, listen_run, l), 0);
+}
+
+static bool heard(struct listener *l, const char *what)
+{
+	bool found = false;
+
+	for (int i = 0; i < 300 && !found; i++) {
+		pthread_mutex_lock(&l->lock);
+		found = strstr(strbuf_text(&l->text), what) != NULL;
+		pthread_mutex_unlock(&l->lock);
+		if (!found)
+			usleep(10000);
+	}
+	return found;
+}
+
+static void listen_stop(struct listener *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void listen_end(struct listener *l)
+{
+	listen_stop(l);
+	pthread_join(l->thread, NULL);
+	strbuf_fini(&l->text);
+}
+
+static void the_stream_says_hello_and_then_what_happens(void **state)
+{
+	struct listener all, blocked, again;
+
+	listen_start(&all, "/api/v1/stream?topics=events", "");
+	listen_start(&blocked, "/api/v1/stream?topics=events&verdict=block", "");
+	assert_true(heard(&all, "event: hello"));
+	assert_true(heard(&blocked, "event: hello"));
+	push(event_of("one.example", ACTION_ALLOW));
+	assert_true(heard(&all, "one.example"));
+	push(event_of("two.example", ACTION_BLOCK));
+	assert_true(heard(&all, "two.example"));
+	assert_true(heard(&blocked, "two.example"));
+	assert_null(strstr(strbuf_text(&blocked.text), "one.example"));
+	for (int i = 0; i < 350; i++)
+		push(event_of("many.example", ACTION_ALLOW));
+	assert_true(heard(&all, "id: 352\nevent: events"));
+	listen_start(&again, "/api/v1/stream", "Last-Event-ID: 1");
+	assert_true(heard(&again, "two.example"));
+	listen_end(&again);
+	listen_end(&blocked);
+	listen_end(&all);
+}
+
+static void a_stream_that_lags_is_told(void **state)
+{
+	struct listener late;
+
+	for (int i = 0; i < 4200; i++)
+		push(event_of("flood.example", ACTION_ALLOW));
+	await_events(1000);
+	for (int i = 0; i < 100; i++) {
+		struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
+		double id = jr_number(jr_get(jr_get(g.json, "events"), "last_id"), 0);
+		got_fini(&g);
+		if (id >= 4200)
+			break;
+		usleep(20000);
+	}
+	listen_start(&late, "/api/v1/stream", "Last-Event-ID: 1");
+	assert_true(heard(&late, "event: lagged\ndata: {\"from\":2,\"to\":104}"));
+	listen_end(&late);
+}
+
+static void streams_are_counted_and_bounded(void **state)
+{
+	struct listener l[32];
+
+	for (int i = 0; i < 32; i++)
+		listen_start(&l[i], "/api/v1/stream", "");
+	for (int i = 0; i < 32; i++)
+		assert_true(heard(&l[i], "event: hello"));
+	assert_int_equal(ask_status(true, "GET", "/api/v1/stream", NULL, NULL), 503);
+	for (int i = 0; i < 32; i++)
+		listen_stop(&l[i]);
+	for (int i = 0; i < 32; i++)
+		listen_end(&l[i]);
+}
+
+/* --- the door --- */
+
+static void strangers_stay_outside(void **state)
+{
+	static const struct {
+		const char *method, *path, *headers, *body;
+		long status;
+	} cases[] = {
+		{"GET", "/healthz", "", NULL, 200},
+		{"GET", "/", "", NULL, 200},
+		{"GET", "/activity", "", NULL, 200}, /* the page routes by itself */
+		{"GET", "/nosuch.js", "", NULL, 404},
+		{"GET", "/../policy", "", NULL, 404},
+		{"GET", "/api/openapi.json", "", NULL, 200},
+		{"GET", "/api/v1/setup", "", NULL, 200},
+		{"GET", "/metrics", "", NULL, 200}, /* from loopback */
+		{"GET", "/api/v1/status", "", NULL, 401},
+		{"GET", "/api/v1/events", "", NULL, 401},
+		{"GET", "/api/v1/stream", "", NULL, 401},
+		{"GET", "/api/v1/policy", "", NULL, 401},
+		{"GET", "/api/v1/me", "Cookie: durward=00", NULL, 401},
+		{"GET", "/api/v1/nothing", "", NULL, 404},
+		{"PATCH", "/api/v1/policy", "", NULL, 405},
+		{"POST", "/api/v1/reload", "X-Durward: 1|Content-Type: application/json", "{}",
+			401},
+		{"GET", "/healthz", "Host: evil.example", NULL, 421},
+		{"GET", "/healthz", "Host: gate.example:8480", NULL, 200},
+		{"GET", "/healthz", "Host: GATE.example", NULL, 200},
+		{"GET", "/healthz", "Host: gate.example.evil.example", NULL, 421},
+		{"GET", "/healthz", "Host: [::1]:8480", NULL, 200},
+		{"GET", "/healthz", "Host: localhost:1", NULL, 200},
+		{"POST", "/api/v1/session", "Content-Type: application/json", "{}", 403},
+		{"POST", "/api/v1/session", "X-Durward: 1|Content-Type: text/plain", "{}", 415},
+		{"POST", "/api/v1/session",
+			"X-Durward: 1|Content-Type: application/json|Origin: http://evil.example",
+			"{}", 403},
+		{"POST", "/api/v1/session",
+			"X-Durward: 1|Content-Type: application/json|Sec-Fetch-Site: cross-site",
+			"{}", 403},
+		{"POST", "/api/v1/setup/token", "X-Durward: 1|Content-Type: application/json", "{}",
+			401},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		long got = ask_status(
+			false, cases[i].method, cases[i].path, cases[i].headers, cases[i].body);
+		if (got != cases[i].status)
+			fail_msg("%s %s [%s]: %ld, not %ld", cases[i].method, cases[i].path,
+				cases[i].headers, got, cases[i].status);
+	}
+}
+
+static void every_answer_carries_the_headers_that_keep_a_browser_safe(void **state)
+{
+	struct got g = ask(false, "GET", "/", NULL, NULL);
+
+	assert_non_null(strstr(strbuf_text(&g.head), "script-src 'self'"));
+	assert_non_null(strstr(strbuf_text(&g.head), "require-trusted-types-for 'script'"));
+	assert_non_null(strstr(strbuf_text(&g.head), "frame-ancestors 'none'"));
+	assert_non_null(strstr(strbuf_text(&g.head), "nosniff"));
+	assert_non_null(strstr(strbuf_text(&g.head), "text/html"));
+	assert_non_null(strstr(strbuf_text(&g.body), "Durward"));
+	const char *etag = etag_of(&g);
+	char seen[128];
+	snprintf(seen, sizeof seen, "If-None-Match: %s", etag + strlen("If-Match: "));
+	got_fini(&g);
+	assert_int_equal(ask_status(false, "GET", "/", seen, NULL), 304);
+	g = ask(false, "GET", "/api/v1/status", NULL, NULL);
+	assert_non_null(strstr(strbuf_text(&g.head), "no-store"));
+	assert_non_null(strstr(strbuf_text(&g.head), "application/problem+json"));
+	got_fini(&g);
+}
+
+static void read_token(char *out, size_t size)
+{
+	struct strbuf t = {0};
+
+	assert_int_equal(file_read(in_folder("setup-token"), 100, &t), 0);
+	snprintf(out, size, "%.*s", (int)strcspn(strbuf_text(&t), "\n"), strbuf_text(&t));
+	strbuf_fini(&t);
+}
+
+static void take_cookie(const struct got *g, char *out, size_t size)
+{
+	const char *p = strcasestr(strbuf_text(&g->head), "set-cookie: ");
+
+	assert_non_null(p);
+	p += strlen("set-cookie: ");
+	snprintf(out, size, "Cookie: %.*s", (int)strcspn(p, ";\r"), p);
+	assert_non_null(strstr(p, "HttpOnly"));
+	assert_non_null(strstr(p, "SameSite=Strict"));
+}
+
+static void the_first_password_needs_the_token_and_then_opens_the_door(void **state)
+{
+	char token[64], body[256], cookie[256], headers[512];
+	struct stat st;
+	struct got g;
+
+	assert_int_equal(stat(in_folder("setup-token"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	read_token(token, sizeof token);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/setup/claim", json_post,
+				 "{\"token\":\"aaaaa\",\"password\":\"long enough\"}"),
+		403);
+	snprintf(body, sizeof body, "{\"token\":\"%s\",\"password\":\"short\"}", token);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/setup/claim", json_post, body), 422);
+	snprintf(body, sizeof body, "{\"token\":\"%s\",\"password\":\"long enough\"}", token);
+	g = ask(false, "POST", "/api/v1/setup/claim", json_post, body);
+	assert_int_equal(g.status, 204);
+	take_cookie(&g, cookie, sizeof cookie);
+	got_fini(&g);
+	assert_int_equal(stat(in_folder("setup-token"), &st), -1);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/setup/claim", json_post, body), 409);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 200);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/me", cookie, NULL), 200);
+	/* a change needs our header too, the cookie alone is what a foreign page would send */
+	snprintf(headers, sizeof headers, "%s|Content-Type: application/json", cookie);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/reload", headers, "{}"), 403);
+	snprintf(headers, sizeof headers, "%s|%s", cookie, json_post);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/reload", headers, "{}"), 200);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/setup/token", headers, "{}"), 403);
+	assert_int_equal(ask_status(false, "DELETE", "/api/v1/session", headers, NULL), 204);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 401);
+	g = ask(false, "POST", "/api/v1/session", json_post, "{\"password\":\"long enough\"}");
+	assert_int_equal(g.status, 204);
+	take_cookie(&g, cookie, sizeof cookie);
+	got_fini(&g);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 200);
+	/* a new password ends every session */
+	assert_int_equal(
+		ask_status(true, "PUT", "/api/v1/password", NULL, "{\"password\":\"another one\"}"),
+		204);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 401);
+}
+
+static void guesses_are_slowed_down(void **state)
+{
+	long got = 0;
+
+	for (int i = 0; i < 6; i++)
+		got = ask_status(false, "POST", "/api/v1/session", json_post,
+			"{\"password\":\"wrong guess\"}");
+	assert_int_equal(got, 429);
+	/* the console is never locked */
+	assert_int_equal(ask_status(true, "PUT", "/api/v1/password", NULL,
+				 "{\"password\":\"right password\"}"),
+		204);
+}
+
+static void bodies_are_bounded(void **state)
+{
+	size_t n = 10000;
+	char *body = calloc(1, n + 1);
+
+	memset(body, 'x', n);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/session", json_post, body), 413);
+	assert_int_equal(ask_status(false, "POST", "/api/v1/session", json_post, "[1]"), 403);
+	free(body);
+}
+
+static void the_list_of_routes_is_the_list_of_routes(void **state)
+{
+	struct got g = ask(true, "GET", "/api/openapi.json", NULL, NULL);
+
+	assert_int_equal(g.status, 200);
+	assert_non_null(jr_get(jr_get(jr_get(g.json, "paths"), "/api/v1/policy/apply"), "put"));
+	assert_non_null(jr_get(jr_get(jr_get(g.json, "paths"), "/api/v1/policy/apply"), "post"));
+	got_fini(&g);
+}
+
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_HOUSE(the_image_comes_sealed_and_the_reload_is_numbered),
+		IN_HOUSE(a_bad_file_changes_nothing_and_says_so),
+		IN_HOUSE(without_any_policy_the_super_is_told),
+		IN_HOUSE(an_edit_is_applied_once_and_never_over_another),
+		IN_HOUSE(check_lists_every_mistake),
+		IN_HOUSE(explain_answers_from_the_policy_in_force),
+		IN_HOUSE(events_are_found_and_hostile_names_are_harmless),
+		IN_HOUSE(the_stream_says_hello_and_then_what_happens),
+		IN_HOUSE(a_stream_that_lags_is_told),
+		IN_HOUSE(streams_are_counted_and_bounded),
+		IN_HOUSE(strangers_stay_outside),
+		IN_HOUSE(every_answer_carries_the_headers_that_keep_a_browser_safe),
+		IN_HOUSE(the_first_password_needs_the_token_and_then_opens_the_door),
+		IN_HOUSE(guesses_are_slowed_down),
+		IN_HOUSE(bodies_are_bounded),
+		IN_HOUSE(the_list_of_routes_is_the_list_of_routes),
+	};
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
