@@ -239,7 +239,7 @@ static inline long ask_status(
 /* Asks until path's number at key is at least n. */
 static inline void await_events(unsigned n)
 {
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1000; i++) {
 		struct got g = ask(true, "GET", "/api/v1/events?limit=1000", NULL, NULL);
 		size_t have = jr_count(jr_get(g.json, "events"));
 		got_fini(&g);

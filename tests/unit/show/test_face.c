@@ -239,7 +239,7 @@ static bool heard(struct listener *l, const char *what)
 {
 	bool found = false;
 
-	for (int i = 0; i < 300 && !found; i++) {
+	for (int i = 0; i < 1500 && !found; i++) {
 		pthread_mutex_lock(&l->lock);
 		found = strstr(strbuf_text(&l->text), what) != NULL;
 		pthread_mutex_unlock(&l->lock);
@@ -293,8 +293,7 @@ static void a_stream_that_lags_is_told(void **state)
 
 	for (int i = 0; i < 4200; i++)
 		push(event_of("flood.example", ACTION_ALLOW));
-	await_events(1000);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 1000; i++) {
 		struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
 		double id = jr_number(jr_get(jr_get(g.json, "events"), "last_id"), 0);
 		got_fini(&g);
