@@ -49,7 +49,7 @@ LIB  := $B/libdurward.a
 BINS := $(if $(MAIN_OBJ),$B/durward) $(if $(CTL_OBJ),$B/durwardctl)
 
 all: $(LIB) $(BINS)
-	@ln -sfn $(notdir $B) build/current
+	@$(if $(filter build/fuzz,$B),:,ln -sfn $(notdir $B) build/current)
 
 # private headers (src/<folder>/x_int.h) are found beside their own folder's files
 $B/%.o: %.c | $B/.flags
@@ -86,7 +86,7 @@ $B/unit/%: tests/unit/%.c $(LIB)
 $B/.flags:
 	@mkdir -p $B
 	@touch $@
-	@ln -sfn $(notdir $B) build/current
+	@$(if $(filter build/fuzz,$B),:,ln -sfn $(notdir $B) build/current)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit $(UNIT_BIN)
@@ -106,10 +106,17 @@ lab-test: all
 demo:
 	@tests/demo
 
+# Every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each, with clang's libFuzzer and sanitizers; inputs that crash are kept.
+FUZZ_SECONDS ?= 10
+fuzz:
+	@$(MAKE) -s CC=clang B=build/fuzz OPT=-O1 CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -U_FORTIFY_SOURCE" \
+		build/fuzz/libdurward.a
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
 clean:
 	rm -rf build
 
-.PHONY: all unit lint deps check lab-test demo clean
+.PHONY: fuzz all unit lint deps check lab-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

@@ -362,7 +362,7 @@ static enum parse looks_like_http(struct slice in)
 	size_t from = i;
 	while (i < in.n && is_token(in.p[i]))
 		i++;
-	if (i - from > METHOD_MAX || (i < in.n && (i == from || !is_blank(in.p[i]))))
+	if (i > METHOD_MAX || (i < in.n && (i == from || !is_blank(in.p[i]))))
 		return PARSE_INVALID;
 	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
 }

@@ -95,12 +95,13 @@ static enum identify_step read_hello(struct look *l)
 	l->out->records = m.records;
 	if (status == PARSE_INVALID)
 		return last(l, m.odd == ODD_NOT_KNOWN ? IDENT_NOT_PROTO : IDENT_EVASIVE, m.odd);
-	if (status == PARSE_NEED_MORE) {
-		if (m.need > s->limit)
-			return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
-		/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
-		return wait_for(s, s->pos + (l->in.n < TLS_HEADER + 1 ? l->in.n + 1 : m.need));
-	}
+	/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
+	if (status == PARSE_NEED_MORE && l->in.n < TLS_HEADER + 1)
+		return wait_for(s, s->pos + l->in.n + 1);
+	if (status == PARSE_NEED_MORE && m.need > s->limit)
+		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
+	if (status == PARSE_NEED_MORE)
+		return wait_for(s, s->pos + m.need);
 	status = tls_hello_parse(m.bytes, &h);
 	return first_hello(l, status, &h, m.used);
 }

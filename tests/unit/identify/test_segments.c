@@ -169,6 +169,29 @@ static void released_bytes_make_room(void **state)
 	segments_fini(&s);
 }
 
+static void a_stream_may_turn_out_to_begin_earlier(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN + 5, 64);
+	assert_int_equal(add(&s, 5, "world", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 12, "!!", true), SEGMENTS_NEW);
+	assert_false(segments_rebase(&s, ISN + 5));
+	assert_false(segments_rebase(&s, ISN + 6));
+	assert_false(segments_rebase(&s, ISN - 60));
+	assert_true(segments_rebase(&s, ISN));
+	expect(&s, "");
+	assert_int_equal(add(&s, 0, "helloworld", true), SEGMENTS_NEW);
+	expect(&s, "helloworld");
+	assert_int_equal(add(&s, 12, "!?", true), SEGMENTS_CONTRADICTION);
+	assert_int_equal(add(&s, 10, ", ", true), SEGMENTS_NEW);
+	expect(&s, "helloworld, !!");
+	segments_release(&s, 3);
+	assert_false(segments_rebase(&s, ISN - 1));
+	segments_fini(&s);
+}
+
 static void sixty_four_kilobytes_arrive_in_any_order(void **state)
 {
 	static uint8_t big[SEGMENTS_LIMIT];
@@ -199,6 +222,7 @@ int main(void)
 		cmocka_unit_test(probes_and_padding_are_not_data),
 		cmocka_unit_test(a_pad_that_was_data_after_all_is_kept),
 		cmocka_unit_test(released_bytes_make_room),
+		cmocka_unit_test(a_stream_may_turn_out_to_begin_earlier),
 		cmocka_unit_test(sixty_four_kilobytes_arrive_in_any_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
