@@ -5,6 +5,7 @@
  */
 #include "base/ring.h"
 #include "flow_int.h"
+#include "gate/ask.h"
 #include "who/devices.h"
 
 bool flow_fail_open(const struct gate_worker *w)
@@ -77,15 +78,10 @@ static void fail_says(const struct gate_worker *w, struct verdict *v)
 void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v)
 {
-	struct policy_query q = {
-		.flow = *f, .ident = i, .stage = stage, .now_s = (int64_t)(w->wall_ms / 1000)};
+	struct policy_who who;
 
-	if (!w->image) {
-		fail_says(w, v);
-	} else {
-		who_of(w, f, &q.who);
-		policy_eval(w->image, &q, NULL, v);
-	}
+	who_of(w, f, &who);
+	gate_ask(w, &who, f, stage == STAGE_NAMED ? i : NULL, stage, v);
 	record(w, f, i, v);
 }
 
