@@ -156,6 +156,18 @@ static void take_syn(struct flow *f, int from, const struct packet *p)
 			segments_add(&s->segments, p->seq + 1, p->payload, true) == SEGMENTS_NEW;
 }
 
+static void begin_earlier(struct flow *f, int from, const struct packet *p, uint8_t *scratch)
+{
+	struct side *s = &f->sides[from];
+
+	if (s->syn || f->results > 0 || !segments_rebase(&s->segments, p->seq))
+		return;
+	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+	s->late = false;
+	segments_add(&s->segments, p->seq, p->payload, p->flags & PACKET_PSH);
+	read_side(f, from, scratch);
+}
+
 void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scratch)
 {
 	struct side *s = &f->sides[from];
@@ -177,6 +189,14 @@ void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scrat
 		s->id.pos = pos;
 		s->late = false;
 	}
-	if (segments_add(&s->segments, p->seq, p->payload, p->flags & PACKET_PSH) == SEGMENTS_NEW)
+	switch (segments_add(&s->segments, p->seq, p->payload, p->flags & PACKET_PSH)) {
+	case SEGMENTS_NEW:
 		read_side(f, from, scratch);
+		break;
+	case SEGMENTS_OLD: /* the first packets of a late capture may stand in any order */
+		begin_earlier(f, from, p, scratch);
+		break;
+	default:
+		break;
+	}
 }
