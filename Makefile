@@ -6,10 +6,12 @@
 #   make check      every test (root); make unit | lint | lab-test | web-test for one kind
 #   make SANITIZE=address,undefined | SANITIZE=thread      the same tree with sanitizers, in a folder of its own
 #   make install DESTDIR= PREFIX=      make uninstall
+#   make WEB=no     without the web UI (no node, no npm); the API stays
 CC       ?= gcc
 SANITIZE ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+WEB      ?= yes
 VERSION  := 0.1.0
 
 comma := ,
@@ -38,8 +40,7 @@ LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
 
 FLOOR_DIRS := base model identify decide conf intercept act record netsetup who load fetch super gate desk show
 LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(FLOOR_DIRS))))
-LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o) $B/gen/assets.o
-WEB_SRC  := $(wildcard web/dist/* web/dist/*/* web/src/* web/src/*/*)
+LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o) $B/web/assets_data.o
 MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))
 CTL_OBJ  := $(patsubst %.c,$B/%.o,$(wildcard src/ctl/*.c))
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
@@ -57,14 +58,31 @@ $B/%.o: %.c | $B/.flags
 	@echo "  CC   $<"
 	@$(CC) $(CFLAGS_) -I$(dir $<) $(CFLAGS) -c -o $@ $<
 
-# the pages, raw and gzipped, as one object
-$B/gen/assets.c: web/embed $(WEB_SRC) | $B/.flags
-	@mkdir -p $(@D)
-	@web/embed $@ $B/gen/assets
+# --- the web UI: built once for all variants, then a table of bytes like any other source ---
+WEB_SRC  := $(shell find web/src -type f 2>/dev/null)
+WEB_DATA := build/web/assets_data-$(WEB).c
 
-$B/gen/assets.o: $B/gen/assets.c
+$B/web/assets_data.o: $(WEB_DATA) src/show/assets_int.h | $B/.flags
+	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(CFLAGS_) $(CFLAGS) -c -o $@ $<
+	@$(CC) $(CFLAGS_) -Isrc/show $(CFLAGS) -c -o $@ $<
+
+# exactly the versions of the lock file, no install script; what is there already is not fetched again
+web/node_modules/.durward: web/package.json web/package-lock.json web/.npmrc
+	@command -v npm >/dev/null || { echo "make: no npm: run 'make deps', or build without the UI: make WEB=no" >&2; exit 1; }
+	@echo "  NPM  web"
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+build/web/assets_data-yes.c: $(WEB_SRC) web/build.mjs web/node_modules/.durward
+	@mkdir -p $(@D)
+	@echo "  WEB  $@"
+	@node web/build.mjs build/web
+	@mv build/web/assets_data.c $@
+
+build/web/assets_data-no.c: Makefile
+	@mkdir -p $(@D)
+	@printf '#include "assets_int.h"\nconst struct asset show_assets[1];\nconst size_t show_n_assets;\n' >$@
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -103,6 +121,9 @@ check:
 lab-test: all
 	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lab
 
+web-test: all
+	@tests/web/run
+
 demo:
 	@tests/demo
 
@@ -116,7 +137,7 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: fuzz all unit lint deps check lab-test demo clean
+.PHONY: fuzz all unit lint deps check lab-test web-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

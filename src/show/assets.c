@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * assets.c - the pages: built in (web/embed makes the table), or from the folder `webroot` while they are written.
+ * assets.c - the pages: built in (web/build.mjs makes the table), or from the folder `webroot` while they are written.
  *
  * A path without a dot that is no file answers the first page: the pages route by themselves.
  * Owns: nothing. Thread: any. Fails: false, no such page.

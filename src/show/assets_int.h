@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * assets_int.h - the table of built-in pages that web/embed writes. Private to show/.
+ * assets_int.h - the table of built-in pages that web/build.mjs writes. Private to show/.
  */
 #ifndef SHOW_ASSETS_INT_H
 #define SHOW_ASSETS_INT_H
