@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * ctl_int.h - what the verbs that ask the daemon share. Private to ctl/.
+ */
+#ifndef CTL_CTL_INT_H
+#define CTL_CTL_INT_H
+
+#include "ctl/ctl.h"
+#include "show/json.h"
+
+/* Text of strangers made fit for a terminal: controls become '?', UTF-8 stays. */
+void ctl_safe(struct strbuf *b, const char *text);
+/* One decision in a line: time, verdict, who, name, where to, by which line. */
+void ctl_row(const struct ctl *c, const struct json *row, struct strbuf *out);
+/* FILTER words -> query string ("verdict=block&who=phone"). False: said why; the caller returns EXIT_USAGE. */
+bool ctl_filter(int argc, char **argv, struct strbuf *query);
+/* GET; prints the problem when it fails. EXIT_OK with *out parsed, else an exit status. */
+int ctl_get(struct ctl *c, const char *path, struct json **out);
+const char *ctl_paint(const struct ctl *c, const char *code); /* an escape sequence, or "" */
+
+#endif

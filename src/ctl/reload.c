@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * reload.c - `durwardctl reload`: the daemon reads the policy and its lists again.
+ *
+ * A file with mistakes changes nothing: they are printed, exit status 1. Owns: nothing. Thread: one.
+ */
+#include <stdio.h>
+
+#include "ctl_int.h"
+
+static void print_findings(const struct json *j)
+{
+	const struct json *all = jr_get(j, "findings");
+	struct strbuf b = {0};
+
+	for (size_t i = 0; i < jr_count(all); i++) {
+		const struct json *f = jr_at(all, i);
+		const char *level = jr_get_text(f, "level");
+		strbuf_fmt(&b, "%.0f:%.0f: %s", jr_number(jr_get(f, "line"), 0),
+			jr_number(jr_get(f, "column"), 0), level[0] == 'w' ? "warning: " : "");
+		ctl_safe(&b, jr_get_text(f, "text"));
+		strbuf_char(&b, '\n');
+	}
+	fputs(strbuf_text(&b), stderr);
+	strbuf_fini(&b);
+}
+
+int ctl_reload(struct ctl *c, int argc, char **argv)
+{
+	struct api_answer a;
+	struct json *j;
+	bool answered;
+	int status;
+
+	if (argc > 1)
+		return ctl_usage(argv[0], "it takes no argument");
+	api_call(c, "POST", "/api/v1/reload", "{}", &a);
+	answered = a.status == 200 || a.status == 422;
+	if (c->json || !answered) {
+		status = api_report(c, &a);
+		if (status == EXIT_OK)
+			puts(strbuf_text(&a.body));
+	} else {
+		j = jr_parse(slice_of(a.body.s, a.body.n));
+		print_findings(j);
+		status = a.status == 200 ? EXIT_OK : EXIT_FAILED;
+		if (status == EXIT_OK)
+			printf("revision %.0f is in force%s\n", jr_number(jr_get(j, "revision"), 0),
+				jr_true(jr_get(j, "taken")) ? ""
+							    : "; the gate has not taken it yet");
+		else
+			fputs("nothing was changed; the old policy goes on\n", stderr);
+		jr_free(j);
+	}
+	api_answer_fini(&a);
+	return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * status.c - `durwardctl status [-q]`: what is in force, who runs, what was decided.
+ *
+ * Exit status 0 while Durward filters, 1 when it runs and does not, 3 unreachable. -q prints nothing.
+ * Owns: nothing. Thread: one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl_int.h"
+
+static double number(const struct json *j, const char *group, const char *key)
+{
+	return jr_number(jr_get(group ? jr_get(j, group) : j, key), 0);
+}
+
+static void print_policy(const struct json *j)
+{
+	const struct json *p = jr_get(j, "policy");
+	const char *state = jr_get_text(p, "state");
+
+	if (strcmp(state, "none") == 0) {
+		printf("policy    none in force (%s)\n", jr_get_text(p, "file"));
+		return;
+	}
+	printf("policy    revision %.0f%s, %s\n", number(p, NULL, "revision"),
+		strcmp(state, "last-good") == 0 ? ", the last good one: the file has mistakes" : "",
+		jr_get_text(p, "file"));
+	printf("          %.0f rules, %.0f devices, %.0f names; fail %s\n",
+		number(p, NULL, "rules"), number(p, NULL, "devices"), number(p, NULL, "names"),
+		jr_get_text(p, "fail"));
+}
+
+static void print_processes(const struct json *j)
+{
+	static const char *const names[] = {"gate", "desk", "rescue"};
+
+	printf("rules     %s\n", jr_get_text(j, "rules"));
+	for (size_t i = 0; i < 3; i++) {
+		double pid = number(j, names[i], "pid"), again = number(j, names[i], "restarts");
+		if (pid > 0)
+			printf("%-9s pid %.0f", names[i], pid);
+		else
+			printf("%-9s not running", names[i]);
+		if (again > 0)
+			printf(", started again %.0f times", again);
+		putchar('\n');
+	}
+}
+
+static void print_counts(const struct json *j)
+{
+	printf("decided   %.0f allowed, %.0f blocked, %.0f without a name\n",
+		number(j, "events", "allowed"), number(j, "events", "blocked"),
+		number(j, "events", "unnamed"));
+	printf("recorded  %.0f events, %.0f lost\n", number(j, "events", "recorded"),
+		number(j, "events", "lost"));
+	printf("packets   %.0f queued, %.0f proxied connections\n", number(j, "counters", "queued"),
+		number(j, "counters", "relays"));
+}
+
+static void print_words(const struct ctl *c, const struct json *j)
+{
+	const struct json *problems = jr_get(j, "problems");
+	const char *state = jr_get_text(j, "state");
+	bool good = strcmp(state, "filtering") == 0;
+
+	printf("%sDurward %s: %s%s\n", ctl_paint(c, good ? "\033[1;32m" : "\033[1;31m"),
+		jr_get_text(j, "version"), good ? "filtering" : state, ctl_paint(c, "\033[0m"));
+	print_policy(j);
+	print_processes(j);
+	print_counts(j);
+	for (size_t i = 0; i < jr_count(problems); i++)
+		printf("%sproblem   %s%s\n", ctl_paint(c, "\033[31m"), jr_text(jr_at(problems, i)),
+			ctl_paint(c, "\033[0m"));
+}
+
+int ctl_status(struct ctl *c, int argc, char **argv)
+{
+	bool quiet = argc == 2 && strcmp(argv[1], "-q") == 0;
+	struct strbuf b = {0};
+	struct json *j;
+	int status;
+
+	if (argc > 1 && !quiet)
+		return ctl_usage(argv[0], "no such argument");
+	status = ctl_get(c, "/api/v1/status", &j);
+	if (status != EXIT_OK)
+		return status;
+	if (c->json && !quiet) {
+		jr_print(j, &b);
+		puts(strbuf_text(&b));
+	} else if (!quiet) {
+		print_words(c, j);
+	}
+	status = strcmp(jr_get_text(j, "state"), "filtering") == 0 ? EXIT_OK : EXIT_FAILED;
+	strbuf_fini(&b);
+	jr_free(j);
+	return status;
+}
