@@ -78,6 +78,9 @@ int desk_policy_apply(struct desk *d, struct slice text, uint64_t etag, const ch
 /* Reads the file and the lists again. 0, -EINVAL with *diag, -errno. */
 int desk_policy_reload(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision);
 
+/* Waits until every worker of the gate uses this revision or a later one. False: not in time, or no gate runs. */
+bool desk_policy_await(struct desk *d, uint32_t revision, uint32_t max_ms);
+
 struct desk_revision {
 	uint32_t number;
 	uint64_t wall_ms;

@@ -61,7 +61,8 @@ struct desk {
 	struct policy_facts policy;
 	bool super_seen;
 	struct message super;
-	uint32_t revision_taken;
+	uint32_t revision_taken; /* 0 while the gate has not answered for the last image */
+	pthread_cond_t taken;	 /* with lock */
 
 	pthread_t policy_thread;
 	bool policy_thread_runs;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -78,7 +79,7 @@ static void take_message(struct desk *d, const struct message *m)
 	case MESSAGE_STATUS:
 		pthread_mutex_lock(&d->lock);
 		if (m->type == MESSAGE_TAKEN)
-			d->revision_taken = m->revision;
+			d->revision_taken = m->revision, pthread_cond_broadcast(&d->taken);
 		else
 			d->super = *m, d->super_seen = true;
 		pthread_mutex_unlock(&d->lock);
@@ -210,10 +211,21 @@ static void close_all(struct desk *d)
 	desk_images_fini(d);
 	loop_free(d->loop);
 	pthread_cond_destroy(&d->policy_wanted);
+	pthread_cond_destroy(&d->taken);
 	pthread_mutex_destroy(&d->policy_lock);
 	pthread_mutex_destroy(&d->send_lock);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
+}
+
+static void cond_init_monotonic(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 int desk_main(const struct desk_in *in)
@@ -231,6 +243,7 @@ int desk_main(const struct desk_in *in)
 	pthread_mutex_init(&d->send_lock, NULL);
 	pthread_mutex_init(&d->policy_lock, NULL);
 	pthread_cond_init(&d->policy_wanted, NULL);
+	cond_init_monotonic(&d->taken);
 	set_paths(d);
 	rc = open_all(d);
 	if (rc == 0)

@@ -91,8 +91,12 @@ static void send_image(struct desk *d, const struct image_box *b)
 		.revision = b->pub.revision,
 		.fail_open = image_fail_open(b->pub.image),
 		.judges_all = image_judges_all(b->pub.image)};
-	int rc = office_send(d, &m, b->fd);
+	int rc;
 
+	pthread_mutex_lock(&d->lock);
+	d->revision_taken = 0;
+	pthread_mutex_unlock(&d->lock);
+	rc = office_send(d, &m, b->fd);
 	if (rc < 0)
 		log_error("desk: the policy image did not reach the super: %s", strerror(-rc));
 }
@@ -346,6 +350,22 @@ int desk_policy_text(struct desk *d, struct strbuf *text, uint32_t *revision, ui
 	desk_image_put(d, i);
 	*etag = etag_of(slice_buf(text));
 	return rc;
+}
+
+bool desk_policy_await(struct desk *d, uint32_t revision, uint32_t max_ms)
+{
+	uint64_t end = clock_mono_ms() + max_ms;
+	struct timespec until = {
+		.tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000) * 1000000};
+	bool taken;
+	int rc = 0;
+
+	pthread_mutex_lock(&d->lock);
+	while (rc == 0 && d->super_seen && d->super.gate_pid > 0 && d->revision_taken < revision)
+		rc = pthread_cond_timedwait(&d->taken, &d->lock, &until);
+	taken = d->revision_taken >= revision;
+	pthread_mutex_unlock(&d->lock);
+	return taken;
 }
 
 /* --- the thread --- */

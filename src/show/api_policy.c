@@ -11,6 +11,8 @@
 
 #include "show_int.h"
 
+enum { TAKEN_MS = 5000 }; /* for the gate to take a new policy; then the answer says taken:false */
+
 static void set_etag(struct request *r, uint64_t etag)
 {
 	snprintf(r->reply.etag, sizeof r->reply.etag, "\"%016llx\"", (unsigned long long)etag);
@@ -77,8 +79,10 @@ static void reply_findings(
 		jw_uint(b, "status", 422);
 		jw_text(b, "detail", "nothing was changed; the old policy goes on");
 	}
-	if (ok && put_in_force)
+	if (ok && put_in_force) {
 		jw_uint(b, "revision", revision);
+		jw_bool(b, "taken", desk_policy_await(r->show->desk, revision, TAKEN_MS));
+	}
 	write_findings(b, d);
 	jw_close(b, '}');
 	reply_json(r, ok || !put_in_force ? 200 : 422);
