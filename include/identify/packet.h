@@ -29,11 +29,17 @@ struct packet {
 	uint16_t sport, dport; /* host order; TCP, UDP, UDP-Lite, SCTP, DCCP; else 0 */
 	uint8_t proto;	       /* upper layer, IPPROTO_*; after all extension headers */
 	uint8_t ttl;	       /* or hop limit */
-	bool fragment; /* a raw fragment (an IPv6 atomic one is not): ports and payload only where `first` */
+	bool fragment; /* a raw fragment (an IPv6 atomic one is not): ports only where `first` and there */
 	bool first;	/* not a fragment, or the one with offset 0 */
 	bool truncated; /* fewer bytes than the IP length says; payload holds those that are there */
-	uint16_t ip_len; /* bytes of IP header and extension headers */
-	uint16_t l4_len; /* bytes of TCP or UDP header */
+	/* of a raw fragment: */
+	uint16_t frag_offset; /* bytes */
+	uint16_t frag_at;     /* where the fragmented bytes begin in the packet */
+	uint32_t frag_id;
+	bool frag_more;
+	uint8_t frag_next; /* protocol of the fragmented bytes: may be an extension header's */
+	uint16_t ip_len;   /* bytes of IP header and extension headers */
+	uint16_t l4_len;   /* bytes of TCP or UDP header */
 	struct slice
 		payload; /* after the TCP or UDP header; for other protocols after the IP headers */
 

@@ -19,6 +19,8 @@ enum {
 };
 enum {
 	TYPE_MPLS = 0x8847,
+	TYPE_PPP = 0x880b,
+	TYPE_BRIDGED = 0x6558,
 	TYPE_PPPOE = 0x8864,
 	PPP_IPV4 = 0x0021,
 	PPP_IPV6 = 0x0057,
@@ -120,6 +122,22 @@ struct slice capture_link(int dlt, struct slice frame)
 		return ether(&c, cursor_u16(&c));
 	}
 	return slice_of(NULL, 0);
+}
+
+struct slice capture_gre(struct slice gre)
+{
+	struct cursor c = cursor_inner(gre);
+	uint16_t flags = cursor_u16(&c), type = cursor_u16(&c);
+
+	cursor_skip(&c, flags & 0x8000 ? 4 : 0);	 /* checksum */
+	cursor_skip(&c, flags & 0x2000 ? 4 : 0);	 /* key */
+	cursor_skip(&c, flags & 0x1000 ? 4 : 0);	 /* sequence number */
+	cursor_skip(&c, (flags & 0x87) == 0x81 ? 4 : 0); /* version 1: acknowledgement */
+	if (flags & 0x4000)
+		return slice_of(NULL, 0);
+	if (type == TYPE_PPP)
+		return ppp(&c);
+	return type == TYPE_BRIDGED ? capture_link(DLT_EN10MB, rest(&c)) : ether(&c, type);
 }
 
 bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),

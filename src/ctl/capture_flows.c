@@ -18,6 +18,7 @@ struct capture_flows {
 	size_t n_buckets, n;
 	struct flow *oldest, **youngest;
 	struct quic_crypt *crypt;
+	struct defrag *defrag;
 	uint8_t scratch[TLS_SCRATCH];
 };
 
@@ -186,6 +187,7 @@ struct capture_flows *capture_flows_new(void)
 		return NULL;
 	fs->youngest = &fs->oldest;
 	fs->crypt = quic_crypt_new();
+	fs->defrag = defrag_new();
 	return fs;
 }
 
@@ -219,18 +221,29 @@ void capture_flows_free(struct capture_flows *fs)
 		return;
 	empty(fs);
 	quic_crypt_free(fs->crypt);
+	defrag_free(fs->defrag);
 	free(fs);
 }
 
-/* IP in IP, either version in either. */
-static bool unwrap(struct slice ip, struct packet *p)
+/* IP in IP, either version in either, and GRE; fragments are put together. */
+static bool unwrap(struct capture_flows *fs, struct slice ip, struct packet *p)
 {
 	for (int depth = 0; depth < TUNNELS_MAX; depth++) {
-		if (packet_parse(ip, p) != PARSE_OK || p->fragment)
+		if (packet_parse(ip, p) != PARSE_OK)
 			return false;
-		if (p->proto != IPPROTO_IPIP && p->proto != IPPROTO_IPV6)
-			return p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP;
-		ip = p->payload;
+		if (p->fragment) {
+			ip = defrag_add(fs->defrag, ip, p);
+			if (ip.n == 0 || packet_parse(ip, p) != PARSE_OK || p->fragment)
+				return false;
+		}
+		if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)
+			return true;
+		if (p->proto == IPPROTO_GRE)
+			ip = capture_gre(p->payload);
+		else if (p->proto == IPPROTO_IPIP || p->proto == IPPROTO_IPV6)
+			ip = p->payload;
+		else
+			return false;
 	}
 	return false;
 }
@@ -241,7 +254,7 @@ void capture_flows_packet(struct capture_flows *fs, struct slice ip, uint64_t at
 	struct flow *f;
 	int from;
 
-	if (!unwrap(ip, &p))
+	if (!unwrap(fs, ip, &p))
 		return;
 	f = find(fs, &p, &from);
 	if (f && p.proto == IPPROTO_TCP)

@@ -20,6 +20,17 @@ bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, 
 /* From a link-layer frame to the IP header; n 0 when it holds no IP. dlt: libpcap's DLT_. */
 struct slice capture_link(int dlt, struct slice frame);
 
+/* From a GRE header (version 0, or PPTP's 1) to the IP header inside; n 0 when it holds no IP. */
+struct slice capture_gre(struct slice gre);
+
+/* --- capture_defrag.c: IP packets out of raw fragments; the first copy of a byte wins --- */
+
+struct defrag;
+struct defrag *defrag_new(void); /* NULL: no memory */
+void defrag_free(struct defrag *d);
+/* Takes the fragment p of packet `ip`. The whole packet, valid until the next call, once it is complete; else n 0. */
+struct slice defrag_add(struct defrag *d, struct slice ip, const struct packet *p);
+
 /* --- capture_flows.c --- */
 
 struct capture_result { /* of one flow */

@@ -109,7 +109,7 @@ static enum parse read_udp(struct slice l4, struct packet *out)
 	return PARSE_OK;
 }
 
-static enum parse read_upper(struct slice l4, struct packet *out)
+static enum parse read_header(struct slice l4, struct packet *out)
 {
 	struct cursor c = cursor_inner(l4);
 
@@ -136,6 +136,18 @@ static enum parse read_upper(struct slice l4, struct packet *out)
 	return PARSE_OK;
 }
 
+/* A first fragment may be too short for its header: then it has no ports. */
+static enum parse read_upper(struct slice l4, struct packet *out)
+{
+	if (read_header(l4, out) == PARSE_OK)
+		return PARSE_OK;
+	if (!out->fragment)
+		return PARSE_INVALID;
+	out->sport = out->dport = out->l4_len = 0;
+	out->payload = l4;
+	return PARSE_OK;
+}
+
 /* Length 0: a GSO packet of 64 KiB and more, or one captured before segmentation offload. */
 static void trim(struct slice *ip, size_t declared, struct packet *out)
 {
@@ -155,7 +167,7 @@ static enum parse read_v4(struct slice ip, struct packet *out)
 
 	cursor_u8(&c);
 	total = cursor_u16(&c);
-	cursor_u16(&c);
+	out->frag_id = cursor_u16(&c);
 	frag = cursor_u16(&c);
 	out->ttl = cursor_u8(&c);
 	out->proto = cursor_u8(&c);
@@ -167,7 +179,10 @@ static enum parse read_v4(struct slice ip, struct packet *out)
 	out->dst = addr_v4(dst.p);
 	out->fragment = (frag & 0x3fff) != 0;
 	out->first = (frag & 0x1fff) == 0;
-	out->ip_len = (uint16_t)header;
+	out->frag_offset = (uint16_t)((frag & 0x1fff) * 8);
+	out->frag_more = frag & 0x2000;
+	out->frag_next = out->proto;
+	out->frag_at = out->ip_len = (uint16_t)header;
 	trim(&ip, total, out);
 	return read_upper(slice_of(ip.p + header, ip.n - header), out);
 }
@@ -199,7 +214,10 @@ static void skip_extension(struct cursor *c, int nth, struct packet *out)
 	switch (kind) {
 	case IPPROTO_FRAGMENT:
 		word = cursor_u16(c);
-		cursor_u32(c);
+		out->frag_id = cursor_u32(c);
+		out->frag_offset = word & 0xfff8;
+		out->frag_more = word & 1;
+		out->frag_next = next;
 		out->fragment |= (word & 0xfff9) != 0; /* an atomic one has no offset and no M */
 		out->first &= (word & 0xfff8) == 0;
 		break;
@@ -233,9 +251,13 @@ static enum parse read_v6(struct slice ip, struct packet *out)
 	for (i = 0; out->first && is_extension(out->proto); i++) {
 		if (i == PACKET_EXT_MAX)
 			return PARSE_INVALID;
+		bool fragments = out->proto == IPPROTO_FRAGMENT;
+
 		skip_extension(&c, i, out);
 		if (!cursor_ok(&c))
 			return PARSE_INVALID;
+		if (fragments)
+			out->frag_at = (uint16_t)(ip.n - cursor_left(&c));
 	}
 	size_t header = ip.n - cursor_left(&c);
 	out->ip_len = (uint16_t)header;

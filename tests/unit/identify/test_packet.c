@@ -185,6 +185,12 @@ static void v4_fragments_are_told(void **state)
 	w->b[7] = 3;
 	assert_int_equal(parse(w, &p), PARSE_OK);
 	assert_true(p.fragment && !p.first && p.dport == 0 && p.payload.n == 24);
+	assert_true(p.frag_offset == 24 && p.frag_more && p.frag_at == 20 &&
+		    p.frag_next == IPPROTO_TCP);
+	w->b[7] = 0;
+	w->b[3] = 28; /* half a TCP header */
+	assert_int_equal(parse(w, &p), PARSE_OK);
+	assert_true(p.fragment && p.first && p.dport == 0 && p.payload.n == 8);
 	free(w);
 }
 
@@ -238,6 +244,9 @@ static void extension_headers_are_walked(void **state)
 			assert_int_equal(p.fragment, chains[i].fragment);
 			assert_int_equal(p.first, chains[i].is_first);
 			assert_int_equal(p.ip_len, 40 + chains[i].n);
+			if (p.fragment)
+				assert_true(p.frag_at == 48 && p.frag_next == IPPROTO_UDP &&
+					    p.frag_id == 1 && p.frag_more == chains[i].is_first);
 			assert_int_equal(p.dport, chains[i].is_first ? 443 : 0);
 		}
 		free(w);
