@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * doctor_kernel.c - tries each kernel feature Durward needs, in a network namespace that goes away again.
+ *
+ * A child unshares its network and asks iptables and ip6tables for one rule a feature; nothing of the machine's own
+ * tables is touched. Owns: the child. Thread: one. Fails: findings.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "doctor_int.h"
+
+enum { RULE_WORDS = 14, NO_NAMESPACE = 77 };
+
+static const struct feature {
+	const char *name, *module;
+	const char *rule[RULE_WORDS]; /* behind `iptables -w` */
+} features[] = {
+	{"TPROXY", "xt_TPROXY",
+		{"-t", "mangle", "-A", "PREROUTING", "-p", "tcp", "-j", "TPROXY", "--on-port", "1",
+			"--tproxy-mark", "1/1"}},
+	{"socket match", "xt_socket",
+		{"-t", "mangle", "-A", "PREROUTING", "-m", "socket", "--transparent"}},
+	{"NFQUEUE", "xt_NFQUEUE nfnetlink_queue",
+		{"-t", "mangle", "-A", "FORWARD", "-j", "NFQUEUE", "--queue-balance", "4400:4401",
+			"--queue-bypass"}},
+	{"connection marks", "xt_connmark",
+		{"-t", "mangle", "-A", "POSTROUTING", "-j", "CONNMARK", "--save-mark"}},
+	{"connection tracking", "nf_conntrack xt_conntrack",
+		{"-t", "mangle", "-A", "FORWARD", "-m", "conntrack", "--ctdir", "REPLY"}},
+	{"reverse path match", "ipt_rpfilter ip6t_rpfilter",
+		{"-t", "mangle", "-A", "PREROUTING", "-m", "rpfilter", "--invert"}},
+	{"packet program match", "xt_bpf",
+		{"-t", "mangle", "-A", "FORWARD", "-m", "bpf", "--bytecode", "1,6 0 0 0"}},
+	{"no tracking of own packets", "xt_CT",
+		{"-t", "raw", "-A", "OUTPUT", "-j", "CT", "--notrack"}},
+	{"refusal", "ipt_REJECT ip6t_REJECT", {"-t", "filter", "-A", "FORWARD", "-j", "REJECT"}},
+};
+
+static int try_rule(const char *tool, const struct feature *f)
+{
+	const char *argv[RULE_WORDS + 3] = {tool, "-w"};
+
+	memcpy(argv + 2, f->rule, sizeof f->rule);
+	argv[RULE_WORDS + 2] = NULL;
+	return doctor_run(argv);
+}
+
+/* In the child: one status for each tool and feature comes back through the exit status. */
+static int try_in_namespace(const char *tool, const struct feature *f)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNET) < 0 ? NO_NAMESPACE : try_rule(tool, f) & 0xff);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static bool has_tool(const char *tool)
+{
+	const char *argv[] = {tool, "--version", NULL};
+
+	return doctor_run(argv) == 0;
+}
+
+static void check_family(struct doctor *d, const char *tool, const char *family)
+{
+	struct strbuf missing = {0}, modules = {0};
+	int status = 0;
+
+	for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+		status = try_in_namespace(tool, &features[i]);
+		if (status == NO_NAMESPACE)
+			break;
+		if (status == 0)
+			continue;
+		strbuf_fmt(&missing, "%s%s", missing.n ? ", " : "", features[i].name);
+		strbuf_fmt(&modules, " %s", features[i].module);
+	}
+	if (status == NO_NAMESPACE) {
+		doctor_say(d, FINDING_NOTE, family, "run it as root on the machine itself",
+			"kernel features could not be tried: no network namespaces here");
+	} else if (missing.n) {
+		char fix[256];
+		snprintf(fix, sizeof fix, "modprobe -a%s", strbuf_text(&modules));
+		doctor_say(
+			d, FINDING_BAD, family, fix, "the kernel lacks: %s", strbuf_text(&missing));
+	} else {
+		doctor_say(d, FINDING_OK, family, "", "every feature needed is there");
+	}
+	strbuf_fini(&missing);
+	strbuf_fini(&modules);
+}
+
+void doctor_kernel(struct doctor *d)
+{
+	if (!has_tool("iptables") || !has_tool("ip6tables")) {
+		doctor_say(d, FINDING_BAD, "iptables", "apt-get install iptables",
+			"iptables or ip6tables is not there");
+		return;
+	}
+	check_family(d, "iptables", "kernel, IPv4");
+	check_family(d, "ip6tables", "kernel, IPv6");
+}
