@@ -119,12 +119,14 @@ class Lab:
             done = self.exec(ns, argv + list(options) + [url], timeout=timeout + 5)
             return Reply(done, body.read())
 
-    def quic(self, name, ns="client", v6=False, timeout=5, path="/", sni=None, options=()):
-        """The body that HTTP/3 brings from the origin for https://name/path, None if none came."""
+    def quic(self, name, ns="client", v6=False, timeout=5, path="/", options=()):
+        """The body that HTTP/3 brings from the origin for https://name/path, None if none came.
+        The host is given by name: gtlsclient sends the SNI "localhost" for an address, whatever --sni says."""
         with tempfile.TemporaryDirectory() as tmp:
-            argv = ["timeout", str(timeout), "gtlsclient", "-q", "--sni", sni or name, "--download", tmp,
+            family = () if v6 else ("env", "RES_OPTIONS=no-aaaa")  # v6 is preferred where there are both
+            argv = [*family, "timeout", str(timeout), "gtlsclient", "-q", "--download", tmp,
                     "--exit-on-all-streams-close", "--timeout", f"{timeout}s", "--handshake-timeout", f"{timeout}s",
-                    *options, ORIGIN[6 if v6 else 4], "443", f"https://{name}{path}x"]
+                    *options, name, "443", f"https://{name}{path}x"]
             self.exec(ns, argv, timeout=timeout + 5)
             for file in os.listdir(tmp):
                 with open(os.path.join(tmp, file), "rb") as f:
