@@ -21,9 +21,10 @@ struct ledger_revision {
 };
 int ledger_last(struct ledger *l, struct ledger_revision *out);
 int ledger_text(struct ledger *l, uint32_t revision, struct strbuf *text);
-/* The same text as the last revision makes none: *number is then the last one's. */
-int ledger_add(
-	struct ledger *l, struct slice text, const char *actor, uint64_t wall_ms, uint32_t *number);
+/* The same text as the last revision makes none, unless `again`: its lists may have changed, and a number names one
+ * image. *number is the last one's then. */
+int ledger_add(struct ledger *l, struct slice text, bool again, const char *actor, uint64_t wall_ms,
+	uint32_t *number);
 int ledger_remove(struct ledger *l, uint32_t number); /* takes back the last ledger_add() */
 /* Newest first. */
 int ledger_revisions(struct ledger *l, size_t max,

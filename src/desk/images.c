@@ -50,7 +50,7 @@ static int fill_box(struct image_box *b, const void *bytes, size_t size)
 	b->size = size;
 	rc = image_open(b->map, size, &b->pub.image, &why);
 	if (rc < 0)
-		log_error("desk: a policy image is not sound: %s", why);
+		log_error("a policy image is not sound: %s", why);
 	else
 		b->pub.revision = image_revision(b->pub.image);
 	return rc;

@@ -58,7 +58,7 @@ static void on_nets(struct timer *t, uint64_t now_ms)
 	memset(now, 0, sizeof now);
 	n = local_nets(now, LOCAL_NETS);
 	if (n_before != SIZE_MAX && (n != n_before || memcmp(now, before, sizeof now) != 0)) {
-		log_note("desk: the gateway's networks changed; the policy is compiled again");
+		log_note("the gateway's networks changed; the policy is compiled again");
 		policy_store_want(d);
 	}
 	memcpy(before, now, sizeof before);
@@ -85,7 +85,7 @@ static void take_message(struct desk *d, const struct message *m)
 		pthread_mutex_unlock(&d->lock);
 		break;
 	default:
-		log_warn("desk: a message of type %u is not for the desk", m->type);
+		log_warn("a message of type %u is not for the desk", m->type);
 	}
 }
 
@@ -103,7 +103,7 @@ static void on_control(struct watch *w, uint32_t events)
 	if (rc == -EAGAIN)
 		return;
 	if (rc != -EPIPE)
-		log_error("desk: the super's socket: %s", strerror(-rc));
+		log_error("the super's socket: %s", strerror(-rc));
 	loop_stop(d->loop); /* without a super there is nobody to work for */
 }
 
@@ -127,7 +127,7 @@ static void open_ledger(struct desk *d)
 		return;
 	snprintf(d->ledger_trouble, sizeof d->ledger_trouble,
 		"revisions and the password cannot be kept: the database: %s", strerror(-rc));
-	log_error("desk: %s (%s)", d->ledger_trouble, d->ledger_path);
+	log_error("%s (%s)", d->ledger_trouble, d->ledger_path);
 }
 
 static void on_news(void *desk)
@@ -179,7 +179,7 @@ static int start_face(struct desk *d)
 		return 0;
 	rc = d->in.face->start(d, &d->in, &d->face);
 	if (rc < 0)
-		log_error("desk: the web and the API do not run: %s", strerror(-rc));
+		log_error("the web and the API do not run: %s", strerror(-rc));
 	atomic_store(&d->face_runs, rc == 0);
 	return 0;
 }
@@ -253,7 +253,7 @@ int desk_main(const struct desk_in *in)
 	if (rc == 0)
 		rc = loop_run(d->loop);
 	if (rc < 0)
-		log_error("desk: cannot go on: %s", strerror(-rc));
+		log_error("cannot go on: %s", strerror(-rc));
 	close_all(d);
 	return rc < 0;
 }

@@ -38,8 +38,17 @@ static int read_policy(struct desk *d, struct strbuf *text)
 	return file_read(d->in.policy_path, POLICY_BYTES, text);
 }
 
-/* The number that this text has, or would get. */
-static uint32_t number_for(struct desk *d, struct slice text)
+/* A number names one image: with one in force, the next gets the next number even where the text is the same, for its
+ * lists may have changed. A start with the text that was last in force keeps its number. */
+static bool needs_number(struct desk *d)
+{
+	struct desk_image *i = desk_image_get(d);
+
+	desk_image_put(d, i);
+	return i != NULL;
+}
+
+static uint32_t number_for(struct desk *d, struct slice text, bool again)
 {
 	struct ledger_revision last;
 	char digest[17];
@@ -47,7 +56,7 @@ static uint32_t number_for(struct desk *d, struct slice text)
 	if (!d->ledger || ledger_last(d->ledger, &last) < 0)
 		return d->last_number + 1;
 	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)etag_of(text));
-	return strcmp(digest, last.digest) == 0 ? last.number : last.number + 1;
+	return !again && strcmp(digest, last.digest) == 0 ? last.number : last.number + 1;
 }
 
 static int compile(struct desk *d, struct slice text, uint32_t number, bool check_only,
@@ -81,7 +90,7 @@ static void save_good(struct desk *d, const struct image_box *b, struct slice te
 	if (rc == 0)
 		rc = file_write_atomic(d->good_path, text, 0600);
 	if (rc < 0)
-		log_warn("desk: the last good policy could not be saved in %s: %s", d->in.state_dir,
+		log_warn("the last good policy could not be saved in %s: %s", d->in.state_dir,
 			strerror(-rc));
 }
 
@@ -98,7 +107,7 @@ static void send_image(struct desk *d, const struct image_box *b)
 	pthread_mutex_unlock(&d->lock);
 	rc = office_send(d, &m, b->fd);
 	if (rc < 0)
-		log_error("desk: the policy image did not reach the super: %s", strerror(-rc));
+		log_error("the policy image did not reach the super: %s", strerror(-rc));
 }
 
 static void note_facts(struct desk *d, enum desk_policy_state state, const struct diag *diag)
@@ -172,12 +181,12 @@ static void fall_back(struct desk *d, const struct diag *diag)
 
 	if (!now && use_last_good(d) < 0) {
 		state = DESK_POLICY_NONE;
-		log_error("desk: no policy is in force: %s is not usable and no good one was "
+		log_error("no policy is in force: %s is not usable and no good one was "
 			  "saved; `durwardctl check %s` tells why",
 			d->in.policy_path, d->in.policy_path);
 		office_send(d, &none, -1);
 	} else {
-		log_warn("desk: the last good policy stays in force; `durwardctl check %s` tells "
+		log_warn("the last good policy stays in force; `durwardctl check %s` tells "
 			 "what is wrong with the file",
 			d->in.policy_path);
 	}
@@ -211,6 +220,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 	struct image_box *b = NULL;
 	struct strbuf text = {0};
 	uint32_t number = 0;
+	bool again = needs_number(d);
 	int rc = read_policy(d, &text);
 
 	if (rc < 0) {
@@ -218,7 +228,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 			&l.diag, DIAG_ERROR, 0, 0, 0, "the file cannot be read: %s", strerror(-rc));
 		rc = -EINVAL;
 	} else {
-		number = number_for(d, slice_buf(&text));
+		number = number_for(d, slice_buf(&text), again);
 		rc = compile(d, slice_buf(&text), number, false, &l);
 	}
 	log_findings(d, &l.diag);
@@ -227,14 +237,13 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 	if (rc < 0) {
 		fall_back(d, &l.diag);
 	} else {
-		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), actor, clock_wall_ms(),
-					 &number) < 0)
-			log_warn("desk: revision %u could not be kept in %s", number,
-				d->ledger_path);
+		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), again, actor,
+					 clock_wall_ms(), &number) < 0)
+			log_warn("revision %u could not be kept in %s", number, d->ledger_path);
 		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
 		put_in_force(d, b, slice_buf(&text));
 		*revision = number;
-		log_note("desk: policy revision %u is in force (%s)", number, actor);
+		log_note("policy revision %u is in force (%s)", number, actor);
 	}
 	hand_over(&l, diag);
 	policy_loaded_fini(&l);
@@ -292,7 +301,7 @@ static int keep(struct desk *d, struct slice text, const char *actor, uint32_t *
 	if (!d->ledger)
 		return -EIO;
 	(void)ledger_last(d->ledger, &last);
-	rc = ledger_add(d->ledger, text, actor, clock_wall_ms(), number);
+	rc = ledger_add(d->ledger, text, needs_number(d), actor, clock_wall_ms(), number);
 	if (rc < 0)
 		return rc;
 	rc = file_write_atomic(d->in.policy_path, text, 0640);
@@ -309,7 +318,7 @@ static int apply_locked(struct desk *d, struct slice text, uint64_t etag, const 
 	int rc = check_etag(d, etag);
 
 	if (rc == 0)
-		rc = compile(d, text, number_for(d, text), false, &l);
+		rc = compile(d, text, number_for(d, text, needs_number(d)), false, &l);
 	if (rc == 0)
 		rc = image_box_new(l.image, l.image_size, &b);
 	if (rc == 0)
@@ -317,7 +326,7 @@ static int apply_locked(struct desk *d, struct slice text, uint64_t etag, const 
 	if (rc == 0) {
 		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
 		put_in_force(d, b, text);
-		log_note("desk: policy revision %u is in force (%s)", *revision, actor);
+		log_note("policy revision %u is in force (%s)", *revision, actor);
 	} else {
 		image_box_drop(b);
 	}

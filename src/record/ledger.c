@@ -121,7 +121,10 @@ int ledger_last(struct ledger *l, struct ledger_revision *out)
 int ledger_text(struct ledger *l, uint32_t revision, struct strbuf *text)
 {
 	int rc;
-	sqlite3_stmt *st = begin(l, "SELECT text FROM revision WHERE number=?", &rc);
+	sqlite3_stmt *st = begin(l,
+		"SELECT text FROM revision WHERE number<=?1 AND text IS NOT NULL AND EXISTS "
+		"(SELECT 1 FROM revision WHERE number=?1) ORDER BY number DESC LIMIT 1",
+		&rc);
 
 	if (rc == 0)
 		sqlite3_bind_int64(st, 1, revision);
@@ -132,7 +135,8 @@ int ledger_text(struct ledger *l, uint32_t revision, struct strbuf *text)
 	return finish(l, st, rc);
 }
 
-static int insert_revision(struct ledger *l, const struct ledger_revision *r, struct slice text)
+static int insert_revision(struct ledger *l, const struct ledger_revision *r,
+	const struct slice *text /* NULL: as the one before */)
 {
 	int rc;
 	sqlite3_stmt *st = begin(l, "INSERT INTO revision VALUES(?,?,?,?,?)", &rc);
@@ -142,8 +146,9 @@ static int insert_revision(struct ledger *l, const struct ledger_revision *r, st
 		sqlite3_bind_int64(st, 2, (int64_t)r->wall_ms);
 		sql_bind_text(st, 3, r->actor);
 		sql_bind_text(st, 4, r->digest);
-		sqlite3_bind_blob64(
-			st, 5, text.n ? (const void *)text.p : "", text.n, SQLITE_STATIC);
+		if (text)
+			sqlite3_bind_blob64(st, 5, text->n ? (const void *)text->p : "", text->n,
+				SQLITE_STATIC);
 	}
 	return finish_run(l, st, rc);
 }
@@ -151,29 +156,33 @@ static int insert_revision(struct ledger *l, const struct ledger_revision *r, st
 static void prune_revisions(struct ledger *l, uint32_t number)
 {
 	int rc;
-	sqlite3_stmt *st = begin(l, "DELETE FROM revision WHERE number<=?", &rc);
+	sqlite3_stmt *st = begin(l,
+		"DELETE FROM revision WHERE number < (SELECT max(number) FROM revision "
+		"WHERE number<=?1 AND text IS NOT NULL)",
+		&rc);
 
 	if (rc == 0)
 		sqlite3_bind_int64(st, 1, (int64_t)number - REVISIONS_MAX);
 	finish_run(l, st, rc);
 }
 
-int ledger_add(
-	struct ledger *l, struct slice text, const char *actor, uint64_t wall_ms, uint32_t *number)
+int ledger_add(struct ledger *l, struct slice text, bool again, const char *actor, uint64_t wall_ms,
+	uint32_t *number)
 {
 	struct ledger_revision last = {0}, add = {.wall_ms = wall_ms};
 	int rc = ledger_last(l, &last);
+	bool same;
 
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
 	digest_of(text, add.digest);
-	if (rc == 0 && strcmp(add.digest, last.digest) == 0) {
-		*number = last.number;
+	same = rc == 0 && strcmp(add.digest, last.digest) == 0;
+	*number = last.number;
+	if (same && !again)
 		return 0;
-	}
 	add.number = last.number + 1;
 	snprintf(add.actor, sizeof add.actor, "%s", actor);
-	rc = insert_revision(l, &add, text);
+	rc = insert_revision(l, &add, same ? NULL : &text);
 	if (rc < 0)
 		return rc;
 	*number = add.number;

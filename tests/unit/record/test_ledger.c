@@ -23,11 +23,11 @@ static void the_same_text_is_the_same_revision(void **state)
 	uint32_t n = 0;
 
 	assert_int_equal(ledger_last(l, &last), -ENOENT);
-	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), "file", 5, &n), 0);
+	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), false, "file", 5, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), "file", 6, &n), 0);
+	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), false, "file", 6, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(ledger_add(l, slice_str("otherwise block\n"), "web", 7, &n), 0);
+	assert_int_equal(ledger_add(l, slice_str("otherwise block\n"), false, "web", 7, &n), 0);
 	assert_int_equal(n, 2);
 	ledger_close(l);
 	l = opened();
@@ -37,6 +37,12 @@ static void the_same_text_is_the_same_revision(void **state)
 	assert_int_equal(ledger_text(l, 1, &text), 0);
 	assert_string_equal(strbuf_text(&text), "otherwise allow\n");
 	assert_int_equal(ledger_text(l, 9, &text), -ENOENT);
+	assert_int_equal(ledger_add(l, slice_str("otherwise block\n"), true, "file", 8, &n), 0);
+	assert_int_equal(n, 3); /* its lists may have changed */
+	strbuf_reset(&text);
+	assert_int_equal(ledger_text(l, 3, &text), 0);
+	assert_string_equal(strbuf_text(&text), "otherwise block\n");
+	assert_int_equal(ledger_remove(l, 3), 0);
 	assert_int_equal(ledger_remove(l, 2), 0);
 	assert_int_equal(ledger_last(l, &last), 0);
 	assert_int_equal(last.number, 1);
