@@ -13,7 +13,8 @@ VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...]",
 VERB(check, "check", "[FILE]", "every mistake in a policy file")
 VERB(reload, "reload", "", "read the policy and its lists again")
 VERB(identify, "identify", "FILE.pcap...", "the names in captured traffic")
-VERB(doctor, "doctor", "[--settings FILE]", "look for what stands in the way, with the command that mends it")
+VERB(doctor, "doctor", "[--settings FILE]",
+	"look for what stands in the way, with the command that mends it")
 VERB(setup, "setup", "", "print a one-time token for the first login in the web UI")
 VERB(passwd, "passwd", "", "set the administrator's password")
 #endif

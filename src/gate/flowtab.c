@@ -143,8 +143,9 @@ static struct flow_client *client_of(struct flowtab *t, const struct flow *f)
 	else
 		memcpy(id + 1, f->src.b, sizeof(f->src.b));
 	at = client_at(t, id);
-	if (*at)
-		return *at;
+	c = *at;
+	if (c)
+		return c;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;

@@ -245,7 +245,7 @@ static void write_operation(struct strbuf *b, const struct route *t)
 	char method[8];
 	size_t i;
 
-	for (i = 0; t->method[i] && i < sizeof method - 1; i++)
+	for (i = 0; i < sizeof method - 1 && t->method[i]; i++)
 		method[i] = (char)(t->method[i] | 0x20);
 	method[i] = 0;
 	jw_open(b, method, '{');
