@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inspect path against clients that cut, reorder, repeat and contradict (identification.md T01-T45, P12-P30)."""
+import socket
+import subprocess
+import time
+
+import pytest
+
+import labkit
+from rawtcp import ACK, PSH, URG, Wire, hello, queued, records
+
+POLICY = """\
+timezone UTC
+fail closed
+for everyone
+  block blocked.example
+otherwise allow
+"""
+SETTINGS = "hello-deadline 2\ninspect-tcp 443 8443-8444\n"
+V6 = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
+NAMES = pytest.mark.parametrize("name,want", [("fine.test", "hello"), ("blocked.example", "alert")], ids=["allowed", "blocked"])
+REFUSED = ("alert", "reset")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def far_origin(lab):
+    """Packets that reach the origin with few hops left are thought of as lost on the way."""
+    for tool, match in (("iptables", ["-m", "ttl", "--ttl-lt", "30"]), ("ip6tables", ["-m", "hl", "--hl-lt", "30"])):
+        lab.exec("origin", [tool, "-A", "INPUT", "-p", "tcp"] + match + ["-j", "DROP"], check=True)
+    lab.curl("https://fine.test/")  # the origin makes its certificate when first asked
+
+
+@V6
+@NAMES
+def test_one_segment(lab, name, want, v6):
+    with Wire(lab, v6) as w:
+        w.connect().send(hello(name))
+        assert w.answer() == want
+
+
+@V6
+@NAMES
+def test_one_byte_a_segment(lab, name, want, v6):
+    data = hello(name)
+    with Wire(lab, v6) as w:
+        w.connect()
+        for i in range(len(data)):
+            w.send(data[i:i + 1], at=i)
+        assert w.answer() == want
+
+
+@V6
+@NAMES
+@pytest.mark.parametrize("size", [1, 40, 200])
+def test_segments_in_reverse(lab, name, want, v6, size):
+    data = hello(name)
+    with Wire(lab, v6) as w:
+        w.connect()
+        for i in reversed(range(0, len(data), size)):
+            w.send(data[i:i + size], at=i)
+        assert w.answer() == want
+
+
+@V6
+@NAMES
+@pytest.mark.parametrize("size", [1, 16, 100])
+def test_many_records(lab, name, want, v6, size):
+    with Wire(lab, v6) as w:
+        w.connect()
+        data = records(hello(name), size)
+        for i in range(0, len(data), 1300):
+            w.send(data[i:i + 1300], at=i)
+        assert w.answer() in (want, "alert" if size == 1 and want == "hello" else want)  # some servers refuse 500 records
+
+
+@V6
+@NAMES
+def test_post_quantum_size(lab, name, want, v6):
+    data = hello(name, big=True)
+    assert len(data) > 2000
+    with Wire(lab, v6) as w:
+        before = queued(lab)
+        w.connect()
+        for i in range(0, len(data), 1300):
+            w.send(data[i:i + 1300], at=i)
+        assert w.answer() == want
+        assert queued(lab) - before == 2
+
+
+@V6
+def test_an_allowed_connection_costs_one_queued_packet(lab, v6):
+    assert lab.curl("https://fine.test/", v6=v6).status == 200
+    before = queued(lab)
+    assert lab.curl("https://fine.test/big", v6=v6, timeout=15).status == 200
+    assert queued(lab) - before == 1
+
+
+@V6
+@pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged-server-hello"])
+def test_a_fake_hello_that_dies_before_the_server(lab, v6, forged):
+    fake, real = hello("fine.test"), hello("blocked.example")
+    with Wire(lab, v6) as w:
+        w.connect().send(fake, ttl=20)
+        if forged:
+            server = bytes.fromhex("160303005a020000560303") + bytes(range(32)) + bytes(100)
+            w.forge(server[:95], ack=len(fake))
+        time.sleep(0.1)
+        w.send(real)
+        assert w.answer() in REFUSED
+        assert not any(s.payload[:1] == b"\x16" for s in w.segments)
+
+
+@V6
+def test_a_fake_in_the_middle_of_a_cut_hello(lab, v6):
+    """The first half passes; a hello far outside the window must not make the second half a stream of its own."""
+    inner, outer = hello("fine.test"), hello("blocked.example", big=True)
+    cut = 700
+    with Wire(lab, v6) as w:
+        w.connect().send(outer[:cut])
+        w.send(inner, at=1 << 20, ttl=20)
+        w.send(inner + outer[cut + len(inner):], at=cut)
+        assert w.answer() != "hello"
+
+
+@V6
+@pytest.mark.parametrize("junk", [b"SSH-2.0-junk\r\n", b"\x17\x03\x03\x00\x20" + bytes(32)], ids=["ssh", "appdata"])
+def test_junk_that_dies_then_a_hello(lab, v6, junk):
+    """Junk is allowed as a flow without a name; the hello that takes its place contradicts it."""
+    with Wire(lab, v6) as w:
+        w.connect().send(junk, ttl=20)
+        time.sleep(0.5)
+        w.send(hello("blocked.example"))
+        assert w.answer() != "hello"
+
+
+@V6
+def test_contradicting_overlap(lab, v6):
+    data = hello("blocked.example")
+    at = data.index(b"blocked")
+    with Wire(lab, v6) as w:
+        w.connect()
+        w.send(b"allowed", at=at, ttl=20)
+        w.send(data[:at])
+        w.send(data[at:], at=at)
+        assert w.answer() in REFUSED
+
+
+@V6
+def test_equal_copies_are_no_contradiction(lab, v6):
+    data = hello("fine.test")
+    with Wire(lab, v6) as w:
+        w.connect()
+        for a, b in ((0, 100), (50, 300), (0, 200), (100, len(data))):
+            w.send(data[a:b], at=a)
+        assert w.answer() == "hello"
+
+
+FAKES = {"md5": {"options": b"\x13\x12" + bytes(16)}, "checksum": {"bad": True}, "no-ack": {"flags": PSH},
+         "far-seq": {"at": -10000}, "old-timestamp": {"ts": (100000 - 600000) % (1 << 32)}}
+
+
+@V6
+@pytest.mark.parametrize("how", FAKES)
+def test_a_fake_that_the_server_ignores_hides_nothing(lab, v6, how):
+    with Wire(lab, v6, timestamps=how == "old-timestamp") as w:
+        w.connect().send(hello("fine.test"), **FAKES[how])
+        w.send(hello("blocked.example"))
+        assert w.answer() in REFUSED
+
+
+@V6
+@pytest.mark.parametrize("how", [how for how in FAKES if how != "old-timestamp"])
+def test_a_fake_that_the_server_ignores_harms_nobody(lab, v6, how):
+    with Wire(lab, v6) as w:
+        w.connect().send(hello("other.test"), **FAKES[how])
+        w.send(hello("fine.test"))
+        assert w.answer() == "hello"
+
+
+@V6
+def test_urgent_byte(lab, v6):
+    data = hello("blocked.example")
+    with Wire(lab, v6) as w:
+        w.connect().send(data[:60] + b"x" + data[60:], flags=PSH | ACK | URG, urgent=61)
+        assert w.answer() in REFUSED
+
+
+@V6
+def test_half_a_hello_times_out(lab, v6):
+    with Wire(lab, v6) as w:
+        w.connect().send(hello("fine.test")[:50])
+        assert w.answer(1.0) is None
+        assert w.answer(3.0) in REFUSED
+
+
+@pytest.fixture(scope="module")
+def retrying(lab, tmp_path_factory):
+    """A TLS server on an inspected port that takes no key share it is offered."""
+    path = str(tmp_path_factory.mktemp("retry"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+                    "-subj", "/CN=x", "-keyout", path + "/key", "-out", path + "/cert"], check=True, capture_output=True)
+    servers = [lab.popen("origin", ["openssl", "s_server", "-accept", f"{a}:8443", "-cert", path + "/cert", "-key",
+                                    path + "/key", "-groups", "P-384", "-www", "-quiet"])
+               for a in (labkit.ORIGIN[4], f"[{labkit.ORIGIN[6]}]")]
+    yield
+    for s in servers:
+        s.terminate()
+        s.wait()
+
+
+def ask_retrying(lab, name, v6):
+    where = f"[{labkit.ORIGIN[6]}]:8443" if v6 else f"{labkit.ORIGIN[4]}:8443"
+    return lab.exec("client", ["openssl", "s_client", "-connect", where, "-servername", name, "-groups", "X25519:P-384"],
+                    stdin=b"GET / HTTP/1.0\r\n\r\n").stdout
+
+
+@V6
+def test_hello_retry_request(lab, retrying, v6):
+    """Three packets are queued: the hello, the server's HelloRetryRequest, the second hello."""
+    assert labkit.until(lambda: b"TLSv1.3" in ask_retrying(lab, "fine.test", v6), 5)
+    before = queued(lab)
+    assert b"TLSv1.3" in ask_retrying(lab, "fine.test", v6)
+    assert queued(lab) - before == 3
+    assert b"TLSv1.3" not in ask_retrying(lab, "blocked.example", v6)
+
+
+@V6
+def test_the_tuple_used_again(lab, v6):
+    """After a refusal, and after an allowed connection, the same ports are judged anew."""
+    with Wire(lab, v6) as w:
+        w.connect().send(hello("blocked.example"))
+        assert w.answer() == "alert"
+        port = w.sport
+    for name, want in (("fine.test", "hello"), ("blocked.example", "alert"), ("fine.test", "hello")):
+        with Wire(lab, v6) as w:
+            w.sport = port
+            w.connect().send(hello(name))
+            assert w.answer() == want, name
+
+
+@V6
+def test_a_server_that_speaks_first(lab, v6):
+    """A flow without a name: `no-name` answers, which says what `otherwise` says here."""
+    with lab.inside("origin"):
+        server = socket.create_server((labkit.ORIGIN[6 if v6 else 4], 8444), family=socket.AF_INET6 if v6 else socket.AF_INET)
+    with server, lab.inside("client"):
+        client = socket.create_connection((labkit.ORIGIN[6 if v6 else 4], 8444), timeout=5)
+        with client, server.accept()[0] as there:
+            there.sendall(b"220 hello\r\n")
+            assert client.recv(100) == b"220 hello\r\n"
+            client.sendall(b"EHLO x\r\n")
+            assert there.recv(100) == b"EHLO x\r\n"
+
+
+@V6
+def test_plain_http_on_an_inspected_port(lab, v6):
+    """Each request of a connection is judged by its own Host, and the refusal is a page."""
+    family = socket.AF_INET6 if v6 else socket.AF_INET
+    with lab.inside("origin"):
+        server = socket.create_server((labkit.ORIGIN[6 if v6 else 4], 8444), family=family)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    with server, lab.inside("client"):
+        client = socket.create_connection((labkit.ORIGIN[6 if v6 else 4], 8444), timeout=5)
+        with client, server.accept()[0] as there:
+            for _ in range(3):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n")
+                assert there.recv(1000).startswith(b"GET / ")
+                there.sendall(answer)
+                assert client.recv(1000) == answer
+            client.sendall(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")
+            page = b""
+            while True:
+                more = client.recv(65536)
+                if not more:
+                    break
+                page += more
+            assert page.startswith(b"HTTP/1.1 403") and page.endswith(b"</html>\n"), page[-200:]
+            there.settimeout(2)
+            with pytest.raises(ConnectionResetError):
+                assert there.recv(1000) == b""
