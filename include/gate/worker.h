@@ -23,6 +23,7 @@
 
 struct nfq;
 struct nfq_packet;
+struct synlog;
 struct ring;
 struct inject;
 struct neigh;
@@ -48,6 +49,7 @@ struct gate_worker {
 	const struct gate_settings *settings;
 	struct loop *loop;
 	struct nfq *nfq;
+	struct synlog *syns;	 /* shared; NULL: a stream begins with the lowest byte seen */
 	struct inject *inject;	 /* NULL: refusals are drops */
 	struct ring *ring;	 /* of struct event; NULL: none is recorded */
 	struct devices *devices; /* NULL: who is the address and NFQA_HWADDR alone */

@@ -111,7 +111,7 @@ void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state stat
 /* flow_tcp.c, flow_server.c */
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
-struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r);
+struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
 void flow_tcp_free(struct flow_tcp *t);
 void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the bytes go */
 void flow_tcp_release(struct gate_worker *w, struct flow_rec *r, bool pass); /* the held packet */

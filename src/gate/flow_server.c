@@ -82,7 +82,7 @@ static void unknown(struct seen *s)
 	} else if (s->conn != MARK_SYN_SEEN) {
 		flow_tcp_midstream(s);
 	} else if ((r = flow_begin(s))) {
-		if (flow_tcp_new(s, r)) {
+		if (flow_tcp_new(s, r, s->k.ack)) {
 			flow_tcp_note(s, r->tcp);
 			flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
 		} else {

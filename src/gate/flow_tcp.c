@@ -8,26 +8,27 @@
  * A segment that does not complete the hello passes while its bytes are kept; the completing one waits for the verdict.
  * Until the server has answered, every client segment is compared with the bytes that were judged.
  *
- * SYNs are not queued, so the stream's first sequence number is the lowest one seen (`base`, until `sure`). A segment
- * that cannot begin a stream is held for a moment: an earlier one may follow. Once judged, bytes before `base` are a
- * contradiction: the server cannot have answered a stream that begins elsewhere.
+ * Where the stream begins (`base`) is known by its SYN's copy (intercept/synlog.h): bytes before it are nothing to the
+ * server, and are dropped. Without that table the lowest byte seen counts as the start: a segment that cannot begin a
+ * stream is then held for a moment (an earlier one may follow), and once judged, bytes before the start contradict.
  *
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
  */
 #include <stdlib.h>
 
 #include "flow_int.h"
+#include "intercept/synlog.h"
 
 enum { TS_OLD = 60000, RECORD_SLACK = 4096 };
 
-struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r)
+struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 {
 	struct flow_tcp *t = calloc(1, sizeof(*t));
 	uint32_t limit = s->w->settings->hello_max_bytes;
 
 	if (!t)
 		return NULL;
-	t->base = s->reply ? s->k.ack : s->k.seq;
+	t->base = base;
 	t->pass_seq = t->client_end = t->judged_end = t->base;
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
@@ -302,7 +303,8 @@ static void before_start(struct seen *s, struct flow_rec *r)
 		t->base = t->pass_seq = t->judged_end = s->k.seq;
 		stream_ident_init(&t->id, s->w->settings->hello_max_bytes);
 		store(s, r);
-	} else if (r->state == FLOW_PENDING || (s->k.payload.n == 1 && s->k.seq + 1 == t->base)) {
+	} else if (s->w->syns || r->state == FLOW_PENDING ||
+		   (s->k.payload.n == 1 && s->k.seq + 1 == t->base)) {
 		flow_drop(s); /* a keep-alive probe, or junk before the window */
 	} else {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
@@ -332,16 +334,20 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 		store(s, r);
 }
 
-/* A tuple used again: its SYN was seen, no byte of it passed, and the numbers are those of another connection. */
-static bool tuple_is_new(const struct seen *s, const struct flow_rec *r)
+/* A tuple used again: no byte of its connection has passed, and it begins elsewhere. */
+static bool tuple_is_new(struct seen *s, const struct flow_rec *r)
 {
 	const struct flow_tcp *t = r->tcp;
+	uint32_t isn;
 	int64_t at, end;
 
 	if (s->conn != MARK_SYN_SEEN)
 		return false;
 	if (!t)
 		return true; /* of a flow found in mid-stream */
+	if (s->w->syns)
+		return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN &&
+		       isn + 1 != t->base;
 	at = (int32_t)(s->k.seq - t->base);
 	end = (int32_t)(t->client_end - t->base);
 	return (at < -SEGMENTS_LIMIT || at > end + SEGMENTS_LIMIT) &&
@@ -382,29 +388,59 @@ void flow_tcp_midstream(struct seen *s)
 	flow_drop(s);
 }
 
-/* A packet of a flow that is not in the table. */
-static struct flow_rec *begin(struct seen *s)
+/* A flow that the table does not know, whose SYN the rules saw. NULL: the packet was dealt with. */
+static struct flow_rec *begin_at(struct seen *s, uint32_t base, bool sure)
 {
-	bool requests = s->conn == MARK_REQUESTS;
-	struct flow_rec *r;
+	struct flow_rec *r = flow_begin(s);
 
-	if (s->conn == MARK_TENTATIVE || s->conn == MARK_ALLOWED) {
-		flow_pass(s, s->conn);
+	if (!r)
 		return NULL;
-	}
-	if (s->conn != MARK_SYN_SEEN && !requests) {
-		flow_tcp_midstream(s);
-		return NULL;
-	}
-	r = flow_begin(s);
-	if (r && !flow_tcp_new(s, r)) {
+	if (!flow_tcp_new(s, r, base)) {
 		flowtab_remove(s->w->flows, r);
 		flow_overload(s);
 		return NULL;
 	}
-	if (r && requests)
-		r->tcp->sure = true;
+	r->tcp->sure = sure;
 	return r;
+}
+
+static struct flow_rec *begin_by_syn(struct seen *s)
+{
+	struct flow_rec *r;
+	uint32_t isn = 0;
+
+	if (!s->w->syns)
+		return begin_at(s, s->k.seq, false);
+	switch (synlog_find(s->w->syns, &s->flow, &isn)) {
+	case SYNLOG_KNOWN:
+		return begin_at(s, isn + 1, true);
+	case SYNLOG_AMBIGUOUS:
+		r = begin_at(s, isn + 1, true);
+		if (r) {
+			flow_tcp_note(s, r->tcp);
+			flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+		}
+		return NULL;
+	default:
+		flow_tcp_midstream(
+			s); /* where it begins is not known: no byte of it can be judged */
+		return NULL;
+	}
+}
+
+/* A packet of a flow that is not in the table. */
+static struct flow_rec *begin(struct seen *s)
+{
+	if (s->conn == MARK_TENTATIVE || s->conn == MARK_ALLOWED)
+		flow_pass(s, s->conn);
+	else if (s->conn == MARK_SYN_SEEN)
+		return begin_by_syn(s);
+	else if (s->conn == MARK_REQUESTS)
+		return begin_at(
+			s, s->k.seq, true); /* the gate is new: the next request begins here */
+	else
+		flow_tcp_midstream(s);
+	return NULL;
 }
 
 void flow_tcp_client(struct seen *s, struct flow_rec *r)

@@ -27,6 +27,7 @@
 #include "gate/proxy.h"
 #include "gate/worker.h"
 #include "intercept/nfq.h"
+#include "intercept/synlog.h"
 #include "model/mark.h"
 #include "model/message.h"
 #include "netsetup/priv.h"
@@ -58,8 +59,9 @@ struct gate {
 	struct image_slot *images;
 	struct devices *devices;
 	struct neigh *neigh;
+	struct synlog *syns;
 	struct loop *loop;
-	struct watch control, neighbours;
+	struct watch control, neighbours, syn_watch;
 	struct timer beat;
 	int signal_fd;
 	uint32_t told; /* revision last reported as taken */
@@ -181,6 +183,7 @@ static int thread_open(struct gate *g, unsigned i, const struct handoff *h)
 	w->inject = &g->inject;
 	w->devices = g->devices;
 	w->neigh = g->neigh;
+	w->syns = g->syns;
 	rc = loop_new(&w->loop);
 	if (rc == 0)
 		rc = ring_map(handoff_get(h, "ring.%u", i), sizeof(struct event), EVENT_RING_ITEMS,
@@ -299,6 +302,14 @@ static void on_neighbours(struct watch *w, uint32_t events)
 	}
 }
 
+static void on_syns(struct watch *w, uint32_t events)
+{
+	struct gate *g = w->user;
+
+	(void)events;
+	synlog_read(g->syns);
+}
+
 static int fill_settings(struct gate *g)
 {
 	const struct settings *s = g->s;
@@ -335,8 +346,11 @@ static int open_shared(struct gate *g, const struct handoff *h)
 		rc = devices_new(&g->devices, DEVICES_MAX);
 	if (rc == 0)
 		rc = neigh_new(&g->neigh, handoff_get(h, "neigh"), g->devices);
+	if (rc == 0)
+		rc = synlog_adopt(handoff_get(h, "syns"), &g->settings.hash_key, &g->syns);
 	if (rc != 0)
 		return rc;
+	g->syn_watch = (struct watch){.fd = synlog_fd(g->syns), .on_event = on_syns, .user = g};
 	g->control =
 		(struct watch){.fd = handoff_get(h, "control"), .on_event = on_control, .user = g};
 	g->neighbours =
@@ -345,6 +359,8 @@ static int open_shared(struct gate *g, const struct handoff *h)
 	rc = loop_add(g->loop, &g->control, EPOLLIN);
 	if (rc == 0)
 		rc = loop_add(g->loop, &g->neighbours, EPOLLIN);
+	if (rc == 0)
+		rc = loop_add(g->loop, &g->syn_watch, EPOLLIN);
 	return rc ? rc : loop_timer_set(g->loop, &g->beat, clock_mono_ms());
 }
 

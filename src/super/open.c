@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "intercept/nfq.h"
+#include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "model/event.h"
 #include "netsetup/priv.h"
@@ -195,6 +196,12 @@ static int open_netlink(struct super *su)
 	if (rc != 0)
 		return fail(rc, "neighbour table", "");
 	handoff_add(&su->gate.hands, fd, "neigh");
+	rc = synlog_open((uint16_t)su->s->queue_first, &fd);
+	if (rc != 0)
+		return fail(rc, "cannot bind the log group of new connections",
+			rc == -EBUSY ? "another program has its number: set queue-first"
+				     : "modprobe nfnetlink_log");
+	handoff_add(&su->gate.hands, fd, "syns");
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0)
 		log_warn("no connection events: %s; bytes and durations will be missing; modprobe "

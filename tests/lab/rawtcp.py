@@ -60,12 +60,12 @@ class Segment:
 class Wire:
     """One connection from the client to the origin. Offsets count from the first byte of each side."""
 
-    def __init__(self, lab, v6=False, port=443, address=None, timestamps=False):
+    def __init__(self, lab, v6=False, port=443, address=None, timestamps=False, sport=None):
         self.lab, self.v6, self.port, self.timestamps = lab, v6, port, timestamps
         self.family = socket.AF_INET6 if v6 else socket.AF_INET
         self.src = socket.inet_pton(self.family, labkit.CLIENT[6 if v6 else 4])
         self.dst = socket.inet_pton(self.family, address or labkit.ORIGIN[6 if v6 else 4])
-        self.sport = random.randint(20000, 30000)
+        self.sport = sport or random.randint(20000, 30000)
         self.isn = random.getrandbits(32)
         self.server_isn, self.tsval, self.ts_server = 0, 100000, 0
         self.segments = []

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import labkit
+import rawtcp
 from rawtcp import ACK, PSH, URG, Wire, hello, queued, records
 
 POLICY = """\
@@ -118,7 +119,8 @@ def test_a_fake_in_the_middle_of_a_cut_hello(lab, v6):
     with Wire(lab, v6) as w:
         w.connect().send(outer[:cut])
         w.send(inner, at=1 << 20, ttl=20)
-        w.send(inner + outer[cut + len(inner):], at=cut)
+        w.send(inner, at=cut)
+        w.send(outer[cut + len(inner):], at=cut + len(inner))
         assert w.answer() != "hello"
 
 
@@ -156,14 +158,17 @@ def test_equal_copies_are_no_contradiction(lab, v6):
 
 
 FAKES = {"md5": {"options": b"\x13\x12" + bytes(16)}, "checksum": {"bad": True}, "no-ack": {"flags": PSH},
-         "far-seq": {"at": -10000}, "old-timestamp": {"ts": (100000 - 600000) % (1 << 32)}}
+         "old-seq": {"at": -10000}, "just-before": {"at": -600}, "old-timestamp": {"ts": (100000 - 600000) % (1 << 32)}}
 
 
 @V6
 @pytest.mark.parametrize("how", FAKES)
 def test_a_fake_that_the_server_ignores_hides_nothing(lab, v6, how):
     with Wire(lab, v6, timestamps=how == "old-timestamp") as w:
-        w.connect().send(hello("fine.test"), **FAKES[how])
+        fake = hello("fine.test")
+        if how == "just-before":  # the real hello would be the rest of a record
+            fake = (fake + b"\x17\x03\x03\x04\x00").ljust(600, b"x")
+        w.connect().send(fake, **FAKES[how])
         w.send(hello("blocked.example"))
         assert w.answer() in REFUSED
 
@@ -175,6 +180,35 @@ def test_a_fake_that_the_server_ignores_harms_nobody(lab, v6, how):
         w.connect().send(hello("other.test"), **FAKES[how])
         w.send(hello("fine.test"))
         assert w.answer() == "hello"
+
+
+@V6
+def test_two_syns_with_different_numbers(lab, v6):
+    """Nobody knows which one the server took: the second one's number makes a fake hello look right."""
+    with Wire(lab, v6) as w:
+        real = w.isn
+        w.send(b"", flags=rawtcp.SYN, seq=real, ack=0)
+        w.send(b"", flags=rawtcp.SYN, seq=real - 600, ack=0, ttl=20)
+        w.server_isn = w.wait(lambda s: s.flags & rawtcp.SYN).seq
+        w.send(b"", flags=ACK)
+        w.send((hello("fine.test") + b"\x17\x03\x03\x04\x00").ljust(600, b"x"), at=-600)
+        w.send(hello("blocked.example"))
+        assert w.answer() != "hello"
+
+
+@V6
+def test_a_syn_in_the_middle_changes_nothing(lab, v6):
+    """Half a blocked hello, a SYN whose number would make the other half a stream of its own, the other half."""
+    outer, cut = hello("blocked.example", big=True), 700
+    with Wire(lab, v6) as w:
+        w.connect().send(outer[:cut])
+        time.sleep(0.1)
+        w.send(b"", flags=rawtcp.SYN, seq=w.isn + cut, ack=0)
+        time.sleep(0.1)
+        w.send(hello("fine.test"), at=cut)
+        w.send(outer[cut:1400], at=cut)
+        w.send(outer[1400:], at=1400)
+        assert w.answer() != "hello"
 
 
 @V6
@@ -232,8 +266,7 @@ def test_the_tuple_used_again(lab, v6):
         assert w.answer() == "alert"
         port = w.sport
     for name, want in (("fine.test", "hello"), ("blocked.example", "alert"), ("fine.test", "hello")):
-        with Wire(lab, v6) as w:
-            w.sport = port
+        with Wire(lab, v6, sport=port) as w:
             w.connect().send(hello(name))
             assert w.answer() == want, name
 

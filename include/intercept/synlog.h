@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * synlog.h - the first sequence number of each connection on an inspected port.
+ *
+ * A SYN is not queued: it waits for nobody. But where a stream begins decides what its bytes say (a segment below the
+ * window is junk to the server), so the rules copy each SYN to a log group, and this table keeps its number: the newest
+ * 131072 or so, any of which a flood may push out; then the number is unknown, and the caller must not guess.
+ *
+ *	rules:  first SYN of a tracked connection: prefix "first"        the same connection's again: "again"
+ *
+ * A second SYN of one connection with another number makes it ambiguous: nobody knows which one the server took.
+ *
+ * Owns: the descriptor, the table. Thread: any (a mutex for reading, look-ups lock nothing). Fails: 0 or -errno.
+ * See: nfnetlink_log.c of the kernel; identification.md P14, P20, P30.
+ */
+#ifndef INTERCEPT_SYNLOG_H
+#define INTERCEPT_SYNLOG_H
+
+#include "base/hash.h"
+#include "model/flow.h"
+
+struct synlog;
+
+/* Binds the group; needs CAP_NET_ADMIN. *fd: CLOEXEC, not blocking, the caller's. -EBUSY: another process has it. */
+int synlog_open(uint16_t group, int *fd);
+int synlog_adopt(int fd, const struct hash_key *key, struct synlog **out);
+void synlog_free(struct synlog *l); /* NULL is fine */
+int synlog_fd(const struct synlog *l);
+int synlog_read(struct synlog *l); /* all that waits; 0 or -errno */
+
+enum synlog_says { SYNLOG_UNKNOWN, SYNLOG_KNOWN, SYNLOG_AMBIGUOUS };
+/* f: original direction. Reads first what waits. */
+enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn);
+/* For tests: what a logged SYN does. ip: from its IP header on. */
+void synlog_note(struct synlog *l, struct slice ip, bool again);
+
+#endif
