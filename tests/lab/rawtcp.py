@@ -68,7 +68,7 @@ class Wire:
         self.sport = sport or random.randint(20000, 30000)
         self.isn = random.getrandbits(32)
         self.server_isn, self.tsval, self.ts_server = 0, 100000, 0
-        self.segments = []
+        self.segments, self.end = [], 0
 
     def __enter__(self):
         tool = "ip6tables" if self.v6 else "iptables"
@@ -81,7 +81,7 @@ class Wire:
         return self
 
     def __exit__(self, *_):
-        self.send(b"", flags=RST | ACK)
+        self.send(b"", flags=RST | ACK, at=self.end)
         self.link.close()
         self.lab.exec("client", self.rule)
 
@@ -110,6 +110,7 @@ class Wire:
         if self.timestamps and b"\x08\x0a" not in options:
             self.tsval += 1
             options += struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval if ts is None else ts, self.ts_server)
+        self.end = max(self.end, at + len(payload)) if at < 1 << 16 else self.end
         seq = self.isn + 1 + at if seq is None else seq
         if ack is None:
             ack = self.server_isn + 1 + len(self.received())
