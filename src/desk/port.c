@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -77,10 +78,45 @@ const char *desk_state_dir(struct desk *d)
 	return d->in.state_dir;
 }
 
+/* Without a database the last rows are still in memory: these, in the filter's order. */
+static int events_of_tail(struct desk *d, const struct row_filter *f,
+	void (*each)(void *user, const struct row *r), void *user)
+{
+	struct row *rows = malloc(RECORDER_TAIL * sizeof *rows);
+	uint32_t limit = f->limit ? f->limit : 100;
+	uint64_t next, lost;
+	size_t n;
+
+	if (!rows)
+		return -ENOMEM;
+	n = recorder_tail(d->recorder, f, f->after, rows, RECORDER_TAIL, &next, &lost);
+	for (size_t i = 0; i < n && i < limit; i++)
+		each(user, &rows[f->after ? i : n - 1 - i]);
+	free(rows);
+	return 0;
+}
+
+struct row_call {
+	void (*each)(void *user, const struct row *r);
+	void *user;
+	size_t n;
+};
+
+static void pass_row(void *call, const struct row *r)
+{
+	struct row_call *c = call;
+
+	c->n++;
+	c->each(c->user, r);
+}
+
 int desk_events(struct desk *d, const struct row_filter *f,
 	void (*each)(void *user, const struct row *r), void *user)
 {
-	return query_rows(d->query, f, each, user);
+	struct row_call c = {each, user, 0};
+	int rc = query_rows(d->query, f, pass_row, &c);
+
+	return rc < 0 && rc != -ETIMEDOUT && c.n == 0 ? events_of_tail(d, f, each, user) : rc;
 }
 
 size_t desk_tail(struct desk *d, const struct row_filter *f, uint64_t after, struct row *out,

@@ -178,7 +178,8 @@ struct listener {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct strbuf text;
-	char path[128], header[64];
+	char path[128], header[256];
+	bool tcp;
 	long status;
 	bool stop;
 };
@@ -211,9 +212,10 @@ static void *listen_run(void *user)
 	struct curl_slist *h = l->header[0] ? curl_slist_append(NULL, l->header) : NULL;
 	CURL *c = curl_easy_init();
 
-	snprintf(url, sizeof url, "http://localhost%s", l->path);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", house.port, l->path);
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
+	if (!l->tcp)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, h);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, hear);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
@@ -227,12 +229,17 @@ static void *listen_run(void *user)
 	return NULL;
 }
 
-static void listen_start(struct listener *l, const char *path, const char *header)
+static void listen_at(struct listener *l, bool tcp, const char *path, const char *header)
 {
-	*l = (struct listener){.lock = PTHREAD_MUTEX_INITIALIZER};
+	*l = (struct listener){.lock = PTHREAD_MUTEX_INITIALIZER, .tcp = tcp};
 	snprintf(l->path, sizeof l->path, "%s", path);
 	snprintf(l->header, sizeof l->header, "%s", header);
 	assert_int_equal(pthread_create(&l->thread, NULL, listen_run, l), 0);
+}
+
+static void listen_start(struct listener *l, const char *path, const char *header)
+{
+	listen_at(l, false, path, header);
 }
 
 static bool heard(struct listener *l, const char *what)
@@ -457,6 +464,51 @@ static void the_first_password_needs_the_token_and_then_opens_the_door(void **st
 	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 401);
 }
 
+static void one_address_has_six_streams(void **state)
+{
+	struct listener l[6];
+	char cookie[256];
+	struct got g;
+
+	assert_int_equal(
+		ask_status(true, "PUT", "/api/v1/password", NULL, "{\"password\":\"long enough\"}"),
+		204);
+	g = ask(false, "POST", "/api/v1/session", json_post, "{\"password\":\"long enough\"}");
+	assert_int_equal(g.status, 204);
+	take_cookie(&g, cookie, sizeof cookie);
+	got_fini(&g);
+	for (int i = 0; i < 6; i++)
+		listen_at(&l[i], true, "/api/v1/stream", cookie);
+	for (int i = 0; i < 6; i++)
+		assert_true(heard(&l[i], "event: hello"));
+	assert_int_equal(ask_status(false, "GET", "/api/v1/stream", cookie, NULL), 503);
+	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 200);
+	for (int i = 0; i < 6; i++)
+		listen_stop(&l[i]);
+	for (int i = 0; i < 6; i++)
+		listen_end(&l[i]);
+}
+
+static void without_a_database_the_last_events_are_in_memory(void **state)
+{
+	desk_end();
+	unlink(in_folder("events.db"));
+	assert_int_equal(mkdir(in_folder("events.db"), 0700), 0); /* no file can be opened there */
+	desk_start();
+	struct message m;
+	await(MESSAGE_READY, &m);
+	push(event_of("one.example", ACTION_ALLOW));
+	push(event_of("two.example", ACTION_BLOCK));
+	await_events(2);
+	struct got g = ask(true, "GET", "/api/v1/events?verdict=block", NULL, NULL);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	got_fini(&g);
+	g = ask(true, "GET", "/api/v1/status", NULL, NULL);
+	assert_true(jr_count(jr_get(g.json, "problems")) >= 1);
+	got_fini(&g);
+	rmdir(in_folder("events.db"));
+}
+
 static void guesses_are_slowed_down(void **state)
 {
 	long got = 0;
@@ -509,6 +561,8 @@ int main(void)
 		IN_HOUSE(strangers_stay_outside),
 		IN_HOUSE(every_answer_carries_the_headers_that_keep_a_browser_safe),
 		IN_HOUSE(the_first_password_needs_the_token_and_then_opens_the_door),
+		IN_HOUSE(one_address_has_six_streams),
+		IN_HOUSE(without_a_database_the_last_events_are_in_memory),
 		IN_HOUSE(guesses_are_slowed_down),
 		IN_HOUSE(bodies_are_bounded),
 		IN_HOUSE(the_list_of_routes_is_the_list_of_routes),
