@@ -63,7 +63,7 @@ static void dial(struct conn *c)
  * it waits until the server has been quiet. */
 static void answer(struct conn *c)
 {
-	bool pipelined = c->connected && c->requests > 1 && c->bytes_down == c->down_at_request;
+	bool pipelined = c->dialled && c->requests > 1 && c->bytes_down == c->down_at_request;
 
 	c->state = CONN_ANSWER;
 	c->deadline_ms = 0;

@@ -207,7 +207,8 @@ static void relay_up(struct conn *c, bool readable)
 		if (!c->dead && (c->n || c->client_eof))
 			conn_judge(c);
 	}
-	if (c->dead || c->state >= CONN_ANSWER)
+	/* refused behind a request that was allowed: the server still gets that one */
+	if (c->dead || c->state == CONN_LINGER || (c->state == CONN_ANSWER && !c->answer_waits))
 		return;
 	if (!write_judged(c) || c->dead)
 		return;

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers of the tests' own in the origin's namespace, on the addresses 198.51.100.7 and 2001:db8:2::7 (or 8, 9):
+they know exactly what reached them.
+
+Owns: its listening sockets and a thread a connection, until close().
+"""
+import itertools
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import threading
+
+PEER = {4: "198.51.100.7", 6: "2001:db8:2::7"}
+PEER8 = {4: "198.51.100.8", 6: "2001:db8:2::8"}
+LINGER_RST = struct.pack("ii", 1, 0)
+
+
+def add_addresses(lab, at):
+    """Twice is no mistake."""
+    lab.exec("origin", ["ip", "address", "add", at[4] + "/24", "dev", "eth0"])
+    lab.exec("origin", ["ip", "address", "add", at[6] + "/64", "dev", "eth0", "nodad"])
+
+
+class Connection:
+    """What one connection brought: data (bytes so far), end: None, "fin" or "reset"."""
+
+    def __init__(self, sock, source):
+        self.sock, self.source, self.data, self.end = sock, source, b"", None
+        self.finished = threading.Event()
+
+    def hear(self, want=1 << 30):
+        """Reads until that many bytes are there or the end; whether they are."""
+        while len(self.data) < want and self.end is None:
+            try:
+                got = self.sock.recv(65536)
+                self.data += got
+                if not got:
+                    self.end = "fin"
+            except socket.timeout:
+                self.end = "silence"
+            except OSError:
+                self.end = "reset"
+        return len(self.data) >= want
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
+        self.sock.close()
+
+
+class Peer:
+    """A TCP server on both families; what it does with a connection is talk(connection)."""
+
+    def __init__(self, lab, port, talk=None, timeout=10, at=PEER):
+        add_addresses(lab, at)
+        self.port, self.talk, self.timeout = port, talk or Connection.hear, timeout
+        self.connections, self.lock = [], threading.Lock()
+        self.listeners = []
+        with lab.inside("origin"):
+            for family, address in ((socket.AF_INET, at[4]), (socket.AF_INET6, at[6])):
+                self.listeners.append(socket.create_server((address, port), family=family, backlog=256))
+        for s in self.listeners:
+            threading.Thread(target=self._accept, args=(s,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for s in self.listeners:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        for c in self.connections:
+            c.sock.close()
+
+    def _accept(self, listener):
+        while True:
+            try:
+                sock, source = listener.accept()
+            except OSError:
+                return
+            sock.settimeout(self.timeout)
+            threading.Thread(target=self._serve, args=(sock, source), daemon=True).start()
+
+    def _serve(self, sock, source):
+        connection = Connection(sock, source)
+        with self.lock:
+            self.connections.append(connection)
+        try:
+            self.talk(connection)
+        except (OSError, ValueError):
+            pass
+        finally:
+            connection.finished.set()
+            if sock.fileno() >= 0:
+                sock.close()
+
+    def heard(self):
+        """All bytes of all connections."""
+        return b"".join(c.data for c in self.connections)
+
+
+_numbers = itertools.count(1)
+
+
+def fresh(kind):
+    """A name of its own, as long for every kind of five letters: n0001.KIND.example."""
+    return f"n{next(_numbers):04}.{kind}.example"
+
+
+class Judge(Peer):
+    """A TLS server that remembers every name for which OpenSSL accepted a hello. It answers `origin NAME`."""
+
+    def __init__(self, lab, port=443, curve=None):
+        self.names, self.curve = [], curve
+        with tempfile.TemporaryDirectory() as tmp:
+            pem = os.path.join(tmp, "pem")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-subj", "/CN=judge", "-days", "2", "-keyout", pem, "-out", pem + ".crt"],
+                           check=True, capture_output=True)
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(pem + ".crt", pem)
+        if curve:
+            self.context.set_ecdh_curve(curve)
+        self.context.sni_callback = self._named
+        super().__init__(lab, port, self._talk)
+
+    def _named(self, tls, name, _):
+        tls.judged = name
+        with self.lock:
+            self.names.append(name)
+
+    def _talk(self, connection):
+        with self.context.wrap_socket(connection.sock, server_side=True) as tls:
+            connection.sock = tls
+            if tls.read(4096).startswith(b"GET "):
+                tls.write(f"HTTP/1.0 200 OK\r\n\r\norigin {getattr(tls, 'judged', None)}\n".encode())
