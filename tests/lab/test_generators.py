@@ -30,13 +30,13 @@ def test_a_shaped_hello_is_answered(lab, judge, shape, v6):
 
 
 @BOTH
-@pytest.mark.parametrize("forge", [False, True], ids=["", "forged-answer"])
+@pytest.mark.parametrize("forged", [False, True], ids=["", "forged-answer"])
 @pytest.mark.parametrize("fake", tricks.FAKES)
-def test_a_fake_dies_and_the_real_hello_is_answered(lab, judge, fake, forge, v6):
+def test_a_fake_dies_and_the_real_hello_is_answered(lab, judge, fake, forged, v6):
     fine, real = peers.fresh("allow"), peers.fresh("block")
     tls = hellos.Tls(real)
     with tricks.open_to_judge(lab, v6, timestamps=True) as conn:
-        tricks.fake_then_real(conn, hellos.named(tls.hello, fine.encode()), tls.hello, forge, **tricks.FAKES[fake])
+        tricks.fake_then_real(conn, hellos.named(tls.hello, fine.encode()), tls.hello, forged, **tricks.FAKES[fake])
         assert f"origin {real}".encode() in (tls.fetch(conn) or b"")
     assert real in judge.names and fine not in judge.names
 

@@ -6,6 +6,7 @@ The judge is the server: peers.Judge remembers each name for which OpenSSL accep
 import pytest
 
 import tricks
+import forge
 import hello as hellos
 import peers
 
@@ -66,13 +67,13 @@ def test_blocked(lab, judge, shape, v6):
 
 
 @BOTH
-@pytest.mark.parametrize("forge", [False, True], ids=["", "forged-answer"])
+@pytest.mark.parametrize("forged", [False, True], ids=["", "forged-answer"])
 @pytest.mark.parametrize("fake", tricks.FAKES)
-def test_a_fake_that_dies_then_the_blocked_one(lab, judge, fake, forge, v6):
+def test_a_fake_that_dies_then_the_blocked_one(lab, judge, fake, forged, v6):
     fine, real = peers.fresh("allow"), peers.fresh("block")
     tls = hellos.Tls(real)
     with tricks.open_to_judge(lab, v6, timestamps=True) as conn:
-        tricks.fake_then_real(conn, hellos.named(tls.hello, fine.encode()), tls.hello, forge, **tricks.FAKES[fake])
+        tricks.fake_then_real(conn, hellos.named(tls.hello, fine.encode()), tls.hello, forged, **tricks.FAKES[fake])
         conn.poll(1, lambda: conn.stream)
         assert conn.stream[:1] != b"\x16"
         conn.put(0, tls.hello)  # once more, as a kernel would
