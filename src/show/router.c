@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "show_int.h"
@@ -126,21 +127,21 @@ static bool check_host(struct request *r)
 
 static bool find_route(struct request *r)
 {
-	static const char *const all = "GET, POST, PUT, DELETE";
-	bool path_known = false;
+	char *allow = r->reply.allow;
 
 	for (size_t i = 0; i < show_n_routes; i++) {
 		const struct route *t = &show_routes[i];
 		if (strcmp(t->path, r->path) != 0)
 			continue;
-		path_known = true;
 		if (strcmp(t->method, r->method) == 0) {
 			r->route = t;
+			allow[0] = 0;
 			return true;
 		}
+		snprintf(allow + strlen(allow), sizeof r->reply.allow - strlen(allow), "%s%s",
+			allow[0] ? ", " : "", t->method);
 	}
-	if (path_known) {
-		r->reply.allow = all;
+	if (allow[0]) {
 		reply_problem(r, 405, "Not so", "%s has no method %.16s", r->path, r->method);
 	} else if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->method, "GET") != 0 ||
 		   !assets_handle(r)) {

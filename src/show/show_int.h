@@ -48,7 +48,7 @@ struct reply {
 	char etag[40]; /* with its quotes; "" = none */
 	char cookie[160];
 	unsigned retry_after_s;
-	const char *allow; /* for 405 */
+	char allow[40];	   /* for 405 */
 	bool page;	   /* may be cached and carries the pages' policy; else no-store */
 	const void *fixed; /* instead of body: bytes that live for ever */
 	size_t n_fixed;

@@ -534,6 +534,31 @@ static void bodies_are_bounded(void **state)
 	free(body);
 }
 
+static void garbage_ends_its_own_connection_only(void **state)
+{
+	static const char *const heads[] = {"", "GET ", "GET / HTTP/1.1\r\n",
+		"POST /api/v1/session HTTP/1.1\r\n"
+		"Host: 127.0.0.1\r\nX-Durward: 1\r\nContent-Type: "
+		"application/json\r\nContent-Length: 5\r\n\r\n"};
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+		.sin_port = htons(house.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	unsigned char junk[600];
+
+	srand(11);
+	for (int i = 0; i < 120; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		const char *head = heads[i % 4];
+		for (size_t k = 0; k < sizeof junk; k++)
+			junk[k] = (unsigned char)(rand() >> 4);
+		assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+		(void)!send(fd, head, strlen(head), MSG_NOSIGNAL);
+		(void)!send(fd, junk, (size_t)(rand() % 600), MSG_NOSIGNAL);
+		close(fd);
+	}
+	assert_int_equal(ask_status(false, "GET", "/healthz", NULL, NULL), 200);
+}
+
 static void the_list_of_routes_is_the_list_of_routes(void **state)
 {
 	struct got g = ask(true, "GET", "/api/openapi.json", NULL, NULL);
@@ -565,6 +590,7 @@ int main(void)
 		IN_HOUSE(without_a_database_the_last_events_are_in_memory),
 		IN_HOUSE(guesses_are_slowed_down),
 		IN_HOUSE(bodies_are_bounded),
+		IN_HOUSE(garbage_ends_its_own_connection_only),
 		IN_HOUSE(the_list_of_routes_is_the_list_of_routes),
 	};
 
