@@ -147,10 +147,18 @@ static struct flow_rec *begin(struct seen *s)
 	return r;
 }
 
+/* Seen while a hello is not complete: the ID that the server chose is the only one that a refusal may come from. */
+static void from_server(struct seen *s, struct flow_rec *r)
+{
+	if (r)
+		quic_ident_server(r->udp->quic, s->w->own->quic, s->k.payload, s->w->now_ms);
+	flow_pass(s, r && any_allowed(r->udp) ? MARK_ALLOWED : s->conn);
+}
+
 void flow_udp_packet(struct seen *s, struct flow_rec *r)
 {
 	if (s->reply) {
-		flow_pass(s, s->conn);
+		from_server(s, r);
 		return;
 	}
 	/* a refused flow meets a new policy at once; a refused connection's keys are of no more use then */

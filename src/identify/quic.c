@@ -392,6 +392,7 @@ static bool say_any(const struct quic_ident *q, struct quic_seen *out)
 	out->ident = best->ident;
 	out->dcid = best->opened_by;
 	out->scid = best->scid;
+	out->server = best->server[0];
 	return true;
 }
 
