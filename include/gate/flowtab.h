@@ -2,7 +2,7 @@
  * flowtab.h - the flows of one worker that the kernel does not carry alone: undecided, just decided, refused.
  *
  * This table is the truth, the connection mark its cache. It is bounded in flows and in kept bytes, and so is each
- * client's part of it (a quarter). A full table first lets go of the decided flow unused for longest, then of the oldest
+ * client's part of it (a quarter, undecided flows only). A full table first lets go of the decided flow unused for longest, then of the oldest
  * undecided one; its later packets are those of a flow found in mid-stream.
  *
  *     hash(src, dst, sport, dport, proto) -> flow -> flow ...
@@ -68,7 +68,8 @@ struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t n
 void flowtab_remove(struct flowtab *t, struct flow_rec *r);
 /* Used now: to the end of `list` (PENDING keeps its place by birth). */
 void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uint64_t now_ms);
-/* The flow keeps `bytes` now. False: the table's or the client's memory is used up (accounted all the same). */
+/* The flow keeps `bytes` now; decided flows may go to make room. False: the table's memory, or the client's quarter for
+ * its undecided flows, is used up (accounted all the same). */
 bool flowtab_account(struct flowtab *t, struct flow_rec *r, size_t bytes);
 struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list); /* NULL: empty */
 

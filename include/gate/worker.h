@@ -6,7 +6,7 @@
  * sets the three "turn" fields at the start of each loop turn and carries packets in:
  *
  *     queue readable -> nfq_read() -> gate_packet() -> nfq_verdict(), inject_*(), ring_push()
- *     once a second  -> gate_sweep()       deadlines, idle flows, held packets (its own timer: gate_worker_init)
+ *     ten times a s  -> gate_sweep()       deadlines, idle flows (its own timer: gate_worker_init)
  *
  * Owns: the flow table and the sweep timer, from gate_worker_init() to gate_worker_fini(). Thread: its own.
  * Fails: packets never fail; init gives 0 or -errno.
@@ -49,7 +49,7 @@ struct gate_worker {
 	const struct gate_settings *settings;
 	struct loop *loop;
 	struct nfq *nfq;
-	struct synlog *syns;	 /* shared; NULL: a stream begins with the lowest byte seen */
+	struct synlog *syns;	 /* where streams begin; shared by all workers */
 	struct inject *inject;	 /* NULL: refusals are drops */
 	struct ring *ring;	 /* of struct event; NULL: none is recorded */
 	struct devices *devices; /* NULL: who is the address and NFQA_HWADDR alone */
@@ -72,7 +72,7 @@ struct gate_worker {
 int gate_worker_init(struct gate_worker *w); /* the fields above are set; arms the sweep */
 void gate_worker_fini(struct gate_worker *w);
 
-/* Judges one queued packet: exactly one verdict is sent for it, now or (a held one) later. */
+/* Judges one queued packet: exactly one verdict is sent for it. */
 void gate_packet(struct gate_worker *w, const struct nfq_packet *p);
 /* Deadlines and idle flows; called by the worker's timer, and by tests with a scripted clock. */
 void gate_sweep(struct gate_worker *w);

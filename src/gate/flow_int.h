@@ -4,7 +4,7 @@
  *   flow_packet.c   a packet in: parse, direction, path           flow_judge.c   who, policy, event
  *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_server.c  what its server says
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
- *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, held packets, idle flows
+ *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, idle flows
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
@@ -26,11 +26,9 @@ enum {
 	MARK_REQUESTS = MARK_HELD | MARK_ALLOWED,
 
 	SWEEP_MS = 100,
-	HOLD_MS = 250, /* a segment that is no stream's start waits so long for an earlier one */
 	NEW_TUPLE_MS =
 		3000, /* silence after which other sequence numbers mean another connection */
-	IDLE_DECIDED_MS = 120000,
-	IDLE_REFUSED_MS = 30000,
+	IDLE_DECIDED_MS = 60000,
 	IDLE_OTHER_MS = 10000,
 	SERVER_LOOK = 96,	  /* bytes of the server's answer that are kept */
 	REQUEST_KEEP = 32 * 1024, /* HTTP: bytes kept behind the newest, to compare copies */
@@ -45,14 +43,13 @@ struct seen {
 	struct flow flow; /* original direction: src is the client */
 	bool reply;	  /* from server to client */
 	uint8_t conn;	  /* the connection mark's bits when it was queued */
-	bool done;	  /* the verdict was sent, or the packet is held */
+	bool done;	  /* the verdict was sent */
 };
 
 struct flow_tcp {
 	struct segments seg;
 	struct stream_ident id;
 	uint32_t base;	      /* sequence number of stream offset 0 */
-	bool sure;	      /* ... known, not merely the lowest seen */
 	bool closed;	      /* seg and id are gone: refused or final */
 	bool retry;	      /* the server asked for a second hello */
 	uint32_t judged_end;  /* the server has answered when it acknowledges this */
@@ -61,15 +58,11 @@ struct flow_tcp {
 	uint32_t server_next; /* what the client expects from the server */
 	bool has_ts;
 	uint32_t ts_client, ts_server; /* newest */
-	uint64_t pass_ms;	       /* of the last packet passed on; 0 = none was */
 	uint16_t packets;
 	bool server_based;
 	uint32_t server_base; /* of server[] */
 	uint8_t server_n;
 	uint8_t server[SERVER_LOOK];
-	bool held; /* a packet waits for its verdict */
-	uint32_t held_id, held_mark;
-	uint64_t held_ms;
 };
 
 struct flow_udp {
@@ -84,8 +77,7 @@ struct flow_udp {
 struct gate_own {
 	uint8_t scratch[TLS_SCRATCH];
 	struct quic_crypt *quic;
-	uint32_t held; /* packets that wait for an earlier segment */
-	bool cleared;  /* packets that a dead gate left were dropped */
+	bool cleared; /* packets that a dead gate left were dropped */
 	uint32_t answers_left;
 	uint64_t answers_ms, overload_ms;
 };
@@ -114,12 +106,11 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
 void flow_tcp_free(struct flow_tcp *t);
 void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the bytes go */
-void flow_tcp_release(struct gate_worker *w, struct flow_rec *r, bool pass); /* the held packet */
 /* The kind is known and final: asks policy; refuses or settles. True: allowed. */
 bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
 void flow_tcp_midstream(struct seen *s);
-void flow_tcp_note(struct seen *s, struct flow_tcp *t); /* sequence numbers and timestamps */
-void flow_tcp_due(struct gate_worker *w, struct flow_rec *r, bool deadline); /* no packet in hand */
+void flow_tcp_note(struct seen *s, struct flow_tcp *t);	      /* sequence numbers and timestamps */
+void flow_tcp_due(struct gate_worker *w, struct flow_rec *r); /* no hello in time */
 
 /* flow_udp.c, flow_other.c */
 void flow_udp_packet(struct seen *s, struct flow_rec *r);

@@ -29,10 +29,7 @@ void flow_drop(struct seen *s)
 
 static void free_parts(void *user, struct flow_rec *r)
 {
-	struct gate_worker *w = user;
-
-	if (r->tcp && r->tcp->held)
-		flow_tcp_release(w, r, false);
+	(void)user;
 	flow_tcp_free(r->tcp);
 	flow_udp_free(r->udp);
 }

@@ -76,9 +76,8 @@ static void unknown(struct seen *s)
 
 	if (s->conn & MARK_ALLOWED) {
 		flow_pass(s, s->conn);
-	} else if (s->conn == MARK_TENTATIVE) {
-		flow_pass(s, server_hello_look(s->k.payload) == SERVER_RETRY ? MARK_TENTATIVE
-									     : MARK_ALLOWED);
+	} else if (s->conn == MARK_TENTATIVE && server_hello_look(s->k.payload) == SERVER_HELLO) {
+		flow_pass(s, MARK_ALLOWED);
 	} else if (s->conn != MARK_SYN_SEEN) {
 		flow_tcp_midstream(s);
 	} else if ((r = flow_begin(s))) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_sweep.c - what time does to flows: deadlines of hellos, held packets, idle entries.
+ * flow_sweep.c - what time does to flows: deadlines of hellos, idle entries.
  *
- * Each list is in the order of its clock, so only heads are looked at; held packets are found by walking PENDING, while
- * there are any.
+ * Each list is in the order of its clock, so only heads are looked at.
  *
  * Owns: nothing. Thread: its worker's. Fails: never.
  */
@@ -10,21 +9,14 @@
 
 static void due_pending(struct gate_worker *w)
 {
-	struct flow_rec *r, *next;
-	uint32_t deadline = w->settings->hello_deadline_ms;
+	struct flow_rec *r;
 
-	for (r = flowtab_oldest(w->flows, LIST_PENDING); r; r = next) {
-		bool late = w->now_ms - r->born_ms >= deadline;
-
-		next = r->next;
-		if (late && r->tcp)
-			flow_tcp_due(w, r, true);
-		else if (late)
+	while ((r = flowtab_oldest(w->flows, LIST_PENDING)) &&
+		w->now_ms - r->born_ms >= w->settings->hello_deadline_ms) {
+		if (r->tcp)
+			flow_tcp_due(w, r);
+		else
 			flow_udp_due(w, r);
-		else if (r->tcp && r->tcp->held && w->now_ms - r->tcp->held_ms >= HOLD_MS)
-			flow_tcp_due(w, r, false);
-		else if (w->own->held == 0)
-			break;
 	}
 }
 

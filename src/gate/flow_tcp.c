@@ -9,8 +9,7 @@
  * Until the server has answered, every client segment is compared with the bytes that were judged.
  *
  * Where the stream begins (`base`) is known by its SYN's copy (intercept/synlog.h): bytes before it are nothing to the
- * server, and are dropped. Without that table the lowest byte seen counts as the start: a segment that cannot begin a
- * stream is then held for a moment (an earlier one may follow), and once judged, bytes before the start contradict.
+ * server, and are dropped.
  *
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
  */
@@ -54,21 +53,6 @@ void flow_tcp_close(struct gate_worker *w, struct flow_rec *r)
 	flowtab_account(w->flows, r, 0);
 }
 
-void flow_tcp_release(struct gate_worker *w, struct flow_rec *r, bool pass)
-{
-	struct flow_tcp *t = r->tcp;
-
-	if (!t->held)
-		return;
-	t->held = false;
-	w->own->held--;
-	if (pass)
-		w->counters.passed++;
-	else
-		w->counters.dropped++;
-	nfq_verdict(w->nfq, t->held_id, pass ? NFQ_ACCEPT : NFQ_DROP, pass, t->held_mark);
-}
-
 void flow_tcp_note(struct seen *s, struct flow_tcp *t)
 {
 	const struct packet *k = &s->k;
@@ -107,7 +91,6 @@ static void pass_bytes(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
 
-	t->pass_ms = s->w->now_ms;
 	if (!t->closed)
 		t->pass_seq = segments_next_seq(&t->seg);
 	flow_pass(s, mark_of_state(r));
@@ -117,13 +100,11 @@ static void pass_bytes(struct seen *s, struct flow_rec *r)
 static bool carry_out(struct gate_worker *w, struct flow_rec *r, enum flow_state allowed)
 {
 	if (r->verdict.action == ACTION_BLOCK) {
-		flow_tcp_release(w, r, false);
 		flow_settle(w, r, FLOW_REFUSED);
 		refusal_stream(w, r);
 		flow_tcp_close(w, r);
 		return false;
 	}
-	flow_tcp_release(w, r, true);
 	flow_settle(w, r, allowed);
 	if (allowed == FLOW_ALLOWED)
 		flow_tcp_close(w, r);
@@ -159,33 +140,11 @@ static bool judge(struct gate_worker *w, struct flow_rec *r)
 
 	w->counters.requests += r->ident.app == APP_HTTP;
 	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
-	t->sure = true;
 	if (!carry_out(w, r, r->ident.app == APP_HTTP ? FLOW_REQUESTS : FLOW_TENTATIVE))
 		return false;
 	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
 							 : t->base + (uint32_t)t->id.pos;
 	return true;
-}
-
-/* Might this be the middle of a stream whose start comes later? */
-static bool doubtful(const struct flow_tcp *t, const struct ident *i)
-{
-	bool hello = i->kind == IDENT_NAME || i->kind == IDENT_OPAQUE ||
-		     (i->kind == IDENT_NONE && i->odd != ODD_SSLV2);
-
-	return !t->sure && !hello;
-}
-
-static void hold(struct seen *s, struct flow_tcp *t)
-{
-	uint32_t mask = s->w->settings->mark_mask;
-
-	t->held = true;
-	s->w->own->held++;
-	t->held_id = s->p->id;
-	t->held_mark = (s->p->mark & ~mask) | mark_of(mask, MARK_UNDECIDED);
-	t->held_ms = s->w->now_ms;
-	s->done = true;
 }
 
 /* Judges all that the bytes in hand say. False: the packet was dealt with. */
@@ -198,10 +157,6 @@ static bool look(struct seen *s, struct flow_rec *r)
 		       s->w->own->scratch, &res) == IDENTIFY_RESULT) {
 		r->ident = res.ident;
 		r->ident.packet = t->packets;
-		if (doubtful(t, &r->ident)) {
-			hold(s, t);
-			return false;
-		}
 		if (!judge(s->w, r)) {
 			flow_drop(s);
 			return false;
@@ -232,14 +187,6 @@ static void stored(struct seen *s, struct flow_rec *r)
 		r->state == FLOW_PENDING) {
 		flowtab_remove(s->w->flows, r);
 		flow_overload(s);
-		return;
-	}
-	if (t->held) {
-		/* the held segment's copy waits with it; what lies behind it cannot be read by the server yet */
-		if (s->k.seq == t->base)
-			flow_drop(s);
-		else
-			flow_pass(s, MARK_UNDECIDED);
 		return;
 	}
 	if (!look(s, r))
@@ -293,24 +240,6 @@ static void store(struct seen *s, struct flow_rec *r)
 	}
 }
 
-/* The segment lies (in part) before what was taken for the start. */
-static void before_start(struct seen *s, struct flow_rec *r)
-{
-	struct flow_tcp *t = r->tcp;
-
-	if (r->state == FLOW_PENDING && !t->sure && segments_rebase(&t->seg, s->k.seq)) {
-		flow_tcp_release(s->w, r, true);
-		t->base = t->pass_seq = t->judged_end = s->k.seq;
-		stream_ident_init(&t->id, s->w->settings->hello_max_bytes);
-		store(s, r);
-	} else if (s->w->syns || r->state == FLOW_PENDING ||
-		   (s->k.payload.n == 1 && s->k.seq + 1 == t->base)) {
-		flow_drop(s); /* a keep-alive probe, or junk before the window */
-	} else {
-		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
-	}
-}
-
 static void take_bytes(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
@@ -329,7 +258,8 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 	else if (k->flags & PACKET_URG)
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_URGENT);
 	else if ((int32_t)(k->seq - t->base) < 0)
-		before_start(s, r);
+		flow_drop(
+			s); /* before the stream's start: the server ignores it, or takes part of it */
 	else
 		store(s, r);
 }
@@ -337,21 +267,13 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 /* A tuple used again: no byte of its connection has passed, and it begins elsewhere. */
 static bool tuple_is_new(struct seen *s, const struct flow_rec *r)
 {
-	const struct flow_tcp *t = r->tcp;
 	uint32_t isn;
-	int64_t at, end;
 
 	if (s->conn != MARK_SYN_SEEN)
 		return false;
-	if (!t)
+	if (!r->tcp)
 		return true; /* of a flow found in mid-stream */
-	if (s->w->syns)
-		return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN &&
-		       isn + 1 != t->base;
-	at = (int32_t)(s->k.seq - t->base);
-	end = (int32_t)(t->client_end - t->base);
-	return (at < -SEGMENTS_LIMIT || at > end + SEGMENTS_LIMIT) &&
-	       (t->pass_ms == 0 || s->w->now_ms - t->pass_ms >= NEW_TUPLE_MS);
+	return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN && isn + 1 != r->tcp->base;
 }
 
 /* A SYN on a tuple that had a mark. The rules have made it "SYN seen" already. */
@@ -388,8 +310,8 @@ void flow_tcp_midstream(struct seen *s)
 	flow_drop(s);
 }
 
-/* A flow that the table does not know, whose SYN the rules saw. NULL: the packet was dealt with. */
-static struct flow_rec *begin_at(struct seen *s, uint32_t base, bool sure)
+/* NULL: the packet was dealt with. */
+static struct flow_rec *begin_at(struct seen *s, uint32_t base)
 {
 	struct flow_rec *r = flow_begin(s);
 
@@ -400,44 +322,45 @@ static struct flow_rec *begin_at(struct seen *s, uint32_t base, bool sure)
 		flow_overload(s);
 		return NULL;
 	}
-	r->tcp->sure = sure;
 	return r;
 }
 
+/* A flow whose SYN the rules saw, so that the start of its stream is known; or is not, and no byte can be judged. */
 static struct flow_rec *begin_by_syn(struct seen *s)
 {
 	struct flow_rec *r;
 	uint32_t isn = 0;
 
-	if (!s->w->syns)
-		return begin_at(s, s->k.seq, false);
 	switch (synlog_find(s->w->syns, &s->flow, &isn)) {
 	case SYNLOG_KNOWN:
-		return begin_at(s, isn + 1, true);
+		/* a tentative flow that the table lost: what was judged is gone, so only a fresh start can be judged */
+		if (s->conn != MARK_TENTATIVE || s->k.seq == isn + 1)
+			return begin_at(s, isn + 1);
+		break;
 	case SYNLOG_AMBIGUOUS:
-		r = begin_at(s, isn + 1, true);
+		r = begin_at(s, isn + 1);
 		if (r) {
 			flow_tcp_note(s, r->tcp);
 			flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
 		}
 		return NULL;
-	default:
-		flow_tcp_midstream(
-			s); /* where it begins is not known: no byte of it can be judged */
-		return NULL;
+	case SYNLOG_UNKNOWN:
+		break;
 	}
+	flow_tcp_midstream(s);
+	return NULL;
 }
 
 /* A packet of a flow that is not in the table. */
 static struct flow_rec *begin(struct seen *s)
 {
-	if (s->conn == MARK_TENTATIVE || s->conn == MARK_ALLOWED)
+	if (s->conn == MARK_ALLOWED)
 		flow_pass(s, s->conn);
-	else if (s->conn == MARK_SYN_SEEN)
+	else if (s->conn == MARK_SYN_SEEN || s->conn == MARK_TENTATIVE)
 		return begin_by_syn(s);
 	else if (s->conn == MARK_REQUESTS)
 		return begin_at(
-			s, s->k.seq, true); /* the gate is new: the next request begins here */
+			s, s->k.seq); /* idle for long, or the gate is new: a request begins here */
 	else
 		flow_tcp_midstream(s);
 	return NULL;
@@ -467,37 +390,8 @@ void flow_tcp_client(struct seen *s, struct flow_rec *r)
 	}
 }
 
-/* The held segment was a start after all: what it says is judged. */
-static void judge_held(struct gate_worker *w, struct flow_rec *r)
+void flow_tcp_due(struct gate_worker *w, struct flow_rec *r)
 {
-	struct flow_tcp *t = r->tcp;
-	uint32_t mask = w->settings->mark_mask;
-	struct identify_result res;
-	bool ok;
-
-	t->held = false; /* not to be released by the first of several judgements */
-	ok = judge(w, r);
-	while (ok && stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
-			     w->own->scratch, &res) == IDENTIFY_RESULT) {
-		r->ident = res.ident;
-		r->ident.packet = t->packets;
-		ok = judge(w, r);
-	}
-	t->held = true;
-	t->held_mark = (t->held_mark & ~mask) | mark_of(mask, mark_of_state(r));
-	if (ok) {
-		t->pass_seq = segments_next_seq(&t->seg);
-		t->pass_ms = w->now_ms;
-	}
-	flow_tcp_release(w, r, ok);
-}
-
-void flow_tcp_due(struct gate_worker *w, struct flow_rec *r, bool deadline)
-{
-	if (deadline) {
-		w->counters.timeouts++;
-		conclude(w, r, IDENT_EVASIVE, ODD_TIMEOUT);
-	} else {
-		judge_held(w, r);
-	}
+	w->counters.timeouts++;
+	conclude(w, r, IDENT_EVASIVE, ODD_TIMEOUT);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * flowtab.c - the flow table of one worker: a keyed hash with chains, three lists by age, an account a client.
  *
- * A client is its MAC where one was seen, else its address. Strangers choose all of these: the hash is keyed.
+ * A client is its MAC where one was seen, else its address. Only undecided flows count against its share: the others go
+ * first when room is short. Strangers choose all of these: the hash is keyed.
  *
  * Owns: flows and accounts (heap, one block each). Thread: one. Fails: flowtab_new only; see gate/flowtab.h.
  */
@@ -12,9 +13,10 @@
 
 struct flow_client {
 	struct flow_client *chain;
-	uint8_t id[17]; /* kind, MAC or address */
-	uint32_t flows;
-	uint64_t bytes;
+	uint8_t id[17];	  /* kind, MAC or address */
+	uint32_t flows;	  /* that point here */
+	uint32_t pending; /* of these: in LIST_PENDING */
+	uint64_t bytes;	  /* kept for those */
 };
 
 struct list {
@@ -175,7 +177,10 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 	list_take(t, r);
 	t->n--;
 	t->memory -= r->bytes;
-	r->client->bytes -= r->bytes;
+	if (r->list == LIST_PENDING) {
+		r->client->pending--;
+		r->client->bytes -= r->bytes;
+	}
 	r->client->flows--;
 	client_put(t, r->client);
 	if (t->l.on_free)
@@ -209,11 +214,12 @@ struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t n
 
 	if (!c)
 		return NULL;
-	r = c->flows < share(t) ? calloc(1, sizeof(*r)) : NULL;
+	r = c->pending < share(t) ? calloc(1, sizeof(*r)) : NULL;
 	if (!r) {
 		client_put(t, c);
 		return NULL;
 	}
+	c->pending++;
 	c->flows++; /* before evicting: the account must not go with the flow that goes */
 	if (t->n >= t->l.flows)
 		evict_one(t);
@@ -233,16 +239,26 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 	r->last_ms = now_ms;
 	if (r->list == LIST_PENDING && list == LIST_PENDING)
 		return;
+	if (r->list == LIST_PENDING) {
+		r->client->pending--;
+		r->client->bytes -= r->bytes;
+	}
 	list_take(t, r);
 	list_add(t, r, list);
 }
 
 bool flowtab_account(struct flowtab *t, struct flow_rec *r, size_t bytes)
 {
+	struct flow_client *c = r->client;
+
 	t->memory += bytes - r->bytes;
-	r->client->bytes += bytes - r->bytes;
+	if (r->list == LIST_PENDING)
+		c->bytes += bytes - r->bytes;
 	r->bytes = (uint32_t)bytes;
-	return t->memory <= t->l.memory && r->client->bytes <= t->l.memory / SHARE;
+	for (int which = LIST_OTHER; which > LIST_PENDING && t->memory > t->l.memory; which--)
+		while (t->lists[which].head && t->lists[which].head != r && t->memory > t->l.memory)
+			flowtab_remove(t, t->lists[which].head);
+	return t->memory <= t->l.memory && c->bytes <= t->l.memory / SHARE;
 }
 
 struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list)

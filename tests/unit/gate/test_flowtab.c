@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_flowtab.c - the flow table keeps its bounds, and gives way in the right order.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "gate/flowtab.h"
+
+enum { FLOWS = 64, MEMORY = 64000 };
+
+static unsigned evicted, freed;
+
+static void on_free(void *user, struct flow_rec *r)
+{
+	(void)user;
+	(void)r;
+	freed++;
+}
+
+static void on_evict(void *user, struct flow_rec *r)
+{
+	(void)user;
+	(void)r;
+	evicted++;
+}
+
+static struct flowtab *table(void)
+{
+	struct flowtab_limits l = {
+		.flows = FLOWS, .memory = MEMORY, .on_free = on_free, .on_evict = on_evict};
+	struct flowtab *t;
+
+	evicted = freed = 0;
+	assert_int_equal(flowtab_new(&t, &l), 0);
+	return t;
+}
+
+static struct flow flow_of(uint8_t client, uint16_t port)
+{
+	struct flow f = {.sport = port, .dport = 443, .proto = 6};
+
+	f.src = addr_v4((uint8_t[]){192, 0, 2, client});
+	f.dst = addr_v4((uint8_t[]){198, 51, 100, 2});
+	return f;
+}
+
+static struct flow_rec *add(struct flowtab *t, uint8_t client, uint16_t port)
+{
+	struct flow f = flow_of(client, port);
+
+	return flowtab_add(t, &f, 1);
+}
+
+static struct flow_rec *find(struct flowtab *t, uint8_t client, uint16_t port)
+{
+	struct flow f = flow_of(client, port);
+
+	return flowtab_find(t, &f);
+}
+
+static void a_flow_is_found_until_it_is_removed(void **state)
+{
+	struct flowtab *t = table();
+	struct flow_rec *r = add(t, 1, 1);
+
+	assert_ptr_equal(find(t, 1, 1), r);
+	assert_null(find(t, 1, 2));
+	assert_null(find(t, 2, 1));
+	flowtab_remove(t, r);
+	assert_null(find(t, 1, 1));
+	assert_int_equal(freed, 1);
+	flowtab_free(t);
+}
+
+static void a_client_has_a_quarter_for_undecided_flows(void **state)
+{
+	struct flowtab *t = table();
+
+	for (uint16_t i = 0; i < FLOWS / 4; i++)
+		assert_non_null(add(t, 1, i));
+	assert_null(add(t, 1, 1000));
+	assert_non_null(add(t, 2, 1000));
+	flowtab_use(t, find(t, 1, 0), LIST_DECIDED, 2); /* a decided one counts no more */
+	assert_non_null(add(t, 1, 1000));
+	assert_null(add(t, 1, 1001));
+	flowtab_free(t);
+	assert_int_equal(freed, FLOWS / 4 + 2);
+}
+
+static void a_full_table_lets_go_of_decided_flows_first(void **state)
+{
+	struct flowtab *t = table();
+
+	for (uint16_t i = 0; i < FLOWS; i++)
+		assert_non_null(add(t, (uint8_t)(i % 8), i));
+	flowtab_use(t, find(t, 4, 20), LIST_DECIDED, 3);
+	flowtab_use(t, find(t, 5, 21), LIST_OTHER, 4);
+	assert_non_null(add(t, 100, 1));
+	assert_null(find(t, 5, 21));
+	assert_non_null(add(t, 100, 2));
+	assert_null(find(t, 4, 20));
+	assert_non_null(add(t, 100, 3)); /* then the oldest undecided one */
+	assert_null(find(t, 0, 0));
+	assert_int_equal(flowtab_count(t), FLOWS);
+	assert_int_equal(evicted, 3);
+	flowtab_free(t);
+}
+
+static void memory_is_bounded_and_shared_out(void **state)
+{
+	struct flowtab *t = table();
+	struct flow_rec *mine = add(t, 1, 1), *yours = add(t, 2, 1), *old = add(t, 3, 1);
+
+	assert_true(flowtab_account(t, mine, MEMORY / 4));
+	assert_false(flowtab_account(t, mine, MEMORY / 4 + 1)); /* over the client's share */
+	assert_true(flowtab_account(t, mine, 100));
+	flowtab_use(t, old, LIST_DECIDED, 2);
+	flowtab_account(t, old, MEMORY);
+	assert_int_equal(flowtab_memory(t), MEMORY + 100);
+	assert_true(flowtab_account(t, yours, 100)); /* the decided one went */
+	assert_null(find(t, 3, 1));
+	assert_int_equal(flowtab_memory(t), 200);
+	flowtab_free(t);
+}
+
+static void lists_are_in_the_order_of_use(void **state)
+{
+	struct flowtab *t = table();
+
+	for (uint16_t i = 0; i < 3; i++)
+		flowtab_use(t, add(t, 1, i), LIST_DECIDED, i);
+	assert_int_equal(flowtab_oldest(t, LIST_DECIDED)->flow.sport, 0);
+	flowtab_use(t, find(t, 1, 0), LIST_DECIDED, 9);
+	assert_int_equal(flowtab_oldest(t, LIST_DECIDED)->flow.sport, 1);
+	assert_int_equal(flowtab_count_list(t, LIST_DECIDED), 3);
+	assert_null(flowtab_oldest(t, LIST_PENDING));
+	flowtab_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flow_is_found_until_it_is_removed),
+		cmocka_unit_test(a_client_has_a_quarter_for_undecided_flows),
+		cmocka_unit_test(a_full_table_lets_go_of_decided_flows_first),
+		cmocka_unit_test(memory_is_bounded_and_shared_out),
+		cmocka_unit_test(lists_are_in_the_order_of_use),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
