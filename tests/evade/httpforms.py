@@ -256,7 +256,7 @@ class RAW(Request):
 @form("http-ok-host", 0, "http-ok", True, "http")
 def http_ok_host(s, rng):
     n = s.victim.name
-    s.victim.host = [rng.choice((b"Host:" + n, b"host: " + n, b"HOST:\t" + n + b" \t", b"hOsT:   " + n, b"Host: " + n.upper(), b"Host: " + n + b":80"
+    s.victim.host = [rng.choice((b"Host:" + n, b"host: " + n, b"HOST:   " + n + b"  ", b"hOsT:   " + n, b"Host: " + n.upper(), b"Host: " + n + b":80"
                                  if s.port80 else b"Host: " + n + b":8080"))]
 
 

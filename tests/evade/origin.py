@@ -124,12 +124,12 @@ LoadModule mime_module {mods}/mod_mime.so
 LoadModule ssl_module {mods}/mod_ssl.so
 LoadModule socache_shmcb_module {mods}/mod_socache_shmcb.so
 TypesConfig /dev/null
-StartServers 1
-ServerLimit 2
+StartServers 3
+ServerLimit 4
 ThreadsPerChild 64
-MaxRequestWorkers 128
+MaxRequestWorkers 256
 MinSpareThreads 16
-MaxSpareThreads 128
+MaxSpareThreads 256
 KeepAliveTimeout 3
 LimitRequestFieldSize 65536
 LimitRequestLine 65536
