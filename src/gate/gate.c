@@ -255,6 +255,19 @@ static void beat(struct timer *t, uint64_t now)
 	loop_timer_set(g->loop, t, now + BEAT_MS);
 }
 
+static int start_threads(struct gate *g)
+{
+	for (unsigned i = 0; i < g->n; i++) {
+		int rc = pthread_create(&g->threads[i].id, NULL, run, &g->threads[i]);
+
+		if (rc != 0)
+			return -rc;
+		g->threads[i].started = true;
+	}
+	return 0;
+}
+
+/* The workers begin with the first image: without one they could only refuse what waited for them. */
 static void take_image(struct gate *g, int fd)
 {
 	const char *why = "";
@@ -263,6 +276,11 @@ static void take_image(struct gate *g, int fd)
 	if (rc != 0) {
 		log_error("policy image refused: %s (%s); the one in force stays", why,
 			strerror(-rc));
+		return;
+	}
+	if (!g->threads[0].started && start_threads(g) != 0) {
+		log_error("the gate's threads cannot start");
+		loop_stop(g->loop);
 		return;
 	}
 	/* workers look at the counter when they wake; a beat is at most a quarter second away */
@@ -382,18 +400,6 @@ static int give_up_rights(const struct settings *s)
 	return rc;
 }
 
-static int start_threads(struct gate *g)
-{
-	for (unsigned i = 0; i < g->n; i++) {
-		int rc = pthread_create(&g->threads[i].id, NULL, run, &g->threads[i]);
-
-		if (rc != 0)
-			return -rc;
-		g->threads[i].started = true;
-	}
-	return 0;
-}
-
 static void stop_threads(struct gate *g)
 {
 	for (unsigned i = 0; i < g->n; i++) {
@@ -427,8 +433,6 @@ int gate_main(const struct settings *s, const struct handoff *h)
 		rc = thread_open(g, i, h);
 	if (rc == 0)
 		rc = give_up_rights(s);
-	if (rc == 0)
-		rc = start_threads(g);
 	if (rc == 0)
 		rc = message_send(g->control.fd, &ready, -1);
 	if (rc != 0) {

@@ -212,12 +212,27 @@ static int open_netlink(struct super *su)
 	return 0;
 }
 
+static bool api_path(const struct super *su, struct sockaddr_un *sa)
+{
+	int n = snprintf(sa->sun_path, sizeof sa->sun_path, "%s/api.sock", su->s->run_dir);
+
+	return n > 0 && (size_t)n < sizeof sa->sun_path;
+}
+
+void close_api(const struct super *su)
+{
+	struct sockaddr_un sa;
+
+	if (api_path(su, &sa))
+		unlink(sa.sun_path);
+}
+
 static int open_api(struct super *su)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd, n = snprintf(sa.sun_path, sizeof sa.sun_path, "%s/api.sock", su->s->run_dir);
+	int fd, n;
 
-	if (n < 0 || (size_t)n >= sizeof sa.sun_path)
+	if (!api_path(su, &sa))
 		return fail(-ENAMETOOLONG, su->s->run_dir, "set a shorter run-dir");
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

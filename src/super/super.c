@@ -358,6 +358,8 @@ static int begin(struct super *su)
 /* In order: rules first, so that nothing is queued for a gate that is going. */
 static void finish(struct super *su)
 {
+	if (su->lock_fd < 0)
+		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
 	if (su->status == 0 || su->rules != RULES_UP)
 		force_down(su);
@@ -367,6 +369,7 @@ static void finish(struct super *su)
 	child_stop(&su->desk, STOP_MS);
 	tell_rescue(su, 'q');
 	child_stop(&su->rescue, STOP_MS);
+	close_api(su);
 }
 
 int super_main(const char *settings_path, const struct settings *s)

@@ -62,6 +62,7 @@ int child_send(struct child *c, const struct message *m, int fd);
 
 /* open.c: everything the children inherit. 0 or -errno, said in the log. */
 int open_all(struct super *su);
+void close_api(const struct super *su); /* its name goes; who holds it open keeps it */
 
 /* force.c: rules in and out of force. */
 int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */

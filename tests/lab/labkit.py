@@ -187,6 +187,22 @@ class Lab:
         with open(os.path.join(self.state, "pids", name), encoding="ascii") as f:
             return int(f.read().split()[0])
 
+    def faces(self):
+        """The daemon's processes now: {"super": pid, "gate": pid, "desk": pid, "rescue": pid}."""
+        out = {}
+        pids = subprocess.run(["ip", "netns", "pids", f"{self.prefix}-gateway"], capture_output=True, text=True, check=False)
+        for pid in pids.stdout.split():
+            try:
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
+                    words = f.read().split("\0")
+                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                    ended = f.read().rsplit(") ", 1)[1][0] in "ZX"
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if len(words) > 1 and os.path.basename(words[0]) == "durward" and not ended:
+                out[words[1]] = int(pid)
+        return out
+
     def ctl(self, *args, timeout=15):
         """CompletedProcess of durwardctl (text)."""
         return subprocess.run([DURWARDCTL, "--socket", self.api, *args], capture_output=True, text=True,

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stays when a process dies, is asked to end, or never starts. Times are printed; the limits are generous."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import labkit
+
+POLICY = """\
+timezone UTC
+fail {fail}
+device one mac 00:00:5e:00:53:02
+for everyone
+  block tracker.example
+  block port tcp/25
+otherwise allow
+"""
+FORWARDED = ["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/lan/rp_filter",
+             "net/ipv4/conf/all/src_valid_mark", "net/ipv4/tcp_early_demux", "net/ipv4/conf/all/route_localnet",
+             "net/ipv6/conf/all/forwarding", "net/netfilter/nf_conntrack_acct", "net/netfilter/nf_conntrack_timestamp"]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "nat"])
+def own(request):
+    """A lab for this test alone: own(fail="closed") brings it up."""
+    labs = []
+
+    def up(fail="closed", **how):
+        how = {"policy": POLICY.format(fail=fail), "nat": request.param, **how}
+        if how.get("daemon", True) and not os.access(labkit.DURWARD, os.X_OK):
+            pytest.skip(f"{labkit.DURWARD} is not built")
+        labs.append(labkit.Lab(**how))
+        return labs[-1].up()
+
+    yield up
+    for lab in labs:
+        lab.down()
+
+
+def works(lab, **how):
+    """Filtering as it should: what is allowed comes, what is blocked does not."""
+    return (lab.curl("http://fine.test/", **how).status == 200 and lab.curl("https://fine.test/", **how).status == 200
+            and lab.curl("http://tracker.example/", **how).status == 403
+            and lab.curl("https://tracker.example/", **how).status == 0)
+
+
+def gateway(lab):
+    """The gateway's state that Durward touches."""
+    def run(*argv):
+        return lab.exec("gateway", argv).stdout.decode()
+
+    def rules(tool):
+        # empty built-in tables may stay
+        return sorted(line for line in run(tool).splitlines() if line.startswith("-A") or "DURWARD" in line)
+
+    sysctls = run("sh", "-c", "for f in " + " ".join(FORWARDED) + "; do echo $f $(cat /proc/sys/$f 2>/dev/null); done")
+    return {"iptables": rules("iptables-save"), "ip6tables": rules("ip6tables-save"), "rule": run("ip", "rule"),
+            "rule6": run("ip", "-6", "rule"), "routes": run("ip", "route", "show", "table", "all", "type", "local"),
+            "routes6": run("ip", "-6", "route", "show", "table", "4480"), "sets": run("ipset", "list", "-n"),
+            "links": re.findall(r"^\d+: ([^:@]+)", run("ip", "-o", "link"), flags=re.M), "sysctls": sysctls}
+
+
+def kill_and_wait(lab, face):
+    """kill -9; the pid of the one that took its place, and after how many seconds it was there."""
+    before = lab.faces()[face]
+    begin = time.monotonic()
+    os.kill(before, signal.SIGKILL)
+    assert labkit.until(lambda: lab.faces().get(face) not in (None, before), 5, 0.01), f"no new {face}"
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("kind", ["http", "https"])
+def test_a_killed_gate_is_back_and_new_connections_wait(own, kind):
+    lab = own()
+    assert lab.curl(f"{kind}://fine.test/").status == 200
+    slowest = 0
+    for i in range(3):
+        os.kill(lab.faces()["gate"], signal.SIGKILL)
+        begin = time.monotonic()
+        reply = lab.curl(f"{kind}://fine{i}.test/", v6=bool(i % 2))
+        assert reply.status == 200, reply
+        slowest = max(slowest, time.monotonic() - begin)
+        assert works(lab)
+    print(f"a connection begun right after kill -9 of the gate: at most {slowest:.2f} s")
+    assert slowest < 5
+
+
+def test_how_fast_the_gate_is_back(own):
+    lab = own()
+    took = [kill_and_wait(lab, "gate") for _ in range(3)]
+    print("a new gate after " + " ".join(f"{t * 1000:.0f} ms" for t in took))
+    assert max(took) < 5 and works(lab)
+
+
+def test_a_decided_flow_outlives_the_gate(own):
+    """TLS on the inspect path is the kernel's once decided."""
+    lab = own()
+    got = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "--limit-rate", "4M", "-o", "/dev/null", "-w",
+                               "%{size_download}", "https://fine.test/big"])
+    time.sleep(0.7)
+    os.kill(lab.faces()["gate"], signal.SIGKILL)
+    out, err = got.communicate(timeout=25)
+    assert out == b"10000000", (out, err)
+
+
+def test_a_relay_of_a_killed_gate_ends_by_reset(own):
+    lab = own()
+    got = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "-o", "/dev/null", "http://fine.test/slow"])
+    time.sleep(0.7)
+    os.kill(lab.faces()["gate"], signal.SIGKILL)
+    _, err = got.communicate(timeout=25)
+    assert got.returncode == 56 and b"reset" in err, (got.returncode, err)
+
+
+def test_packets_do_not_notice_that_the_desk_died(own):
+    lab = own()
+    begin = time.monotonic()
+    os.kill(lab.faces()["desk"], signal.SIGKILL)
+    slowest = 0
+    for _ in range(5):
+        at = time.monotonic()
+        assert works(lab)
+        slowest = max(slowest, time.monotonic() - at)
+    assert labkit.until(lambda: lab.ctl("status").returncode == 0, 10)
+    print(f"the API answered again {time.monotonic() - begin:.2f} s after kill -9 of the desk; "
+          f"slowest round of four requests {slowest:.2f} s")
+    lab.curl("http://after.tracker.example/")
+    assert labkit.until(lambda: lab.events('"after.tracker.example"'))
+
+
+def test_a_killed_rescue_is_back(own):
+    lab = own()
+    print(f"a new rescue after {kill_and_wait(lab, 'rescue') * 1000:.0f} ms")
+    assert works(lab)
+    os.kill(lab.faces()["super"], signal.SIGKILL)
+    assert labkit.until(lambda: lab.curl("http://fine.test/", timeout=1).status == 0, 5)
+
+
+def end_super(lab):
+    begin = time.monotonic()
+    os.kill(lab.faces()["super"], signal.SIGKILL)
+    assert labkit.until(lambda: not lab.faces(), 5, 0.02), lab.faces()
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
+def test_a_killed_super_in_fail_open_leaves_a_router(own, v6):
+    lab = own("open")
+    assert works(lab, v6=v6)
+    took = end_super(lab)
+    assert lab.curl("http://tracker.example/", v6=v6).status == 200
+    assert lab.curl("https://tracker.example/", v6=v6).status == 200
+    assert lab.quic("tracker.example", v6=v6)
+    print(f"fail open was in force {took:.2f} s after kill -9 of the super")
+    assert not [r for r in gateway(lab)["iptables"] if r.startswith("-A DURWARD") and "REJECT" in r]
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
+def test_a_killed_super_in_fail_closed_leaves_a_refusal(own, v6):
+    lab = own("closed")
+    assert works(lab, v6=v6)
+    took = end_super(lab)
+    for kind in ("http", "https"):
+        reply = lab.curl(f"{kind}://fine.test/", v6=v6)
+        assert reply.status == 0 and reply.exit == 7 and reply.seconds < 3, reply  # told, not left waiting
+    assert lab.quic("fine.test", v6=v6, timeout=2) is None
+    print(f"fail closed was in force {took:.2f} s after kill -9 of the super")
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_after_a_killed_super_it_starts_again_over_what_is_left(own, fail):
+    lab = own(fail)
+    end_super(lab)
+    again = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+    try:
+        assert labkit.until(lambda: lab.ctl("status").returncode == 0 and works(lab), 10)
+    finally:
+        again.terminate()
+        again.communicate(timeout=10)
+
+
+def test_sigterm_leaves_the_gateway_as_it_was(own):
+    lab = own(daemon=False)
+    before = gateway(lab)
+    for d in ("etc", "var", "run"):
+        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
+    with open(lab.policy_path, "w", encoding="utf-8") as f:
+        f.write(POLICY.format(fail="closed"))
+    subprocess.run(["chown", "-R", "64481", f"{lab.state}/etc"], check=True)
+    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
+        f.write(f"policy {lab.policy_path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
+                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+        try:
+            assert labkit.until(lambda: lab.ctl("status").returncode == 0 and works(lab), 10)
+            assert gateway(lab) != before
+            begin = time.monotonic()
+            os.kill(lab.faces()["super"], sign)
+            daemon.communicate(timeout=10)
+            print(f"ended {time.monotonic() - begin:.2f} s after {sign.name}")
+        finally:
+            daemon.kill()
+        assert daemon.returncode == 0 and labkit.until(lambda: not lab.faces())
+        after = gateway(lab)
+        assert after == before, {k: (before[k], after[k]) for k in before if before[k] != after[k]}
+        assert lab.curl("http://tracker.example/").status == 200
+        assert set(os.listdir(f"{lab.state}/run")) <= {"lock", "rules.lock", "rules"}, os.listdir(f"{lab.state}/run")
+
+
+def test_a_second_copy_says_so_and_harms_nothing(own):
+    lab = own()
+    done = lab.exec("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+    words = (done.stdout + done.stderr).decode()
+    print(words.strip())
+    assert done.returncode not in (0, None) and re.search(r"already|another|runs", words), words
+    assert works(lab) and lab.ctl("status").returncode == 0
+
+
+def test_without_root_it_says_so(own):
+    lab = own(daemon=False)
+    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
+        f.write(f"run-dir {lab.state}/run\n")
+    done = lab.exec("gateway", ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", labkit.DURWARD,
+                                "super", "--settings", f"{lab.state}/settings"])
+    words = (done.stdout + done.stderr).decode()
+    print(words.strip())
+    assert done.returncode == 1 and re.search(r"root|CAP_NET_ADMIN|capabilit", words), words
+    assert not lab.faces()
+
+
+@pytest.mark.parametrize("kind", ["missing", "unreadable", "30 mistakes", "a folder", "binary"])
+def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
+    """No silent allow: it does not start, or it stands and refuses; either way it says what and where."""
+    lab = own(daemon=False)
+    for d in ("etc", "var", "run"):
+        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
+    path = lab.policy_path
+    if kind == "a folder":
+        os.mkdir(path)
+    elif kind != "missing":
+        with open(path, "wb") as f:
+            f.write({"unreadable": POLICY.format(fail="closed").encode(), "binary": os.urandom(5000),
+                     "30 mistakes": b"timezone UTC\nfail closed\n" + b"".join(b"  blok x%d.test\n" % i for i in range(30))
+                     }.get(kind))
+        os.chmod(path, 0 if kind == "unreadable" else 0o644)
+    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
+        f.write(f"policy {path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
+                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
+    with open(f"{lab.state}/log/durward.log", "wb") as log:
+        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stdout=log,
+                           stderr=log)
+    try:
+        assert labkit.until(lambda: path in lab.words(), 8), lab.words()
+        time.sleep(0.5)
+        if daemon.poll() is None:
+            assert lab.curl("http://fine.test/", timeout=2).status in (0, 403)
+            assert lab.curl("https://fine.test/", timeout=2).status == 0
+            print("it stands and refuses;", lab.ctl("status").stdout.splitlines()[:1])
+        else:
+            print("it ended with", daemon.returncode)
+            assert daemon.returncode != 0
+        if kind == "30 mistakes":
+            assert "durwardctl check" in lab.words()  # the log has the first ones, this all of them
+            said = subprocess.run([labkit.DURWARDCTL, "check", path], capture_output=True, text=True, check=False)
+            assert said.returncode == 1
+            assert len(set(re.findall(rf"{re.escape(path)}:(\d+):\d+: ", said.stdout + said.stderr))) == 30, said
+    finally:
+        if daemon.poll() is None:
+            daemon.terminate()
+        daemon.wait(10)
+
+
+def test_reload_under_load(own):
+    """200 connections while the policy is read anew 20 times: none fails, and what is blocked stays blocked."""
+    lab = own()
+    lab.curl("https://fine.test/")
+    script = """
+fail=0
+for i in $(seq 25); do
+    [ $(curl -s -m 8 -o /dev/null -w %{http_code} http://fine.test/$i) = 200 ] || fail=$((fail+1))
+    [ $(curl -s -m 8 -o /dev/null -w %{http_code} https://fine.test/$i) = 200 ] || fail=$((fail+1))
+    [ $(curl -s -m 8 -o /dev/null -w %{http_code} http://tracker.example/$i) = 403 ] || fail=$((fail+1))
+    [ $(curl -s -m 8 -o /dev/null -w %{http_code} https://tracker.example/$i) = 000 ] || fail=$((fail+1))
+done
+echo $fail"""
+    loads = [lab.popen(space, ["sh", "-c", script]) for space in ("client", "client2")]
+    with open(lab.policy_path, encoding="utf-8") as f:
+        text = f.read()
+    begin, reloads = time.monotonic(), 0
+    while reloads < 20 or any(p.poll() is None for p in loads) and reloads < 60:
+        lab.set_policy(text + f"# {reloads}\n")
+        reloads += 1
+        time.sleep(0.05)
+    took = time.monotonic() - begin
+    assert [p.communicate(timeout=60)[0].strip() for p in loads] == [b"0", b"0"]
+    print(f"{reloads} reloads in {took:.1f} s, 200 connections, none failed")
+
+
+def test_sighup_reads_the_policy_again(own):
+    lab = own()
+    with open(lab.policy_path, "a", encoding="utf-8") as f:
+        f.write("# more\n")
+    text = open(lab.policy_path, encoding="utf-8").read()
+    with open(lab.policy_path, "w", encoding="utf-8") as f:
+        f.write(text.replace("block tracker.example", "block tracker.example later.test"))
+    assert lab.curl("http://later.test/").status == 200
+    os.kill(lab.faces()["super"], signal.SIGHUP)
+    assert labkit.until(lambda: lab.curl("http://later.test/").status == 403)
+
+
+def test_a_bad_policy_changes_nothing_and_says_where(own):
+    lab = own()
+    with open(lab.policy_path, encoding="utf-8") as f:
+        text = f.read()
+    with pytest.raises(labkit.LabError) as e:
+        lab.set_policy(text.replace("block port", "blok port"))
+    assert re.search(r"\b6:\d+: ", str(e.value)), e.value
+    assert re.search(rf"{re.escape(lab.policy_path)}:6:\d+: ", lab.words()), lab.words()
+    assert works(lab)
+    os.kill(lab.faces()["gate"], signal.SIGKILL)  # the policy in force outlives a new gate, and a new desk
+    os.kill(lab.faces()["desk"], signal.SIGKILL)
+    assert labkit.until(lambda: lab.ctl("status").returncode == 0, 10)
+    assert works(lab)
+    assert "6" in lab.ctl("status").stdout
+
+
+def test_a_hung_gate_is_replaced(own):
+    """kill -STOP: it answers nothing and does not end. The watchdog's limit is 5 s or so."""
+    lab = own()
+    before = lab.faces()["gate"]
+    os.kill(before, signal.SIGSTOP)
+    begin = time.monotonic()
+    try:
+        assert labkit.until(lambda: lab.faces().get("gate") not in (None, before), 20, 0.05), "it still hangs"
+        print(f"a hung gate was replaced after {time.monotonic() - begin:.1f} s")
+        assert works(lab)
+    finally:
+        try:
+            os.kill(before, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+def test_many_kills_in_the_middle_of_traffic(own):
+    """Each face but the super, again and again, while two clients work."""
+    lab = own()
+    stop, failed, done = threading.Event(), [], [0]
+
+    def client(space):
+        while not stop.is_set():
+            reply = lab.curl("https://tracker.example/", ns=space)
+            if reply.status:
+                failed.append(reply)
+            done[0] += 1
+
+    threads = [threading.Thread(target=client, args=(s,)) for s in ("client", "client2")]
+    for t in threads:
+        t.start()
+    for i in range(9):
+        pid = lab.faces().get(("gate", "desk", "rescue")[i % 3])
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.3)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not failed and done[0] > 5
+    assert labkit.until(lambda: lab.ctl("status").returncode == 0 and works(lab), 10)
+
+
+def test_an_open_socket_is_not_needed_to_end(own):
+    """A client that holds a relay open does not keep SIGTERM waiting."""
+    lab = own()
+    with lab.inside("client"):
+        s = socket.create_connection((labkit.ORIGIN[4], 80), timeout=3)
+    with s:
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: fine.test\r\n\r\n")
+        s.recv(1000)
+        begin = time.monotonic()
+        os.kill(lab.faces()["super"], signal.SIGTERM)
+        assert labkit.until(lambda: not lab.faces(), 8)
+        print(f"ended {time.monotonic() - begin:.2f} s after SIGTERM, with a relay open")
