@@ -121,7 +121,13 @@ check:
 lab-test: all
 	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lab
 
-web-test: all
+# the desk that the browser tests ask: tests/web/house.c
+$B/tests/web/house: tests/web/house.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	@$(CC) $(CFLAGS_) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+web-test: all $B/tests/web/house
 	@tests/web/run
 
 demo:

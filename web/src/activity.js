@@ -10,7 +10,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { ago, api, clock_time, day_name, full_time, html, Icon, Notice, place_set, query, same_day, size, span, visible } from "./lib.js";
 import { t, t_or } from "./words.js";
 
-const ROWS = 500, PAGE = 100, PAINT_MS = 100;
+const ROWS = 500, PAGE = 100, PAINT_MS = 100, SETTLE_MS = 10000;
 
 // --- rows ---
 
@@ -30,10 +30,12 @@ export function reason_of(r) {
 	return t_or("by." + r.by, r.by);
 }
 
+const port_of = (r) => (r.dport ? t("site.port", { proto: r.proto.toUpperCase(), port: String(r.dport) }) : r.proto.toUpperCase());
+
 function Site({ row }) {
 	if (row.name) return html`<bdi class="name">${visible(row.name)}</bdi><span class="sub">${t_or("source." + row.source, row.source)}</span>`;
 	return html`<span class="unnamed">${row.kind === "not-proto" || row.kind === "pending"
-		? t("site.other", { proto: row.proto, where: row.dport || row.dst }) : t_or("kind." + row.kind, row.kind)}</span>
+		? port_of(row) : t_or("kind." + row.kind, row.kind)}</span>
 		<span class="sub">${row.odd_words ?? t("source.none")}</span>`;
 }
 
@@ -160,6 +162,20 @@ class Feed {
 			this.full = true;
 		}
 		this.paint_soon();
+		this.settle ??= setTimeout(() => this.settled(), SETTLE_MS);
+	}
+
+	// Bytes and duration are known when a flow ends, after its row was sent. Asked for once, some seconds after rows came;
+	// a quiet page asks for nothing.
+	async settled() {
+		this.settle = null;
+		if (document.hidden || this.closed) return;
+		const open = new Map(this.rows.filter((r) => r.duration_ms === null).map((r) => [r.id, r]));
+		const { events } = await this.fetch({}).catch(() => ({ events: [] }));
+		const ended = events.filter((r) => r.duration_ms !== null && open.has(r.id));
+		if (ended.length === 0) return;
+		this.rows = newest_first([...this.rows, ...ended]);
+		this.changed();
 	}
 
 	paint_soon() {
@@ -209,6 +225,7 @@ class Feed {
 		this.closed = true;
 		this.stop_fetch.abort();
 		clearTimeout(this.timer);
+		clearTimeout(this.settle);
 		document.removeEventListener("visibilitychange", this.seen);
 		this.disconnect();
 	}

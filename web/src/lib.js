@@ -5,7 +5,7 @@
 // Host names, device names and policy lines come from strangers.
 import { h } from "preact";
 import htm from "htm";
-import { language, t } from "./words.js";
+import { locale, t } from "./words.js";
 
 export const html = htm.bind(h);
 
@@ -66,10 +66,10 @@ export function place_set(page, args) {
 
 // --- times and sizes, in the reader's zone and manner ---
 
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
-const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 
 export const clock_time = (ms) => clock.format(ms);
 export const same_day = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();

@@ -67,7 +67,7 @@ function Decision({ row }) {
 }
 
 function Step({ step }) {
-	return html`<li class=${"step " + step.step}>
+	return html`<li class=${"step is-" + step.step}>
 		<span class="what">${t_or("step." + step.step, step.step)}</span>
 		<span class="text">${step.line ? html`<a class="at" href=${link("policy", { line: step.line })}>${t("row.line", { line: String(step.line) })}</a>` : null}
 			<code>${visible(step.text.trim())}</code></span>

@@ -64,7 +64,7 @@ const en = {
 	"activity.name": "Site",
 	"activity.name.hint": "Filter by site",
 	"activity.who": "Device",
-	"activity.who.hint": "Device, person or address",
+	"activity.who.hint": "Filter by device",
 	"activity.rule": "Rule in line {line}",
 	"activity.clear": "Clear filters",
 	"activity.live": "Live",
@@ -96,7 +96,7 @@ const en = {
 	"row.would": "would be {verdict}",
 	"row.tcp_instead": "asked to use TCP",
 	"row.data": "{up} up, {down} down, {time}",
-	"site.other": "{proto} to {where}",
+	"site.port": "{proto} port {port}",
 	"kind.pending": "Name not read yet",
 	"kind.name": "No name",
 	"kind.none": "No name in the handshake",
@@ -204,7 +204,7 @@ const tables = { en };
 const language = [...(navigator.languages ?? ["en"])].map((l) => l.split("-")[0]).find((l) => tables[l]) ?? "en";
 const table = tables[language];
 const plural = new Intl.PluralRules(language);
-const number = new Intl.NumberFormat(language);
+const number = new Intl.NumberFormat(navigator.language ?? language);
 
 export function t(key, values = {}) {
 	let text = table[key] ?? en[key] ?? key;
@@ -216,4 +216,4 @@ export function t(key, values = {}) {
 }
 // a key that may be missing because the gateway is newer than this page
 export const t_or = (key, otherwise) => (table[key] ?? en[key] ? t(key) : otherwise);
-export { language };
+export const locale = navigator.language ?? language; // dates and numbers as the reader writes them
