@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "../../web/node_modules/playwright-core/index.mjs";
 
@@ -37,6 +38,10 @@ otherwise allow
 
 export const mia = { src: "192.0.2.2", mac: "02:00:5e:00:53:02" };
 
+// A test that fails leaves things open; the file's end closes them, or node would wait for ever.
+const opened = [];
+after(async () => { for (const thing of opened.reverse()) await thing.close().catch(() => {}); });
+
 // --- the desk ---
 
 export async function house_open(text = policy, env = {}) {
@@ -54,7 +59,7 @@ export async function house_open(text = policy, env = {}) {
 	const line = () => (lines.length ? Promise.resolve(lines.shift())
 		: Promise.race([new Promise((done) => waiting.push(done)), gone.then(() => assert.fail("the house has ended"))]));
 	const { port } = await line();
-	return {
+	const house = {
 		folder, port, url: `http://127.0.0.1:${port}/`,
 		token: () => readFileSync(join(folder, "setup-token"), "utf8").trim(),
 		file: () => readFileSync(join(folder, "policy"), "utf8"),
@@ -67,6 +72,8 @@ export async function house_open(text = policy, env = {}) {
 			rmSync(folder, { recursive: true, force: true });
 		},
 	};
+	opened.push(house);
+	return house;
 }
 
 // a password and the cookie of a session, without a browser
@@ -82,11 +89,15 @@ export async function claim(house) {
 
 // --- the browser ---
 
-export const browser_open = () => chromium.launch({
-	executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true,
-	args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-		"--disable-gpu", "--disable-dev-shm-usage"],
-});
+export async function browser_open() {
+	const browser = await chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true,
+		args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+			"--disable-gpu", "--disable-dev-shm-usage"],
+	});
+	opened.push(browser);
+	return browser;
+}
 
 // A page that remembers everything it did wrong: broken policies, errors, requests to elsewhere.
 export async function page_open(browser, house, { cookie, viewport = desktop, scheme = "light", path = "" } = {}) {

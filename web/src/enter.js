@@ -14,7 +14,7 @@ function Field({ id, label, type, value, set, auto, help, focus }) {
 			<input id=${id} ref=${field} type=${shown ? "text" : type} value=${value} autocomplete=${auto} autocapitalize="none"
 				spellcheck=${false} aria-describedby=${help ? id + "-help" : undefined} onInput=${(e) => set(e.target.value)} />
 			${type === "password" && html`<button type="button" class="plain" aria-pressed=${shown ? "true" : "false"}
-				aria-label=${`${t("show")}: ${label}`} onClick=${() => show(!shown)}>${t(shown ? "hide" : "show")}</button>`}
+				aria-label=${`${t("login.show")}: ${label}`} onClick=${() => show(!shown)}>${t(shown ? "login.hide" : "login.show")}</button>`}
 		</div>
 		${help && html`<p class="quiet" id=${id + "-help"}>${help}</p>`}
 	</div>`;

@@ -109,8 +109,6 @@ const t_sign = (kind) => (kind === "add" || kind === "del" ? html`<span class="h
 
 // --- the page's work ---
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
 function use_file() {
 	const [file, set_file] = useState(kept?.file ?? null); // {text, etag, revision, ...} as last read
 	const [text, set_text] = useState(kept?.text ?? "");
@@ -160,16 +158,9 @@ function use_work({ file, text, read, refresh }) {
 		const { data } = await api("PUT", "policy/apply", { body: { text }, etag: file.etag });
 		set_findings(data.findings ?? []);
 		const values = { n: String(data.revision) };
-		say({ kind: "info", words: t("policy.applied", values) });
 		await read(true);
-		// a second or two, then it is said that it takes longer; nothing is asked for ever
-		let s = await refresh();
-		for (let i = 0; i < 12 && !(s?.policy.revision_taken >= data.revision); i++) {
-			await pause(250);
-			s = await refresh();
-		}
-		say(s?.policy.revision_taken >= data.revision ? { kind: "good", words: t("policy.taken", values) }
-			: { kind: "warn", words: t("policy.slow", values) });
+		await refresh();
+		say(data.taken ? { kind: "good", words: t("policy.taken", values) } : { kind: "warn", words: t("policy.slow", values) });
 	});
 	return { busy, said, say, findings, set_findings, stale, set_stale, check, apply };
 }
@@ -225,7 +216,7 @@ export function Policy({ args, refresh }) {
 	const reload = async () => { work.set_stale(false); work.set_findings([]); work.say(null); set_changes(false); await read(false); };
 	const keep = async () => { work.set_stale(false); await read(true); set_changes(true); work.say({ kind: "info", words: t("policy.kept") }); };
 	return html`<div class="page policy">
-		<${Heading} file=${file} edited=${edited} lines=${text.split("\n").length} />
+		<${Heading} file=${file} edited=${edited} lines=${text.replace(/\n$/, "").split("\n").length} />
 		${!file.edit && html`<${Notice}>${t("policy.readonly", { file: file.file })}<//>`}
 		${work.stale ? html`<${Stale} reload=${reload} keep=${keep} />`
 			: html`<${Buttons} file=${file} work=${work} edited=${edited} changes=${changes} set_changes=${set_changes} discard=${discard} />`}

@@ -131,7 +131,7 @@ export function Why({ row: given, close }) {
 		onClick=${(e) => { if (e.target === box.current || e.target.closest("a[href^='#']")) box.current.close(); }}>
 		<div class="inside">
 			<header><h2 id="why-title">${t("why.title")} <bdi class="name">${row.name ? visible(row.name) : where_of(row)}</bdi></h2>
-				<button type="button" class="plain square" aria-label=${t("close")} onClick=${() => box.current.close()}><${Icon} name="close" /></button></header>
+				<button type="button" class="plain square" aria-label=${t("app.close")} onClick=${() => box.current.close()}><${Icon} name="close" /></button></header>
 			<${Decision} row=${row} />
 			<${Trace} row=${row} asked=${asked} />
 			<${Facts} row=${row} />

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The live list: rows as they are decided, why they were, filters, freeze, keys, and names made by strangers.
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { browser_open, claim, desktop, house_open, mia, page_open, phone, until } from "./help.mjs";
+
+let house, browser, cookie;
+before(async () => {
+	[house, browser] = await Promise.all([house_open(), browser_open()]);
+	cookie = await claim(house);
+});
+
+const open = async (more = {}) => {
+	const page = await page_open(browser, house, { cookie, ...more });
+	await page.locator(".live.live").waitFor();
+	return page;
+};
+const row = (page, text) => page.locator(".row", { hasText: text }).first();
+
+test("a decision appears by itself, with who, where to, verdict and reason", async () => {
+	const page = await open();
+	await house.flow("cdn.ads.example", mia);
+	await row(page, "cdn.ads.example").waitFor();
+	const text = await row(page, "cdn.ads.example").innerText();
+	for (const part of ["Blocked", "mia-phone", "192.0.2.2", "Advertising", "line 10", "block ads.example", "198.51.100.2", "tcp/443", "TLS name"])
+		assert.ok(text.includes(part), `${part} in ${text}`);
+	await house.flow("www.example", { src: "192.0.2.77", mac: "02:00:5e:00:53:77" });
+	await row(page, "www.example").waitFor();
+	assert.match(await row(page, "www.example").innerText(), /Allowed[^]*02:00:5e:00:53:77[^]*No rule applied/);
+	await page.done();
+});
+
+test("a watched flow says what would have happened", async () => {
+	const page = await open();
+	await house.flow("social.example");
+	await row(page, "social.example").waitFor();
+	assert.match(await row(page, "social.example").innerText(), /Watched[^]*would be Blocked: watch block social\.example/);
+	await page.done();
+});
+
+test("a flow without a name shows its kind or port", async () => {
+	const page = await open();
+	await house.flow("", { app: "none", dport: 25, dst: "203.0.113.9" });
+	await house.flow("", { kind: "opaque", dst: "2001:db8:2::2" });
+	await row(page, "Encrypted name").waitFor();
+	assert.match(await row(page, "TCP port 25").innerText(), /Blocked[^]*Mail goes through the relay/);
+	await page.done();
+});
+
+test("hostile names are text: no element, no script, no invisible character", async () => {
+	const page = await open();
+	const names = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>", "evil\u202egpj.example", "<b>bold</b>"];
+	page.on("dialog", () => page.wrong.push("a script of a name ran"));
+	for (const name of names) await house.flow(name, { app: "http", dport: 80 });
+	await row(page, "<b>bold</b>").waitFor();
+	const text = await page.locator("ol").innerText();
+	for (const name of [names[0], names[1], "evil⟨U+202E⟩gpj.example"]) assert.ok(text.includes(name), `${name} in ${text}`);
+	assert.equal(await page.locator("ol img, ol script, ol b").count(), 0);
+	await row(page, names[0]).click();
+	await page.getByRole("dialog").getByText(names[0]).first().waitFor();
+	assert.equal(await page.locator("dialog img, dialog script").count(), 0);
+	assert.match(await page.locator(".command").inputValue(), /'<img src=x onerror=alert\(1\)>'/);
+	await page.done();
+});
+
+test("why: the walk to the verdict, the deciding line, and the command that asks the same", async () => {
+	const page = await open();
+	await house.flow("play.example", { ...mia, app: "quic" });
+	await row(page, "play.example").click();
+	const drawer = page.getByRole("dialog");
+	await drawer.locator(".is-decides").waitFor();
+	assert.match(await drawer.locator(".is-decides").innerText(), /line 12[^]*block games/);
+	assert.match(await drawer.innerText(), /because “Homework first”/);
+	assert.match(await drawer.locator(".command").inputValue(),
+		/^durwardctl explain mia-phone play\.example quic to 198\.51\.100\.2 at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+	await drawer.getByRole("button", { name: "Copy as command" }).click();
+	await drawer.getByText("Copied").waitFor();
+	await page.keyboard.press("Escape");
+	await until(async () => await page.getByRole("dialog").count() === 0);
+	assert.ok(await page.evaluate(() => document.activeElement.classList.contains("row")), "the row has the focus again");
+	await page.done();
+});
+
+test("why: a later policy that answers otherwise is said so", async () => {
+	const page = await open();
+	await house.flow("early.ads.example", mia);
+	await row(page, "early.ads.example").waitFor();
+	await page.evaluate(async () => {
+		const now = await fetch("api/v1/policy"), etag = now.headers.get("ETag"), { text } = await now.json();
+		window.text_before = text;
+		await fetch("api/v1/policy/apply", { method: "PUT", headers: { "X-Durward": "1", "Content-Type": "application/json", "If-Match": etag },
+			body: JSON.stringify({ text: text.replace("  block  ads.example", "  allow  ads.example #") }) });
+	});
+	await row(page, "early.ads.example").click();
+	await page.getByRole("dialog").getByText("asked now for that moment, it says Allowed").waitFor();
+	await page.evaluate(async () => {
+		const etag = (await fetch("api/v1/policy")).headers.get("ETag");
+		await fetch("api/v1/policy/apply", { method: "PUT", headers: { "X-Durward": "1", "Content-Type": "application/json", "If-Match": etag },
+			body: JSON.stringify({ text: window.text_before }) });
+	});
+	await page.done();
+});
+
+test("filters are the gateway's work, stand in the address and survive a reload", async () => {
+	const page = await open();
+	await house.flow("one.ads.example", mia);
+	await house.flow("other.example", { src: "192.0.2.40" });
+	await row(page, "other.example").waitFor();
+	await page.getByRole("group", { name: "Verdict" }).getByRole("button", { name: "Blocked" }).click();
+	await until(async () => await row(page, "other.example").count() === 0);
+	await page.getByLabel("Filter by site").fill("ADS");
+	await page.getByLabel("Filter by device").fill("mia");
+	await page.waitForFunction(() => location.hash === "#/activity?verdict=block&name=ADS&who=mia");
+	await page.reload();
+	await page.locator(".live.live").waitFor();
+	assert.equal(await page.getByLabel("Filter by device").inputValue(), "mia");
+	await house.flow("two.ads.example", mia);
+	await row(page, "two.ads.example").waitFor();
+	await house.flow("three.ads.example", { src: "192.0.2.40" });
+	await house.flow("four.ads.example", mia);
+	await row(page, "four.ads.example").waitFor();
+	assert.equal(await row(page, "three.ads.example").count(), 0);
+	await page.getByLabel("Filter by device").fill("nobody-of-that-name");
+	await page.getByRole("alert").getByText("who=").waitFor();
+	await page.done();
+});
+
+test("the deciding rule is a filter", async () => {
+	const page = await open();
+	await house.flow("five.ads.example", mia);
+	await house.flow("allowed.example", mia);
+	await row(page, "five.ads.example").click();
+	await page.getByRole("link", { name: "Show all it decided" }).click();
+	await page.getByRole("button", { name: /Rule in line 10/ }).waitFor();
+	await until(async () => await row(page, "allowed.example").count() === 0);
+	assert.ok(await row(page, "five.ads.example").count() > 0);
+	await page.done();
+});
+
+test("space freezes, counts what waits, and goes live again; j, k, / move", async () => {
+	const page = await open();
+	await page.keyboard.press("Space");
+	await page.locator(".live.frozen").waitFor();
+	await house.flow("while-frozen.example");
+	await page.locator(".badge").waitFor();
+	assert.equal(await row(page, "while-frozen.example").count(), 0);
+	await page.keyboard.press("Space");
+	await row(page, "while-frozen.example").waitFor();
+	await page.keyboard.press("j");
+	assert.ok(await page.evaluate(() => document.activeElement === document.querySelectorAll(".row")[0]));
+	await page.keyboard.press("j");
+	await page.keyboard.press("j");
+	await page.keyboard.press("k");
+	assert.ok(await page.evaluate(() => document.activeElement === document.querySelectorAll(".row")[1]));
+	await page.keyboard.press("Enter");
+	await page.getByRole("dialog").waitFor();
+	await page.keyboard.press("Escape");
+	await page.keyboard.press("/");
+	assert.equal(await page.evaluate(() => document.activeElement.id), "filter-name");
+	await page.keyboard.type("a /jk");
+	assert.equal(await page.getByLabel("Filter by site").inputValue(), "a /jk");
+	await page.done();
+});
+
+test("a flood: at most 500 rows, at most ten paints a second, none lost from the end", async () => {
+	const page = await open({ viewport: desktop });
+	await page.evaluate(() => {
+		window.paints = [];
+		new MutationObserver((list) => {
+			if (list.some((m) => m.addedNodes.length)) window.paints.push(performance.now());
+		}).observe(document.querySelector("ol"), { childList: true });
+	});
+	for (let i = 0; i < 15; i++) await house.flow(`flood-${i}.example`, { count: 100 });
+	await house.flow("after-the-flood.example");
+	await row(page, "after-the-flood.example").waitFor();
+	assert.ok(await page.locator(".row").count() <= 500);
+	const times = await page.evaluate(() => window.paints);
+	for (let i = 10; i < times.length; i++) assert.ok(times[i] - times[i - 10] > 900, "more than ten paints in a second");
+	await page.done();
+});
+
+test("a hidden tab holds no stream; shown again it has missed nothing", async () => {
+	const page = await open();
+	const streams = async () => (await page.evaluate(async () => (await (await fetch("api/v1/status")).json()).streams));
+	const hide = (hidden) => page.evaluate((h) => {
+		Object.defineProperty(document, "hidden", { value: h, configurable: true });
+		document.dispatchEvent(new Event("visibilitychange"));
+	}, hidden);
+	const before = await streams();
+	await hide(true);
+	await house.flow("unseen.example"); // the desk notices a reader that has gone when it writes
+	await house.flow("unseen-too.example");
+	assert.ok(await until(async () => await streams() < before), "the stream was given back");
+	assert.equal(await row(page, "unseen.example").count(), 0);
+	await hide(false);
+	await row(page, "unseen.example").waitFor();
+	await row(page, "unseen-too.example").waitFor();
+	await page.done();
+});
+
+test("older rows come when asked for", async () => {
+	const page = await open();
+	const before = await page.locator(".row").count();
+	await page.getByRole("button", { name: "Show older" }).click();
+	assert.ok(await until(async () => await page.locator(".row").count() > before));
+	await page.done();
+});
+
+test("the state line tells when the gateway does not filter", async () => {
+	await house.say({ do: "rules", state: 3 });
+	const page = await page_open(browser, house, { cookie, viewport: phone });
+	await page.locator(".state").getByText("Not filtering").click();
+	await page.getByText("the rules are not in force").waitFor();
+	await house.say({ do: "rules", state: 1 });
+	await page.done();
+});

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Setup and login, as a person meets them.
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { browser_open, house_open, page_open, password, phone } from "./help.mjs";
+
+let house, browser;
+before(async () => { [house, browser] = await Promise.all([house_open(), browser_open()]); });
+
+const alert = (page) => page.getByRole("alert");
+
+test("a new gateway asks for the token and a password twice", async () => {
+	const page = await page_open(browser, house, { viewport: phone });
+	await page.getByRole("heading", { name: "Welcome to Durward" }).waitFor();
+	assert.match(await page.textContent("main"), /durwardctl setup/);
+	const fill = async (token, one, two) => {
+		await page.getByLabel("One-time token").fill(token);
+		await page.getByLabel("New password", { exact: true }).fill(one);
+		await page.getByLabel("The same password again", { exact: true }).fill(two);
+		await page.getByRole("button", { name: "Set the password" }).click();
+	};
+	await fill(house.token(), password, password + "x");
+	assert.match(await alert(page).textContent(), /differ/);
+	await fill(house.token(), "short", "short");
+	assert.match(await alert(page).textContent(), /too short/);
+	await fill("not-the-token", password, password);
+	await page.getByText("not the right password or token").waitFor();
+	await fill(house.token(), password, password);
+	await page.getByRole("link", { name: "Activity" }).waitFor();
+	await page.getByText("Nothing has been decided yet.").waitFor();
+	await page.done();
+});
+
+test("who is not signed in sees the login and nothing else", async () => {
+	const page = await page_open(browser, house, { path: "#/policy" });
+	await page.getByRole("heading", { name: "Sign in" }).waitFor();
+	assert.match(await page.textContent("main"), /durwardctl passwd/);
+	assert.equal(await page.locator("#policy-text").count(), 0);
+	await page.done();
+});
+
+test("a wrong password is said so, the right one opens the page that was asked for", async () => {
+	const page = await page_open(browser, house, { path: "#/policy" });
+	await page.getByLabel("Password", { exact: true }).fill("not this one");
+	await page.keyboard.press("Enter");
+	await page.getByText("That is not the password.").waitFor();
+	await page.getByLabel("Password", { exact: true }).fill(password);
+	await page.keyboard.press("Enter");
+	await page.locator("#policy-text").waitFor();
+	await page.done();
+});
+
+test("the password can be looked at while it is typed", async () => {
+	const page = await page_open(browser, house);
+	const field = page.locator("#password");
+	await field.fill(password);
+	assert.equal(await field.getAttribute("type"), "password");
+	await page.getByRole("button", { name: "Show: Password" }).click();
+	assert.equal(await field.getAttribute("type"), "text");
+	await page.done();
+});
+
+test("signing out ends the session, also for what is already open", async () => {
+	const page = await page_open(browser, house);
+	await page.getByLabel("Password", { exact: true }).fill(password);
+	await page.keyboard.press("Enter");
+	await page.getByRole("button", { name: "Sign out" }).click();
+	await page.getByRole("heading", { name: "Sign in" }).waitFor();
+	await page.reload();
+	await page.getByRole("heading", { name: "Sign in" }).waitFor();
+	assert.equal(await page.evaluate(async () => (await fetch("api/v1/events")).status), 401);
+	await page.done();
+});
+
+test("a session that ended elsewhere leads back to the door", async () => {
+	const page = await page_open(browser, house);
+	await page.getByLabel("Password", { exact: true }).fill(password);
+	await page.keyboard.press("Enter");
+	await page.getByRole("link", { name: "Policy" }).waitFor();
+	await page.context().clearCookies();
+	await page.getByRole("link", { name: "Policy" }).click();
+	await page.getByText("You have been signed out.").waitFor();
+	await page.done();
+});

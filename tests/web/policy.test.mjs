@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The policy in its editor: check, apply, and an edit that somebody else made meanwhile.
+import assert from "node:assert/strict";
+import { before, beforeEach, test } from "node:test";
+import { browser_open, claim, house_open, page_open, policy, until } from "./help.mjs";
+
+let house, browser, cookie;
+before(async () => {
+	[house, browser] = await Promise.all([house_open(), browser_open()]);
+	cookie = await claim(house);
+});
+beforeEach(() => house.write(policy));
+
+const open = async (from = house, key = cookie, path = "#/policy") => {
+	const page = await page_open(browser, from, { cookie: key, path });
+	await page.locator("#policy-text").waitFor();
+	return page;
+};
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const said = (page, text) => page.locator(".said").getByText(text).waitFor();
+const editor = (page) => page.locator("#policy-text");
+
+test("the file is there as written, with its revision, and nothing to apply", async () => {
+	const page = await open();
+	assert.equal(await editor(page).inputValue(), policy);
+	assert.match(await page.locator(".heading").innerText(), /Revision \d+[^]*in force/);
+	assert.ok(await button(page, "Apply").isDisabled());
+	assert.equal(await page.locator(".gutter div div").count(), policy.split("\n").length);
+	await page.done();
+});
+
+test("check shows every mistake and leads to its place", async () => {
+	const page = await open();
+	const text = policy.replace("for kids", "for kidz # für äöü").replace("otherwise allow", "  # ünï\n  blokc x.example\notherwise perhaps");
+	await editor(page).fill(text);
+	await button(page, "Check").click();
+	await page.locator(".finding").first().waitFor();
+	const all = await page.locator(".findings").innerText();
+	for (const part of ["kidz", "did you mean 'kids'", "blokc", "perhaps"]) assert.ok(all.includes(part), `${part} in ${all}`);
+	await page.locator(".said").getByText(/\d+ mistakes/).waitFor();
+	await page.locator(".finding", { hasText: "blokc" }).click();
+	const chosen = () => editor(page).evaluate((e) => e.value.slice(e.selectionStart, e.selectionEnd));
+	assert.equal(await chosen(), "blokc");
+	await page.locator(".finding", { hasText: "kidz" }).click();
+	assert.equal(await chosen(), "kidz");
+	assert.ok(await page.locator(".gutter .error").count() >= 3);
+	assert.equal(house.file(), policy, "a check changes nothing");
+	await page.done();
+});
+
+test("apply writes the file and is in force at once", async () => {
+	const page = await open();
+	await editor(page).fill(policy.replace("block  ads.example  ", "block  ads.example tracker.example"));
+	await button(page, "Changes").click();
+	assert.match(await page.locator(".diff .add").innerText(), /tracker\.example/);
+	assert.equal(await page.locator(".diff .del").count(), 1);
+	await button(page, "Apply").click();
+	await said(page, /Revision \d+ is in force\./);
+	assert.match(house.file(), /tracker\.example/);
+	assert.ok(await button(page, "Apply").isDisabled());
+	await page.getByRole("link", { name: "Activity" }).click();
+	await page.locator(".live.live").waitFor();
+	await house.flow("tracker.example");
+	await page.locator(".row.block", { hasText: "tracker.example" }).waitFor();
+	await page.done();
+});
+
+test("a gate that has not taken the policy yet is told apart", async () => {
+	await house.say({ do: "hold", on: true });
+	const page = await open();
+	await editor(page).fill(policy + "# held\n");
+	await button(page, "Apply").click();
+	await said(page, /has not taken it yet/);
+	await house.say({ do: "hold", on: false });
+	await page.done();
+});
+
+test("a policy with mistakes is not applied", async () => {
+	const page = await open();
+	await editor(page).fill(policy.replace("otherwise allow", "otherwise maybe"));
+	await button(page, "Apply").click();
+	await page.locator(".finding.error", { hasText: "maybe" }).waitFor();
+	assert.equal(house.file(), policy);
+	await page.done();
+});
+
+test("an edit made meanwhile is never overwritten unseen", async () => {
+	const page = await open();
+	const mine = policy + "# mine\n", theirs = policy + "# theirs\n";
+	await editor(page).fill(mine);
+	house.write(theirs);
+	await button(page, "Apply").click();
+	await page.getByText("The file has changed since you opened it.").waitFor();
+	assert.equal(house.file(), theirs);
+	await button(page, "Keep my text, compare with the new file").click();
+	await page.locator(".diff .del", { hasText: "# theirs" }).waitFor();
+	await page.locator(".diff .add", { hasText: "# mine" }).waitFor();
+	await button(page, "Apply").click();
+	await said(page, /is in force/);
+	assert.equal(house.file(), mine);
+	await page.done();
+});
+
+test("or the new file is loaded and one's own changes dropped", async () => {
+	const page = await open();
+	const theirs = policy + "# theirs again\n";
+	await editor(page).fill(policy + "# mine\n");
+	house.write(theirs);
+	await button(page, "Apply").click();
+	await button(page, "Load the new file, drop my changes").click();
+	assert.ok(await until(async () => await editor(page).inputValue() === theirs));
+	await page.done();
+});
+
+test("a draft outlives a visit to another page; discard brings the file back", async () => {
+	const page = await open();
+	await editor(page).fill(policy + "# draft\n");
+	await page.getByRole("link", { name: "Activity" }).click();
+	await page.locator(".live").waitFor();
+	await page.getByRole("link", { name: "Policy" }).click();
+	assert.equal(await editor(page).inputValue(), policy + "# draft\n");
+	await button(page, "Discard changes").click();
+	assert.equal(await editor(page).inputValue(), policy);
+	await page.done();
+});
+
+test("tab leaves the editor", async () => {
+	const page = await open();
+	await editor(page).focus();
+	await page.keyboard.press("Shift+Tab");
+	assert.notEqual(await page.evaluate(() => document.activeElement.id), "policy-text");
+	assert.equal(await editor(page).inputValue(), policy);
+	await page.done();
+});
+
+test("a line in the address is where the cursor stands", async () => {
+	const page = await open(house, cookie, "#/policy?line=10");
+	assert.ok(await until(() => editor(page).evaluate((e) => e.value.slice(0, e.selectionStart).split("\n").length === 10)));
+	await page.done();
+});
+
+test("where the policy is not edited here, the page shows it and offers no Apply", async () => {
+	const closed = await house_open(policy, { DURWARD_READONLY: "1" });
+	const page = await open(closed, await claim(closed));
+	await page.getByText("policy-edit off").waitFor();
+	assert.equal(await editor(page).evaluate((e) => e.readOnly), true);
+	assert.equal(await button(page, "Apply").count(), 0);
+	await page.done();
+});
