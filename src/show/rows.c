@@ -159,10 +159,12 @@ static bool read_verdict(struct request *r, struct row_filter *f)
 		f->action = ACTION_BLOCK;
 	else if (strcmp(v, "watch") == 0)
 		f->watched = true;
-	else
+	else {
 		reply_problem(
 			r, 400, "No such verdict", "verdict= takes allow, block, watch or any");
-	return r->reply.status == 0;
+		return false;
+	}
+	return true;
 }
 
 static bool read_who(struct request *r, struct row_filter *f)

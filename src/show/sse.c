@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ enum {
 struct stream {
 	struct sse *sse;
 	struct MHD_Connection *connection;
+	int fd; /* of the connection; -1 = not known */
 	struct addr peer;
 	bool local;
 	char session[TOKEN_HEX];
@@ -42,6 +44,7 @@ struct stream {
 	struct strbuf out; /* waiting for the socket */
 	size_t given;
 	bool suspended, ended;
+	bool gone; /* its reader has closed; under the lock */
 	struct stream *next;
 };
 
@@ -201,13 +204,14 @@ static bool suspend(struct stream *s, uint64_t seen, uint64_t due_ms)
 	return slept;
 }
 
-static uint64_t read_news(struct sse *sse, bool *closing)
+static uint64_t read_news(const struct stream *s, bool *closing)
 {
+	struct sse *sse = s->sse;
 	uint64_t n;
 
 	pthread_mutex_lock(&sse->lock);
 	n = sse->news;
-	*closing = sse->closing;
+	*closing = sse->closing || s->gone;
 	pthread_mutex_unlock(&sse->lock);
 	return n;
 }
@@ -220,7 +224,7 @@ static ssize_t on_read(void *stream, uint64_t pos, char *buf, size_t max)
 	if (s->given < s->out.n)
 		return give(s, buf, max);
 	for (int turn = 0; turn < 3; turn++) {
-		uint64_t seen = read_news(s->sse, &closing), now = clock_mono_ms();
+		uint64_t seen = read_news(s, &closing), now = clock_mono_ms();
 		bool early = now < s->batch_ms + BATCH_MS;
 
 		if (closing || s->ended || s->out.failed)
@@ -259,13 +263,28 @@ static void on_free(void *stream)
 
 /* --- beginning --- */
 
+/* A reader that closed is noticed by writing only; a page loaded again must not wait for that. */
+static bool is_gone(const struct stream *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 static bool has_room(struct sse *sse, const struct stream *new)
 {
-	unsigned same = 0;
+	unsigned same = 0, all = 0;
 
-	for (struct stream *s = sse->streams; s; s = s->next)
+	for (struct stream *s = sse->streams; s; s = s->next) {
+		s->gone |= is_gone(s);
+		if (s->gone) {
+			resume(s);
+			continue;
+		}
+		all++;
 		same += !new->local && !s->local &&addr_eq(&s->peer, &new->peer);
-	return !sse->closing && sse->count < STREAMS && same < STREAMS_ADDRESS;
+	}
+	return !sse->closing && all < STREAMS && same < STREAMS_ADDRESS;
 }
 
 static bool link_stream(struct sse *sse, struct stream *s)
@@ -296,6 +315,14 @@ static uint64_t begin_at(const struct request *r, uint64_t now_id)
 		return now_id;
 	id = strtoull(last, &end, 10);
 	return *end == 0 && id <= now_id ? id : now_id;
+}
+
+static int socket_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return i ? (int)i->connect_fd : -1;
 }
 
 static void add_hello(struct stream *s, const struct desk_status *st)
@@ -337,6 +364,7 @@ struct MHD_Response *sse_response(struct request *r)
 		return NULL;
 	s->sse = r->show->sse;
 	s->connection = r->connection;
+	s->fd = socket_of(r->connection);
 	s->peer = r->peer;
 	s->local = r->local;
 	memcpy(s->session, r->session, sizeof s->session);

@@ -294,6 +294,35 @@ static void the_stream_says_hello_and_then_what_happens(void **state)
 	listen_end(&all);
 }
 
+static void a_stream_obeys_every_filter_at_once(void **state)
+{
+	struct event e = event_of("one.example", ACTION_BLOCK);
+	struct listener l;
+
+	e.verdict.revision = 1;
+	listen_start(&l, "/api/v1/stream?verdict=block&who=phone", "");
+	assert_true(heard(&l, "event: hello"));
+	e.verdict.device = NO_DEVICE;
+	push(e);
+	e.verdict.device = 0;
+	push(e);
+	assert_true(heard(&l, "id: 2\nevent: events"));
+	assert_null(strstr(strbuf_text(&l.text), "\"who\":null"));
+	listen_end(&l);
+}
+
+static void readers_that_left_make_room_at_once(void **state)
+{
+	struct listener l;
+
+	for (int i = 0; i < 40;
+		i++) { /* more than may be open together, and no event to notice by */
+		listen_start(&l, "/api/v1/stream", "");
+		assert_true(heard(&l, "event: hello"));
+		listen_end(&l);
+	}
+}
+
 static void a_stream_that_lags_is_told(void **state)
 {
 	struct listener late;
@@ -584,6 +613,8 @@ int main(void)
 		IN_HOUSE(explain_answers_from_the_policy_in_force),
 		IN_HOUSE(events_are_found_and_hostile_names_are_harmless),
 		IN_HOUSE(the_stream_says_hello_and_then_what_happens),
+		IN_HOUSE(a_stream_obeys_every_filter_at_once),
+		IN_HOUSE(readers_that_left_make_room_at_once),
 		IN_HOUSE(a_stream_that_lags_is_told),
 		IN_HOUSE(streams_are_counted_and_bounded),
 		IN_HOUSE(strangers_stay_outside),
