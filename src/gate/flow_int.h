@@ -109,6 +109,7 @@ void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the by
 /* The kind is known and final: asks policy; refuses or settles. True: allowed. */
 bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
 void flow_tcp_midstream(struct seen *s);
+bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r); /* the tuple of r, used again */
 void flow_tcp_note(struct seen *s, struct flow_tcp *t);	      /* sequence numbers and timestamps */
 void flow_tcp_due(struct gate_worker *w, struct flow_rec *r); /* no hello in time */
 

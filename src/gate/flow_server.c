@@ -7,6 +7,7 @@
  * Owns: nothing. Thread: its worker's. Fails: never. See: identification.md T26-T28, P30; RFC 8446 4.1.3.
  */
 #include "flow_int.h"
+#include "intercept/synlog.h"
 
 enum {
 	PAST_HELLO = 4096, /* a HelloRetryRequest is shorter */
@@ -53,12 +54,30 @@ static void retry(struct seen *s, struct flow_tcp *t)
 	stream_ident_server(&t->id, SERVER_RETRY);
 }
 
+/* The server acknowledges bytes that never came this way (data in the SYN, another route). A FIN counts one. */
+static bool heard_more(const struct seen *s, uint32_t next)
+{
+	return (int32_t)(s->k.ack - (next + 1)) > 0;
+}
+
+static void spoke_first(struct seen *s, struct flow_rec *r)
+{
+	if (heard_more(s, segments_next_seq(&r->tcp->seg)))
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+	else
+		flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+}
+
 static void answer(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
 	bool acked = (int32_t)(s->k.ack - t->judged_end) >= 0;
 	enum server_says says = r->ident.app == APP_TLS ? hear(s, t) : SERVER_OTHER;
 
+	if (heard_more(s, segments_next_seq(&t->seg))) {
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+		return;
+	}
 	if (says == SERVER_RETRY && !t->retry)
 		retry(s, t);
 	else if (acked && (says == SERVER_HELLO || says == SERVER_ALERT ||
@@ -73,17 +92,19 @@ static void answer(struct seen *s, struct flow_rec *r)
 static void unknown(struct seen *s)
 {
 	struct flow_rec *r;
+	uint32_t isn;
 
 	if (s->conn & MARK_ALLOWED) {
 		flow_pass(s, s->conn);
 	} else if (s->conn == MARK_TENTATIVE && server_hello_look(s->k.payload) == SERVER_HELLO) {
 		flow_pass(s, MARK_ALLOWED);
-	} else if (s->conn != MARK_SYN_SEEN) {
+	} else if (s->conn != MARK_SYN_SEEN ||
+		   synlog_find(s->w->syns, &s->flow, &isn) == SYNLOG_UNKNOWN) {
 		flow_tcp_midstream(s);
 	} else if ((r = flow_begin(s))) {
-		if (flow_tcp_new(s, r, s->k.ack)) {
+		if (flow_tcp_new(s, r, isn + 1)) {
 			flow_tcp_note(s, r->tcp);
-			flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+			spoke_first(s, r);
 		} else {
 			flowtab_remove(s->w->flows, r);
 		}
@@ -92,9 +113,7 @@ static void unknown(struct seen *s)
 
 void flow_tcp_server(struct seen *s, struct flow_rec *r)
 {
-	if (r && !r->tcp &&
-		s->conn ==
-			MARK_SYN_SEEN) { /* the tuple of a flow found in mid-stream, used again */
+	if (r && flow_tcp_is_new(s, r)) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}
@@ -114,7 +133,7 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r)
 		flow_drop(s);
 		break;
 	case FLOW_PENDING:
-		flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+		spoke_first(s, r);
 		break;
 	case FLOW_TENTATIVE:
 		answer(s, r);

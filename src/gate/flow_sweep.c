@@ -28,8 +28,20 @@ static void drop_idle(struct gate_worker *w, enum flow_list list, uint64_t idle_
 		flowtab_remove(w->flows, r);
 }
 
+static void count_queue(struct gate_worker *w)
+{
+	struct nfq_stats q;
+
+	if (!w->nfq)
+		return;
+	nfq_stats(w->nfq, &q);
+	w->counters.nfq_overruns = q.overruns;
+	w->counters.nfq_errors = q.errors;
+}
+
 void gate_sweep(struct gate_worker *w)
 {
+	count_queue(w);
 	due_pending(w);
 	drop_idle(w, LIST_OTHER, IDLE_OTHER_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);

@@ -265,7 +265,7 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 }
 
 /* A tuple used again: no byte of its connection has passed, and it begins elsewhere. */
-static bool tuple_is_new(struct seen *s, const struct flow_rec *r)
+bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 {
 	uint32_t isn;
 
@@ -372,7 +372,7 @@ void flow_tcp_client(struct seen *s, struct flow_rec *r)
 		syn(s, r);
 		return;
 	}
-	if (r && tuple_is_new(s, r)) {
+	if (r && flow_tcp_is_new(s, r)) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}

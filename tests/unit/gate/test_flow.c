@@ -50,6 +50,12 @@ int nfq_drop_before(struct nfq *q, uint32_t first_id)
 	return 0;
 }
 
+void nfq_stats(const struct nfq *q, struct nfq_stats *out)
+{
+	(void)q;
+	memset(out, 0, sizeof(*out));
+}
+
 int inject_send(const struct inject *in, enum inject_way way, struct slice packet)
 {
 	(void)in;
@@ -441,6 +447,27 @@ static void a_server_that_speaks_first_makes_a_flow_without_a_name(void **state)
 	close_home(&h);
 }
 
+static void bytes_that_only_the_server_saw_are_a_contradiction(void **state)
+{
+	struct wire *w = hello_for("fine.test");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	/* it answers a hello that lay in the SYN */
+	assert_int_equal(answer(&h, MARK_HELD, 0, 100, slice_str("\x16\x03\x03")), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, w->n)), MARK_TENTATIVE);
+	assert_int_equal(
+		answer(&h, MARK_TENTATIVE, 0, (uint32_t)w->n + 50, slice_str("\x15\x03\x03")),
+		DROPPED);
+	close_home(&h);
+	free(w);
+}
+
 static void midstream_follows_fail(void **state)
 {
 	static const char *const policies[] = {
@@ -626,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_retry_waits_for_the_second_hello),
 		cmocka_unit_test(each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(a_server_that_speaks_first_makes_a_flow_without_a_name),
+		cmocka_unit_test(bytes_that_only_the_server_saw_are_a_contradiction),
 		cmocka_unit_test(midstream_follows_fail),
 		cmocka_unit_test(a_tentative_flow_that_was_forgotten_is_judged_from_its_start),
 		cmocka_unit_test(half_a_hello_is_evasive_in_time),
