@@ -37,7 +37,7 @@ static enum parse add(struct dtls_join *j, struct wire *w, struct tls_hello *h)
 	return status;
 }
 
-static void whole_and_in_fragments_of_any_order(void **state)
+static void T41_whole_and_in_fragments_of_any_order(void **state)
 {
 	struct wire *body = wire_new(), *w = wire_new();
 	struct tls_hello h;
@@ -63,7 +63,7 @@ static void whole_and_in_fragments_of_any_order(void **state)
 	free(w);
 }
 
-static void several_records_in_one_datagram_and_a_second_hello(void **state)
+static void T41_several_records_in_one_datagram_and_a_second_hello(void **state)
 {
 	struct wire *body = wire_new(), *w = wire_new();
 	struct dtls_join *j = calloc(1, sizeof(*j));
@@ -84,7 +84,7 @@ static void several_records_in_one_datagram_and_a_second_hello(void **state)
 	free(w);
 }
 
-static void contradictions_and_lies(void **state)
+static void T41_contradictions_and_lies(void **state)
 {
 	struct wire *body = wire_new(), *w = wire_new();
 	struct dtls_join *j = calloc(1, sizeof(*j));
@@ -109,7 +109,7 @@ static void contradictions_and_lies(void **state)
 	free(w);
 }
 
-static void what_is_no_dtls_hello_is_not_known(void **state)
+static void T41_what_is_no_dtls_hello_is_not_known(void **state)
 {
 	struct wire *body = wire_new(), *w = wire_new();
 	struct dtls_join *j = calloc(1, sizeof(*j));
@@ -135,10 +135,10 @@ static void what_is_no_dtls_hello_is_not_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_and_in_fragments_of_any_order),
-		cmocka_unit_test(several_records_in_one_datagram_and_a_second_hello),
-		cmocka_unit_test(contradictions_and_lies),
-		cmocka_unit_test(what_is_no_dtls_hello_is_not_known),
+		cmocka_unit_test(T41_whole_and_in_fragments_of_any_order),
+		cmocka_unit_test(T41_several_records_in_one_datagram_and_a_second_hello),
+		cmocka_unit_test(T41_contradictions_and_lies),
+		cmocka_unit_test(T41_what_is_no_dtls_hello_is_not_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,133 +21,144 @@ struct row {
 
 static const struct row rows[] = {
 	{"plain", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"), "a.example"},
-	{"case", "GET / HTTP/1.1\r\nhOsT: A.ExAmple\r\n\r\n", NAME("a.example"), "A.ExAmple"},
-	{"no blank", "GET / HTTP/1.1\r\nHost:a.example\r\n\r\n", NAME("a.example"), "a.example"},
-	{"tabs", "GET / HTTP/1.1\r\nHost:\t a.example \t\r\n\r\n", NAME("a.example"), "a.example"},
-	{"bare LF", "GET / HTTP/1.1\nHost: a.example\n\n", NAME("a.example"), "a.example"},
-	{"empty lines first", "\r\n\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+	{"H03 case", "GET / HTTP/1.1\r\nhOsT: A.ExAmple\r\n\r\n", NAME("a.example"), "A.ExAmple"},
+	{"H04 no blank", "GET / HTTP/1.1\r\nHost:a.example\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"H04 tabs", "GET / HTTP/1.1\r\nHost:\t a.example \t\r\n\r\n", NAME("a.example"),
+		"a.example"},
+	{"H16 bare LF", "GET / HTTP/1.1\nHost: a.example\n\n", NAME("a.example"), "a.example"},
+	{"H17 empty lines first", "\r\n\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		NAME("a.example"), "a.example"},
-	{"many blanks", "GET \t /x   HTTP/1.1 \r\nHost: a.example\r\n\r\n", NAME("a.example"),
+	{"H18 many blanks", "GET \t /x   HTTP/1.1 \r\nHost: a.example\r\n\r\n", NAME("a.example"),
 		"a.example"},
-	{"blank in the target", "GET /a b HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+	{"H18 blank in the target", "GET /a b HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		NAME("a.example"), "a.example"},
+	{"H18 unknown method", "FROB /x HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
 		"a.example"},
-	{"unknown method", "FROB /x HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
+	{"H18 lower case", "get / http/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
 		"a.example"},
-	{"lower case", "get / http/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"), "a.example"},
-	{"port", "GET / HTTP/1.1\r\nHost: a.example:8080\r\n\r\n", NAME("a.example"),
+	{"H20 port", "GET / HTTP/1.1\r\nHost: a.example:8080\r\n\r\n", NAME("a.example"),
 		"a.example:8080"},
-	{"final dot", "GET / HTTP/1.1\r\nHost: a.example.\r\n\r\n", NAME("a.example"),
+	{"H20 final dot", "GET / HTTP/1.1\r\nHost: a.example.\r\n\r\n", NAME("a.example"),
 		"a.example."},
 	{"options", "OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"),
 		"a.example"},
 	{"1.0 with host", "GET / HTTP/1.0\r\nHost: a.example\r\n\r\n", NAME("a.example"),
 		"a.example"},
-	{"1.0 without", "GET / HTTP/1.0\r\nX: y\r\n\r\n", NONE(NO_HOST, ""), NULL},
-	{"1.0 bare", "GET / HTTP/1.0\r\n\r\n", NONE(NO_HOST, ""), NULL},
-	{"0.9", "GET /x\r\n", NONE(NO_HOST, ""), NULL},
-	{"empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", NONE(NO_HOST, ""), ""},
-	{"IPv4", "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", NONE(IP_LITERAL, "192.0.2.1"),
+	{"H09 1.0 without", "GET / HTTP/1.0\r\nX: y\r\n\r\n", NONE(NO_HOST, ""), NULL},
+	{"H09 1.0 bare", "GET / HTTP/1.0\r\n\r\n", NONE(NO_HOST, ""), NULL},
+	{"H09 0.9", "GET /x\r\n", NONE(NO_HOST, ""), NULL},
+	{"H20 empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", NONE(NO_HOST, ""), ""},
+	{"H20 IPv4", "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", NONE(IP_LITERAL, "192.0.2.1"),
 		"192.0.2.1:80"},
-	{"IPv6", "GET / HTTP/1.1\r\nHost: [2001:DB8::1]\r\n\r\n", NONE(IP_LITERAL, "2001:db8::1"),
-		"[2001:DB8::1]"},
-	{"absolute", "GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n",
+	{"H20 IPv6", "GET / HTTP/1.1\r\nHost: [2001:DB8::1]\r\n\r\n",
+		NONE(IP_LITERAL, "2001:db8::1"), "[2001:DB8::1]"},
+	{"H08 absolute", "GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		NAME("a.example"), "a.example"},
-	{"absolute 1.0", "GET http://A.example:81 HTTP/1.0\r\n\r\n", NAME("a.example"), NULL},
-	{"connect", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+	{"H08 H09 absolute 1.0", "GET http://A.example:81 HTTP/1.0\r\n\r\n", NAME("a.example"),
+		NULL},
+	{"H13 connect", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
 		NAME("a.example"), "a.example:443"},
-	{"connect without host", "CONNECT a.example:443 HTTP/1.1\r\n\r\n", NAME("a.example"), NULL},
-	{"upgrade h2c", "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n",
+	{"H13 connect without host", "CONNECT a.example:443 HTTP/1.1\r\n\r\n", NAME("a.example"),
+		NULL},
+	{"H12 upgrade h2c", "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n",
 		NAME("a.example"), "a.example"},
 	{"length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n",
 		NAME("a.example"), "a.example"},
-	{"gzip, chunked",
+	{"H14 gzip, chunked",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
 		NAME("a.example"), "a.example"},
 
-	{"1.1 without host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", EVASIVE(NO_HOST), NULL},
-	{"absolute without host", "GET http://a.example/ HTTP/1.1\r\n\r\n", EVASIVE(NO_HOST), NULL},
-	{"blank before colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
-		NULL},
-	{"folded", "GET / HTTP/1.1\r\nHost:\r\n a.example\r\n\r\n", EVASIVE(BAD_REQUEST), ""},
-	{"folded, harmless", "GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\n\tz: 1\r\n q\r\n\r\n",
+	{"H10 1.1 without host", "GET / HTTP/1.1\r\nX: y\r\n\r\n", EVASIVE(NO_HOST), NULL},
+	{"H08 H10 absolute without host", "GET http://a.example/ HTTP/1.1\r\n\r\n",
+		EVASIVE(NO_HOST), NULL},
+	{"H05 blank before colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n",
+		EVASIVE(BAD_REQUEST), NULL},
+	{"H06 folded", "GET / HTTP/1.1\r\nHost:\r\n a.example\r\n\r\n", EVASIVE(BAD_REQUEST), ""},
+	{"H06 folded, harmless",
+		"GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\n\tz: 1\r\n q\r\n\r\n",
 		NAME("a.example"), "a.example"},
-	{"folded length",
+	{"H06 folded length",
 		"GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\n content-length : 1\r\n\r\n",
 		EVASIVE(BAD_REQUEST), "a.example"},
-	{"folded at once", "GET / HTTP/1.1\r\n X: y\r\nHost: a.example\r\n\r\n",
+	{"H06 folded at once", "GET / HTTP/1.1\r\n X: y\r\nHost: a.example\r\n\r\n",
 		EVASIVE(BAD_REQUEST), "a.example"},
-	{"folded host", "GET / HTTP/1.1\r\nX: y\r\n Host: b\r\nHost: a.example\r\n\r\n",
+	{"H06 folded host", "GET / HTTP/1.1\r\nX: y\r\n Host: b\r\nHost: a.example\r\n\r\n",
 		EVASIVE(BAD_REQUEST), "a.example"},
 	{"no colon", "GET / HTTP/1.1\r\nHost: a.example\r\nfoo\r\n\r\n", EVASIVE(BAD_REQUEST),
 		"a.example"},
 	{"no name", "GET / HTTP/1.1\r\n: x\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
 		"a.example"},
-	{"two hosts", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
+	{"H07 two hosts", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
 		EVASIVE(TWO_HOSTS), "a.example"},
-	{"the same twice", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n\r\n",
+	{"H07 the same twice", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n\r\n",
 		EVASIVE(TWO_HOSTS), "a.example"},
-	{"a list", "GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n", EVASIVE(TWO_HOSTS),
+	{"H07 a list", "GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n", EVASIVE(TWO_HOSTS),
 		"a.example, b.example"},
-	{"mismatch", "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
+	{"H08 mismatch", "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		EVASIVE(HOST_MISMATCH), "a.example"},
-	{"connect mismatch", "CONNECT b.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+	{"H13 connect mismatch", "CONNECT b.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		EVASIVE(HOST_MISMATCH), "a.example"},
-	{"userinfo", "GET / HTTP/1.1\r\nHost: a.example@b.example\r\n\r\n", EVASIVE(BAD_NAME),
+	{"H20 userinfo", "GET / HTTP/1.1\r\nHost: a.example@b.example\r\n\r\n", EVASIVE(BAD_NAME),
 		"a.example@b.example"},
-	{"userinfo in target", "GET http://a@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
+	{"H20 userinfo in target", "GET http://a@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
 		EVASIVE(BAD_NAME), "b.example"},
-	{"backslash", "GET http://a.example\\@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
+	{"H20 backslash", "GET http://a.example\\@b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
 		EVASIVE(HOST_MISMATCH), "b.example"},
-	{"bad host, good target", "GET http://a.example/ HTTP/1.1\r\nHost: a b\r\n\r\n",
+	{"H20 bad host, good target", "GET http://a.example/ HTTP/1.1\r\nHost: a b\r\n\r\n",
 		EVASIVE(BAD_NAME), "a b"},
-	{"percent", "GET / HTTP/1.1\r\nHost: a%2eexample\r\n\r\n", EVASIVE(BAD_NAME),
+	{"H20 percent", "GET / HTTP/1.1\r\nHost: a%2eexample\r\n\r\n", EVASIVE(BAD_NAME),
 		"a%2eexample"},
-	{"one number", "GET / HTTP/1.1\r\nHost: 3221225985\r\n\r\n", EVASIVE(BAD_NAME),
+	{"H20 one number", "GET / HTTP/1.1\r\nHost: 3221225985\r\n\r\n", EVASIVE(BAD_NAME),
 		"3221225985"},
-	{"octal", "GET / HTTP/1.1\r\nHost: 0300.0.2.1\r\n\r\n", EVASIVE(BAD_NAME), "0300.0.2.1"},
-	{"zone", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", EVASIVE(BAD_NAME),
+	{"H20 octal", "GET / HTTP/1.1\r\nHost: 0300.0.2.1\r\n\r\n", EVASIVE(BAD_NAME),
+		"0300.0.2.1"},
+	{"H20 zone", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", EVASIVE(BAD_NAME),
 		"[fe80::1%25eth0]"},
-	{"odd target", "GET x HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+	{"H18 odd target", "GET x HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
 		"a.example"},
-	{"no target", "GET HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST), "a.example"},
-	{"blank first", " GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+	{"H18 no target", "GET HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
+		"a.example"},
+	{"H18 blank first", " GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
 		"a.example"},
 	{"odd version", "GET / HTTP/1.x\r\nHost: a.example\r\n\r\n", EVASIVE(BAD_REQUEST),
 		"a.example"},
-	{"h2c", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EVASIVE(H2C), NULL},
-	{"two lengths",
+	{"H11 h2c", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EVASIVE(H2C), NULL},
+	{"H14 two lengths",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nContent-Length: "
 		"5\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"a list of lengths", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
+	{"H14 a list of lengths",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"a signed length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
+	{"H14 a signed length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"an empty length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length:\r\n\r\n",
+	{"H14 an empty length", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length:\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"an endless length",
+	{"H14 an endless length",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1234567890123456789\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"length and coding",
+	{"H14 length and coding",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nTransfer-Encoding: "
 		"chunked\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"identity", "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: identity\r\n\r\n",
+	{"H14 identity",
+		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: identity\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"chunked first",
+	{"H14 chunked first",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"two codings",
+	{"H14 two codings",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: "
 		"chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"vertical tab",
+	{"H14 vertical tab",
 		"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: \vchunked\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"chunked in 1.0",
+	{"H14 chunked in 1.0",
 		"POST / HTTP/1.0\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n",
 		EVASIVE(FRAMING), "a.example"},
-	{"connect with a body", "CONNECT a.example:1 HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+	{"H13 H14 connect with a body", "CONNECT a.example:1 HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
 		EVASIVE(FRAMING), NULL},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -159,27 +170,21 @@ static enum parse parse(struct slice in, struct http_head *out)
 	return http_head_parse(guarded(in), &scanned, out);
 }
 
-static void every_request_is_judged_as_its_row_says(void **state)
+static void a_request_is_judged_as_its_row_says(void **state)
 {
-	(void)state;
-	for (size_t i = 0; i < ROWS; i++) {
-		const struct row *r = &rows[i];
-		struct http_head h;
-		enum parse status = parse(slice_str(r->text), &h);
-		bool same_host =
-			r->host ? h.host.p && slice_eq(h.host, slice_str(r->host)) : !h.host.p;
+	const struct row *r = *state;
+	struct http_head h;
+	enum parse status = parse(slice_str(r->text), &h);
+	bool same_host = r->host ? h.host.p && slice_eq(h.host, slice_str(r->host)) : !h.host.p;
 
-		if (status != PARSE_OK || h.ident.kind != r->kind || h.ident.odd != r->odd ||
-			!same_host ||
-			(r->kind != IDENT_EVASIVE && strcmp(h.ident.name, r->name) != 0))
-			fail_msg("%s: %d %s/%s \"%s\"", r->what, status,
-				ident_kind_key(h.ident.kind), oddity_key(h.ident.odd),
-				h.ident.name);
-		assert_int_equal(h.ident.app, APP_HTTP);
-		assert_int_equal(h.ident.source, SOURCE_HOST);
-		if (h.ident.odd != ODD_H2C)
-			assert_int_equal(h.head_len, strlen(r->text));
-	}
+	if (status != PARSE_OK || h.ident.kind != r->kind || h.ident.odd != r->odd || !same_host ||
+		(r->kind != IDENT_EVASIVE && strcmp(h.ident.name, r->name) != 0))
+		fail_msg("%s: %d %s/%s \"%s\"", r->what, status, ident_kind_key(h.ident.kind),
+			oddity_key(h.ident.odd), h.ident.name);
+	assert_int_equal(h.ident.app, APP_HTTP);
+	assert_int_equal(h.ident.source, SOURCE_HOST);
+	if (h.ident.odd != ODD_H2C)
+		assert_int_equal(h.head_len, strlen(r->text));
 }
 
 static void every_proper_prefix_needs_more(void **state)
@@ -204,7 +209,7 @@ static void every_proper_prefix_needs_more(void **state)
 	}
 }
 
-static void what_is_not_http_is_told_by_its_first_line(void **state)
+static void H23_what_is_not_http_is_told_by_its_first_line(void **state)
 {
 	static const struct {
 		const char *text;
@@ -234,7 +239,7 @@ static void what_is_not_http_is_told_by_its_first_line(void **state)
 	}
 }
 
-static void a_nul_or_bare_cr_is_evasive_at_once(void **state)
+static void H16_a_nul_or_bare_cr_is_evasive_at_once(void **state)
 {
 	static const struct {
 		const char *text;
@@ -256,7 +261,7 @@ static void a_nul_or_bare_cr_is_evasive_at_once(void **state)
 	}
 }
 
-static void switches_and_bodies_are_told(void **state)
+static void H12_switches_and_bodies_are_told(void **state)
 {
 	static const struct {
 		const char *text;
@@ -319,66 +324,75 @@ static void feed(const char *text, size_t n, size_t size, char out[256], uint64_
 #define POST(rest) "POST / HTTP/1.1\r\nHost: p\r\n" rest
 #define CHUNKED	   POST("Transfer-Encoding: chunked\r\n\r\n")
 
-static const struct {
-	const char *text, *said;
-} streams[] = {
-	{GET("a") GET("b") GET("c"), "a b c "},
-	{POST("Content-Length: 12\r\n\r\n") "Host: other\n" GET("b"), "p b "},
-	{POST("Content-Length: 33\r\n\r\n") GET("inside1") GET("b"), "p b "},
-	{CHUNKED "5\r\nhello\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" GET("b"), "p b "},
-	{CHUNKED "00\r\nTrailer: x\r\nHost: y\r\n\r\n" GET("b"), "p b "},
-	{CHUNKED "5 \r\nhello\r\n0\r\n\r\n", "p !framing"},
-	{CHUNKED "\r\n", "p !framing"},
-	{CHUNKED ";\r\n", "p !framing"},
-	{CHUNKED "5\nhello", "p !framing"},
-	{CHUNKED "5\rx", "p !framing"},
-	{CHUNKED "0x5\r\nhello", "p !framing"},
-	{CHUNKED "1234567890abcdef\r\n", "p !framing"},
-	{CHUNKED "5;\1\r\n", "p !framing"},
-	{CHUNKED "5\r\nhelloX", "p !framing"},
-	{CHUNKED "5\r\nhello\rX", "p !framing"},
-	{CHUNKED "0\r\nX\n\r\n", "p !framing"},
-	{CHUNKED "0\r\n\rX", "p !framing"},
-	{GET("a") "junk\1", "a !bad-request"},
-	{GET("a") "junk\r\n", "a !bad-request"},
-	{GET("a") "GET / HTTP/1.1\r\n\r\n", "a !no-host"},
-	{GET("a") "\r\n" GET("b"), "a b "},
-	{"GET /\r\nHost: b\r\n\r\n", "- !bad-request"},
-	{"GET /index\r\n" GET("b"), "- b "},
-	{"EHLO x\r\n", "?"},
-	{"CONNECT c:443 HTTP/1.1\r\n\r\n\x16\x03", "c >"},
-	{"CONNECT c:443 HTTP/1.1\r\n\r\n" GET("b"), "c >"},
-	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n\x81\x05hello", "w >"},
-	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n" GET("b"), "w b "},
-	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\n\r\nls -l\r\n", "w !bad-request"},
-	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\nContent-Length: 3\r\n\r\n\1\2\3" GET("b"),
+struct stream_row {
+	const char *what, *text, *said;
+};
+static const struct stream_row streams[] = {
+	{"H01 three requests", GET("a") GET("b") GET("c"), "a b c "},
+	{"H15 a body that looks like a header",
+		POST("Content-Length: 12\r\n\r\n") "Host: other\n" GET("b"), "p b "},
+	{"H15 a body that is a request", POST("Content-Length: 33\r\n\r\n") GET("inside1") GET("b"),
+		"p b "},
+	{"H14 chunks", CHUNKED "5\r\nhello\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" GET("b"),
+		"p b "},
+	{"H14 trailers", CHUNKED "00\r\nTrailer: x\r\nHost: y\r\n\r\n" GET("b"), "p b "},
+	{"H14 a blank behind a chunk's size", CHUNKED "5 \r\nhello\r\n0\r\n\r\n", "p !framing"},
+	{"H14 no chunk's size", CHUNKED "\r\n", "p !framing"},
+	{"H14 no size before the extension", CHUNKED ";\r\n", "p !framing"},
+	{"H14 a chunk's line ended by LF", CHUNKED "5\nhello", "p !framing"},
+	{"H14 a chunk's line ended by CR", CHUNKED "5\rx", "p !framing"},
+	{"H14 0x before a size", CHUNKED "0x5\r\nhello", "p !framing"},
+	{"H14 an endless chunk", CHUNKED "1234567890abcdef\r\n", "p !framing"},
+	{"H14 a control character in an extension", CHUNKED "5;\1\r\n", "p !framing"},
+	{"H14 no line end behind a chunk", CHUNKED "5\r\nhelloX", "p !framing"},
+	{"H14 half a line end behind a chunk", CHUNKED "5\r\nhello\rX", "p !framing"},
+	{"H14 a trailer without a colon", CHUNKED "0\r\nX\n\r\n", "p !framing"},
+	{"H14 half a line end behind trailers", CHUNKED "0\r\n\rX", "p !framing"},
+	{"H02 junk behind a request", GET("a") "junk\1", "a !bad-request"},
+	{"H02 a line of junk behind a request", GET("a") "junk\r\n", "a !bad-request"},
+	{"H02 H10 a request without Host behind another", GET("a") "GET / HTTP/1.1\r\n\r\n",
+		"a !no-host"},
+	{"H17 an empty line between", GET("a") "\r\n" GET("b"), "a b "},
+	{"H09 0.9, then a header", "GET /\r\nHost: b\r\n\r\n", "- !bad-request"},
+	{"H09 0.9, then a request", "GET /index\r\n" GET("b"), "- b "},
+	{"H23 another protocol", "EHLO x\r\n", "?"},
+	{"H13 CONNECT, then TLS", "CONNECT c:443 HTTP/1.1\r\n\r\n\x16\x03", "c >"},
+	{"H13 CONNECT, then a request", "CONNECT c:443 HTTP/1.1\r\n\r\n" GET("b"), "c >"},
+	{"H12 a websocket", "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n\x81\x05hello",
+		"w >"},
+	{"H12 a websocket that was not agreed to",
+		"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: websocket\r\n\r\n" GET("b"), "w b "},
+	{"H12 an unknown switch", "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\n\r\nls -l\r\n",
+		"w !bad-request"},
+	{"H12 an unknown switch, with a body",
+		"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\nContent-Length: 3\r\n\r\n\1\2\3" GET(
+			"b"),
 		"w b "},
-	{"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	{"H11 H12 h2c by upgrade",
+		"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"w !h2c"},
 };
 
-static void every_stream_in_any_pieces_says_the_same(void **state)
+static void a_stream_in_any_pieces_says_the_same(void **state)
 {
-	(void)state;
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-		size_t n = strlen(streams[i].text);
-		uint64_t first = 0, pos;
-		char said[256];
+	const struct stream_row *r = *state;
+	size_t n = strlen(r->text);
+	uint64_t first = 0, pos;
+	char said[256];
 
-		for (size_t size = 1; size <= n; size++) {
-			feed(streams[i].text, n, size, said, &pos);
-			if (strcmp(said, streams[i].said) != 0)
-				fail_msg("stream %zu in pieces of %zu: \"%s\", not \"%s\"", i, size,
-					said, streams[i].said);
-			if (size == 1)
-				first = pos;
-			else
-				assert_int_equal(pos, first);
-		}
+	for (size_t size = 1; size <= n; size++) {
+		feed(r->text, n, size, said, &pos);
+		if (strcmp(said, r->said) != 0)
+			fail_msg("%s, in pieces of %zu: \"%s\", not \"%s\"", r->what, size, said,
+				r->said);
+		if (size == 1)
+			first = pos;
+		else
+			assert_int_equal(pos, first);
 	}
 }
 
-static void heads_and_trailers_have_a_limit(void **state)
+static void H19_heads_and_trailers_have_a_limit(void **state)
 {
 	struct wire *w = wire_new();
 	struct http_stream s;
@@ -416,7 +430,7 @@ static void heads_and_trailers_have_a_limit(void **state)
 	free(w);
 }
 
-static void a_server_that_agreed_opens_the_tunnel(void **state)
+static void H12_a_server_that_agreed_opens_the_tunnel(void **state)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: tcp\r\n\r\n";
 	struct http_stream s;
@@ -451,16 +465,18 @@ static void a_status_line_is_read(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_request_is_judged_as_its_row_says),
+	static const struct CMUnitTest laws[] = {
 		cmocka_unit_test(every_proper_prefix_needs_more),
-		cmocka_unit_test(what_is_not_http_is_told_by_its_first_line),
-		cmocka_unit_test(a_nul_or_bare_cr_is_evasive_at_once),
-		cmocka_unit_test(switches_and_bodies_are_told),
-		cmocka_unit_test(every_stream_in_any_pieces_says_the_same),
-		cmocka_unit_test(heads_and_trailers_have_a_limit),
-		cmocka_unit_test(a_server_that_agreed_opens_the_tunnel),
+		cmocka_unit_test(H23_what_is_not_http_is_told_by_its_first_line),
+		cmocka_unit_test(H16_a_nul_or_bare_cr_is_evasive_at_once),
+		cmocka_unit_test(H12_switches_and_bodies_are_told),
+		cmocka_unit_test(H19_heads_and_trailers_have_a_limit),
+		cmocka_unit_test(H12_a_server_that_agreed_opens_the_tunnel),
 		cmocka_unit_test(a_status_line_is_read),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	struct unit_tests all = {0};
+
+	UNIT_ROWS(&all, rows, a_request_is_judged_as_its_row_says);
+	UNIT_ROWS(&all, streams, a_stream_in_any_pieces_says_the_same);
+	return unit_run(&all, laws, sizeof(laws) / sizeof(laws[0]));
 }

@@ -82,7 +82,7 @@ static void put_tls(struct wire *w, const char *name, size_t record)
 	free(m);
 }
 
-static void a_hello_in_any_records_and_pieces(void **state)
+static void T06_T07_T29_a_hello_in_any_records_and_pieces(void **state)
 {
 	struct wire *w = wire_new();
 
@@ -99,7 +99,7 @@ static void a_hello_in_any_records_and_pieces(void **state)
 	free(w);
 }
 
-static void a_second_hello_must_name_the_same(void **state)
+static void T28_T39_a_second_hello_must_name_the_same(void **state)
 {
 	static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1}, data[] = {23, 3, 3, 0, 2, 9, 9},
 			     next[] = {22, 3, 3, 0, 2, 16, 9};
@@ -132,7 +132,7 @@ static void a_second_hello_must_name_the_same(void **state)
 	free(w);
 }
 
-static void a_broken_second_hello_is_evasive_unless_it_may_be_ciphertext(void **state)
+static void T39_a_broken_second_hello_is_evasive_unless_it_may_be_ciphertext(void **state)
 {
 	static const uint8_t empty[] = {22, 3, 3, 0, 1, 1, 22, 3, 3, 0, 0, 22, 3, 3};
 	static const uint8_t huge[] = {22, 3, 3, 0, 5, 1, 1, 0, 0, 0},
@@ -158,7 +158,7 @@ static void a_broken_second_hello_is_evasive_unless_it_may_be_ciphertext(void **
 	free(w);
 }
 
-static void what_the_server_said_ends_or_keeps_the_watch(void **state)
+static void T28_what_the_server_said_ends_or_keeps_the_watch(void **state)
 {
 	static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1}, huge[] = {22, 3, 3, 0, 5, 1, 1, 0, 0, 0};
 	struct wire *w = wire_new();
@@ -186,7 +186,7 @@ static void what_the_server_said_ends_or_keeps_the_watch(void **state)
 	free(w);
 }
 
-static void requests_one_by_one(void **state)
+static void H01_H02_requests_one_by_one(void **state)
 {
 	(void)state;
 	expect_text("GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: "
@@ -202,7 +202,7 @@ static void requests_one_by_one(void **state)
 		"name:w/http .");
 }
 
-static void behind_connect_identification_begins_afresh(void **state)
+static void H13_behind_connect_identification_begins_afresh(void **state)
 {
 	struct wire *w = wire_new();
 
@@ -220,7 +220,7 @@ static void behind_connect_identification_begins_afresh(void **state)
 	free(w);
 }
 
-static void what_speaks_to_a_proxy_is_evasive(void **state)
+static void T40_what_speaks_to_a_proxy_is_evasive(void **state)
 {
 	static const struct {
 		const char *bytes;
@@ -246,7 +246,7 @@ static void what_speaks_to_a_proxy_is_evasive(void **state)
 		expect(slice_of(t[i].bytes, t[i].n), t[i].want);
 }
 
-static void the_socks_target_is_told(void **state)
+static void T40_the_socks_target_is_told(void **state)
 {
 	struct stream_ident s;
 	struct identify_result r;
@@ -260,7 +260,7 @@ static void the_socks_target_is_told(void **state)
 	assert_true(r.safe_to == UINT64_MAX);
 }
 
-static void everything_else_is_not_a_protocol_with_names(void **state)
+static void T25_H23_everything_else_is_not_a_protocol_with_names(void **state)
 {
 	static const uint8_t sslv2[] = {0x80, 0x1c, 1, 3, 1, 0, 3, 0, 0, 0, 16, 1, 0, 0x80, 1, 2, 3,
 		4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -279,7 +279,7 @@ static void everything_else_is_not_a_protocol_with_names(void **state)
 	assert_string_equal(said, "");
 }
 
-static void the_limit_is_kept(void **state)
+static void T12_H19_the_limit_is_kept(void **state)
 {
 	struct wire *w = wire_new();
 	struct stream_ident s;
@@ -303,7 +303,7 @@ static void the_limit_is_kept(void **state)
 	free(w);
 }
 
-static void a_switch_the_server_agreed_to_is_a_tunnel(void **state)
+static void H12_a_switch_the_server_agreed_to_is_a_tunnel(void **state)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: tcp\r\n\r\nls -l\r\n";
 	struct stream_ident s;
@@ -341,17 +341,17 @@ static void random_bytes_crash_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_hello_in_any_records_and_pieces),
-		cmocka_unit_test(a_second_hello_must_name_the_same),
-		cmocka_unit_test(a_broken_second_hello_is_evasive_unless_it_may_be_ciphertext),
-		cmocka_unit_test(what_the_server_said_ends_or_keeps_the_watch),
-		cmocka_unit_test(requests_one_by_one),
-		cmocka_unit_test(behind_connect_identification_begins_afresh),
-		cmocka_unit_test(what_speaks_to_a_proxy_is_evasive),
-		cmocka_unit_test(the_socks_target_is_told),
-		cmocka_unit_test(everything_else_is_not_a_protocol_with_names),
-		cmocka_unit_test(the_limit_is_kept),
-		cmocka_unit_test(a_switch_the_server_agreed_to_is_a_tunnel),
+		cmocka_unit_test(T06_T07_T29_a_hello_in_any_records_and_pieces),
+		cmocka_unit_test(T28_T39_a_second_hello_must_name_the_same),
+		cmocka_unit_test(T39_a_broken_second_hello_is_evasive_unless_it_may_be_ciphertext),
+		cmocka_unit_test(T28_what_the_server_said_ends_or_keeps_the_watch),
+		cmocka_unit_test(H01_H02_requests_one_by_one),
+		cmocka_unit_test(H13_behind_connect_identification_begins_afresh),
+		cmocka_unit_test(T40_what_speaks_to_a_proxy_is_evasive),
+		cmocka_unit_test(T40_the_socks_target_is_told),
+		cmocka_unit_test(T25_H23_everything_else_is_not_a_protocol_with_names),
+		cmocka_unit_test(T12_H19_the_limit_is_kept),
+		cmocka_unit_test(H12_a_switch_the_server_agreed_to_is_a_tunnel),
 		cmocka_unit_test(random_bytes_crash_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static enum parse parse(const struct wire *w, struct packet *p)
 	return packet_parse(guarded(wire_slice(w)), p);
 }
 
-static void tcp_over_v4(void **state)
+static void P24_tcp_over_v4(void **state)
 {
 	static const uint8_t options[] = {2, 4, 5, 0xb4, 1, 8, 10, 0, 0, 0, 9, 0, 0, 0, 8, 30, 4, 0,
 		0, 34, 2, 19, 2, 29, 2, 254, 4, 0xf9, 0x89, 0, 77, 77};
@@ -105,7 +105,7 @@ static void broken_options_end_the_walk(void **state)
 	}
 }
 
-static void a_wrong_data_offset_is_invalid(void **state)
+static void P24_a_wrong_data_offset_is_invalid(void **state)
 {
 	struct wire *w = wire_new();
 	struct packet p;
@@ -121,7 +121,7 @@ static void a_wrong_data_offset_is_invalid(void **state)
 	free(w);
 }
 
-static void every_cut_packet_is_invalid_or_truncated(void **state)
+static void P07_every_cut_packet_is_invalid_or_truncated(void **state)
 {
 	struct wire *w = wire_new();
 	struct packet p;
@@ -154,7 +154,7 @@ static void every_cut_packet_is_invalid_or_truncated(void **state)
 	free(w);
 }
 
-static void length_zero_is_a_super_packet(void **state)
+static void P05_length_zero_is_a_super_packet(void **state)
 {
 	struct wire *w = wire_new();
 	struct packet p;
@@ -172,7 +172,7 @@ static void length_zero_is_a_super_packet(void **state)
 	free(w);
 }
 
-static void v4_fragments_are_told(void **state)
+static void P01_v4_fragments_are_told(void **state)
 {
 	struct wire *w = wire_new();
 	struct packet p;
@@ -221,7 +221,7 @@ static const struct {
 	{"mobility", "\x11\0\0\0\0\0\0\0", 8, 135, PARSE_OK, false, true},
 };
 
-static void extension_headers_are_walked(void **state)
+static void P02_P04_extension_headers_are_walked(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
@@ -302,13 +302,13 @@ static void what_is_not_ip_is_invalid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tcp_over_v4),
+		cmocka_unit_test(P24_tcp_over_v4),
 		cmocka_unit_test(broken_options_end_the_walk),
-		cmocka_unit_test(a_wrong_data_offset_is_invalid),
-		cmocka_unit_test(every_cut_packet_is_invalid_or_truncated),
-		cmocka_unit_test(length_zero_is_a_super_packet),
-		cmocka_unit_test(v4_fragments_are_told),
-		cmocka_unit_test(extension_headers_are_walked),
+		cmocka_unit_test(P24_a_wrong_data_offset_is_invalid),
+		cmocka_unit_test(P07_every_cut_packet_is_invalid_or_truncated),
+		cmocka_unit_test(P05_length_zero_is_a_super_packet),
+		cmocka_unit_test(P01_v4_fragments_are_told),
+		cmocka_unit_test(P02_P04_extension_headers_are_walked),
 		cmocka_unit_test(other_protocols_have_what_they_have),
 		cmocka_unit_test(what_is_not_ip_is_invalid),
 	};

@@ -86,7 +86,7 @@ static void is(enum quic_step step, enum ident_kind kind, enum oddity odd, const
 	}
 }
 
-static void the_packets_of_the_rfcs_name_example_com(void **state)
+static void Q01_Q02_the_packets_of_the_rfcs_name_example_com(void **state)
 {
 	static const char *FILES[] = {
 		"rfc9001_client_initial.packet", "rfc9369_client_initial.packet"};
@@ -108,7 +108,7 @@ static void the_packets_of_the_rfcs_name_example_com(void **state)
 	}
 }
 
-static void a_hello_cut_anywhere_is_named_when_complete(void **state)
+static void Q08_Q09_a_hello_cut_anywhere_is_named_when_complete(void **state)
 {
 	struct bytes h = hello_message();
 	struct initial in = first_of(A);
@@ -125,7 +125,7 @@ static void a_hello_cut_anywhere_is_named_when_complete(void **state)
 		}
 }
 
-static void chaos_in_one_packet_is_put_together(void **state)
+static void Q07_Q23_chaos_in_one_packet_is_put_together(void **state)
 {
 	struct bytes h = hello_message(), f = {0};
 	struct initial in = first_of(A);
@@ -142,7 +142,7 @@ static void chaos_in_one_packet_is_put_together(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
 }
 
-static void other_bytes_later_are_evasive(void **state)
+static void Q10_other_bytes_later_are_evasive(void **state)
 {
 	struct bytes h = hello_message(), other = hello_for("blocked.com");
 	struct initial in = first_of(A);
@@ -163,7 +163,7 @@ static void other_bytes_later_are_evasive(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_CONTRADICTION, "");
 }
 
-static void a_second_connection_is_judged_for_itself(void **state)
+static void Q16_a_second_connection_is_judged_for_itself(void **state)
 {
 	struct bytes h = hello_message(), other = hello_for("blocked.com");
 	struct initial a = first_of(A), b = first_of(B);
@@ -177,7 +177,7 @@ static void a_second_connection_is_judged_for_itself(void **state)
 	assert_int_equal(seen.conn, 0);
 }
 
-static void two_connections_in_one_datagram_do_not_pass(void **state)
+static void Q13_two_connections_in_one_datagram_do_not_pass(void **state)
 {
 	struct bytes h = hello_message(), other = hello_for("blocked.com"), fa = {0}, fb = {0};
 	struct initial a = first_of(A), b = first_of(B);
@@ -222,7 +222,7 @@ static void server_initial(const char *scid)
 }
 
 /* Q11: the second half goes to the server's ID, under the first one's keys; with the answer seen or not. */
-static void keys_stay_those_of_the_first_id(void **state)
+static void Q11_keys_stay_those_of_the_first_id(void **state)
 {
 	struct bytes h = hello_message();
 	for (int answered = 0; answered < 2; answered++) {
@@ -241,7 +241,7 @@ static void keys_stay_those_of_the_first_id(void **state)
 }
 
 /* Q12 */
-static void after_a_retry_the_same_hello_must_come(void **state)
+static void Q12_after_a_retry_the_same_hello_must_come(void **state)
 {
 	struct bytes h = hello_message(), other = hello_for("blocked.com"),
 		     retry = vector("rfc9001_retry.packet");
@@ -272,7 +272,7 @@ static void after_a_retry_the_same_hello_must_come(void **state)
 }
 
 /* Q06: version 2 keys come from the first destination ID too. */
-static void a_compatible_change_of_version_goes_on(void **state)
+static void Q06_a_compatible_change_of_version_goes_on(void **state)
 {
 	struct bytes h = hello_message();
 	struct initial in = first_of(A);
@@ -285,7 +285,7 @@ static void a_compatible_change_of_version_goes_on(void **state)
 	assert_int_equal(seen.conn, 0);
 }
 
-static void a_second_hello_may_not_change_the_name(void **state)
+static void T28_a_second_hello_may_not_change_the_name(void **state)
 {
 	for (int change = 0; change < 2; change++) {
 		struct bytes h = hello_message(),
@@ -306,7 +306,7 @@ static void a_second_hello_may_not_change_the_name(void **state)
 	}
 }
 
-static void an_unreadable_version_is_not_let_by(void **state)
+static void Q04_Q05_an_unreadable_version_is_not_let_by(void **state)
 {
 	struct bytes d = unhex("ca1a2a3a4a088394c8f03e51570800"),
 		     real = vector("rfc9001_client_initial.packet");
@@ -327,7 +327,7 @@ static void an_unreadable_version_is_not_let_by(void **state)
 	assert_false(seen.unreadable_version);
 }
 
-static void too_small_a_datagram_says_nothing(void **state)
+static void Q21_too_small_a_datagram_says_nothing(void **state)
 {
 	struct bytes h = hello_message(), f = {0};
 	struct initial in = first_of(A);
@@ -342,7 +342,7 @@ static void too_small_a_datagram_says_nothing(void **state)
 }
 
 /* Q13, Q14: what no key of ours opens goes as its Initial goes. */
-static void zero_rtt_waits_for_its_initial(void **state)
+static void Q13_Q14_zero_rtt_waits_for_its_initial(void **state)
 {
 	struct bytes early = unhex("d000000001088394c8f03e51570802c1c24032"), h = hello_message();
 	struct initial in = first_of(A);
@@ -362,7 +362,7 @@ static void zero_rtt_waits_for_its_initial(void **state)
 	assert_int_equal(seen.conn, QUIC_CONN_ANY);
 }
 
-static void a_hello_in_the_second_packet_of_a_datagram(void **state)
+static void Q13_a_hello_in_the_second_packet_of_a_datagram(void **state)
 {
 	struct bytes h = hello_message(), f1 = {.n = 30, .b = {1}}, f2 = {0};
 	struct initial in = first_of(A);
@@ -377,7 +377,7 @@ static void a_hello_in_the_second_packet_of_a_datagram(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
 }
 
-static void junk_first_changes_nothing(void **state)
+static void Q15_junk_first_changes_nothing(void **state)
 {
 	struct bytes junk = vector("rfc9001_client_initial.packet"), real = junk;
 	junk.b[300] ^= 1;
@@ -393,7 +393,7 @@ static void junk_first_changes_nothing(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "blocked.com");
 }
 
-static void short_headers_follow_or_are_told(void **state)
+static void Q17_short_headers_follow_or_are_told(void **state)
 {
 	struct bytes s = unhex("41"), real = vector("rfc9001_client_initial.packet");
 	s.n = 40;
@@ -412,7 +412,7 @@ static void short_headers_follow_or_are_told(void **state)
 	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
 }
 
-static void odd_frames_ids_and_sizes_are_evasive(void **state)
+static void Q22_odd_frames_ids_and_sizes_are_evasive(void **state)
 {
 	struct initial in = first_of(A), small = first_of("0102");
 	struct bytes h = hello_message(), f = {.n = 10, .b = {8}}, big = {0};
@@ -459,24 +459,24 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(the_packets_of_the_rfcs_name_example_com),
-		T(a_hello_cut_anywhere_is_named_when_complete),
-		T(chaos_in_one_packet_is_put_together),
-		T(other_bytes_later_are_evasive),
-		T(a_second_connection_is_judged_for_itself),
-		T(two_connections_in_one_datagram_do_not_pass),
+		T(Q01_Q02_the_packets_of_the_rfcs_name_example_com),
+		T(Q08_Q09_a_hello_cut_anywhere_is_named_when_complete),
+		T(Q07_Q23_chaos_in_one_packet_is_put_together),
+		T(Q10_other_bytes_later_are_evasive),
+		T(Q16_a_second_connection_is_judged_for_itself),
+		T(Q13_two_connections_in_one_datagram_do_not_pass),
 		T(slots_are_not_taken_from_the_young),
-		T(keys_stay_those_of_the_first_id),
-		T(after_a_retry_the_same_hello_must_come),
-		T(a_compatible_change_of_version_goes_on),
-		T(a_second_hello_may_not_change_the_name),
-		T(an_unreadable_version_is_not_let_by),
-		T(too_small_a_datagram_says_nothing),
-		T(zero_rtt_waits_for_its_initial),
-		T(a_hello_in_the_second_packet_of_a_datagram),
-		T(junk_first_changes_nothing),
-		T(short_headers_follow_or_are_told),
-		T(odd_frames_ids_and_sizes_are_evasive),
+		T(Q11_keys_stay_those_of_the_first_id),
+		T(Q12_after_a_retry_the_same_hello_must_come),
+		T(Q06_a_compatible_change_of_version_goes_on),
+		T(T28_a_second_hello_may_not_change_the_name),
+		T(Q04_Q05_an_unreadable_version_is_not_let_by),
+		T(Q21_too_small_a_datagram_says_nothing),
+		T(Q13_Q14_zero_rtt_waits_for_its_initial),
+		T(Q13_a_hello_in_the_second_packet_of_a_datagram),
+		T(Q15_junk_first_changes_nothing),
+		T(Q17_short_headers_follow_or_are_told),
+		T(Q22_odd_frames_ids_and_sizes_are_evasive),
 		T(an_endless_hello_ends),
 		T(no_prefix_of_a_datagram_names_a_site),
 	};

@@ -211,7 +211,7 @@ static json_t *expected_flows(const char *file)
 	return found;
 }
 
-static void flows_are_named_as_expected(void **state)
+static void Q19_Q20_Q30_flows_are_named_as_expected(void **state)
 {
 	DIR *d = opendir(FOLDER);
 	if (!d)
@@ -235,6 +235,6 @@ static void flows_are_named_as_expected(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(flows_are_named_as_expected)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(Q19_Q20_Q30_flows_are_named_as_expected)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void same(const uint8_t *got, size_t n, const char *hex)
 	assert_memory_equal(got, v.b, n);
 }
 
-static void keys_are_those_of_the_rfc(void **state)
+static void Q01_Q02_keys_are_those_of_the_rfc(void **state)
 {
 	for (int i = 0; i < N; i++) {
 		struct quic_keys c = keys(i, QUIC_CLIENT), s = keys(i, QUIC_SERVER);
@@ -67,7 +67,7 @@ static void keys_are_those_of_the_rfc(void **state)
 	}
 }
 
-static void packets_open(void **state)
+static void Q01_Q02_packets_open(void **state)
 {
 	for (int i = 0; i < N; i++) {
 		struct bytes pkt = file(i, "client_initial.packet"),
@@ -98,7 +98,7 @@ static void packets_open(void **state)
 	}
 }
 
-static void packets_seal_to_the_same_bytes(void **state)
+static void Q01_Q02_packets_seal_to_the_same_bytes(void **state)
 {
 	for (int i = 0; i < N; i++) {
 		struct bytes out = {0}, head = file(i, "client_initial.header"),
@@ -124,7 +124,7 @@ static void packets_seal_to_the_same_bytes(void **state)
 	}
 }
 
-static void a_retry_is_known_by_its_tag(void **state)
+static void Q12_a_retry_is_known_by_its_tag(void **state)
 {
 	for (int i = 0; i < N; i++) {
 		struct bytes pkt = file(i, "retry.packet");
@@ -142,7 +142,7 @@ static void a_retry_is_known_by_its_tag(void **state)
 	}
 }
 
-static void any_changed_bit_is_refused(void **state)
+static void Q01_any_changed_bit_is_refused(void **state)
 {
 	struct bytes pkt = file(0, "server_initial.packet");
 	struct quic_keys s = keys(0, QUIC_SERVER);
@@ -173,7 +173,7 @@ static void no_prefix_opens_and_none_is_read_past(void **state)
 	}
 }
 
-static void packet_numbers_of_all_lengths(void **state)
+static void Q23_packet_numbers_of_all_lengths(void **state)
 {
 	struct bytes frames = {.n = 20, .b = {1}};
 	for (unsigned len = 1; len <= 4; len++) {
@@ -193,7 +193,7 @@ static void packet_numbers_of_all_lengths(void **state)
 	}
 }
 
-static void headers_that_lie_are_refused(void **state)
+static void Q22_headers_that_lie_are_refused(void **state)
 {
 	static const struct {
 		const char *hex;
@@ -219,7 +219,7 @@ static void headers_that_lie_are_refused(void **state)
 	}
 }
 
-static void neighbours_are_not_taken_for_quic(void **state)
+static void Q20_neighbours_are_not_taken_for_quic(void **state)
 {
 	static const char *CASES[] = {
 		"f0a18180000100020000000006676f6f676c6503636f6d0000010001", /* DNS answer, id f0a1 */
@@ -248,15 +248,15 @@ static void neighbours_are_not_taken_for_quic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_are_those_of_the_rfc),
-		cmocka_unit_test(packets_open),
-		cmocka_unit_test(packets_seal_to_the_same_bytes),
-		cmocka_unit_test(a_retry_is_known_by_its_tag),
-		cmocka_unit_test(any_changed_bit_is_refused),
+		cmocka_unit_test(Q01_Q02_keys_are_those_of_the_rfc),
+		cmocka_unit_test(Q01_Q02_packets_open),
+		cmocka_unit_test(Q01_Q02_packets_seal_to_the_same_bytes),
+		cmocka_unit_test(Q12_a_retry_is_known_by_its_tag),
+		cmocka_unit_test(Q01_any_changed_bit_is_refused),
 		cmocka_unit_test(no_prefix_opens_and_none_is_read_past),
-		cmocka_unit_test(packet_numbers_of_all_lengths),
-		cmocka_unit_test(headers_that_lie_are_refused),
-		cmocka_unit_test(neighbours_are_not_taken_for_quic),
+		cmocka_unit_test(Q23_packet_numbers_of_all_lengths),
+		cmocka_unit_test(Q22_headers_that_lie_are_refused),
+		cmocka_unit_test(Q20_neighbours_are_not_taken_for_quic),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

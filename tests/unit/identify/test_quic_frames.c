@@ -4,7 +4,7 @@
 #include "identify/quic_frames.h"
 #include "quic_help.h"
 
-static void frames_are_read_one_by_one(void **state)
+static void Q07_frames_are_read_one_by_one(void **state)
 {
 	struct bytes v = unhex("00000100" /* padding, ping, padding */
 			       "0205000100"
@@ -31,7 +31,7 @@ static void frames_are_read_one_by_one(void **state)
 	assert_int_equal(quic_frame_next(&rest, &f), 0);
 }
 
-static void what_no_initial_may_hold_is_refused(void **state)
+static void Q22_what_no_initial_may_hold_is_refused(void **state)
 {
 	static const char *BAD[] = {"0800", "1d0000", "04000000", "1e", "30", "4fff", "0600",
 		"060005616263", "0205", "02050040ff00", "0600ffffffffffffffff61", "1c0000ff"};
@@ -63,7 +63,7 @@ static void check_whole(struct quic_stream *s)
 }
 
 /* Every pair of cuts, every order of the three parts; and with each part one byte longer at both ends. */
-static void any_cuts_in_any_order_give_the_same_bytes(void **state)
+static void Q08_Q09_any_cuts_in_any_order_give_the_same_bytes(void **state)
 {
 	static const int ORDER[6][3] = {
 		{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -86,7 +86,7 @@ static void any_cuts_in_any_order_give_the_same_bytes(void **state)
 				}
 }
 
-static void the_start_waits_for_the_gap(void **state)
+static void Q08_the_start_waits_for_the_gap(void **state)
 {
 	struct quic_stream s = {0};
 	assert_int_equal(quic_stream_start(&s).n, 0);
@@ -99,7 +99,7 @@ static void the_start_waits_for_the_gap(void **state)
 	quic_stream_fini(&s);
 }
 
-static void other_bytes_in_the_same_place_contradict(void **state)
+static void Q10_other_bytes_in_the_same_place_contradict(void **state)
 {
 	for (size_t at = 0; at < LEN; at++) {
 		struct quic_stream s = {0};
@@ -139,11 +139,11 @@ static void it_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_are_read_one_by_one),
-		cmocka_unit_test(what_no_initial_may_hold_is_refused),
-		cmocka_unit_test(any_cuts_in_any_order_give_the_same_bytes),
-		cmocka_unit_test(the_start_waits_for_the_gap),
-		cmocka_unit_test(other_bytes_in_the_same_place_contradict),
+		cmocka_unit_test(Q07_frames_are_read_one_by_one),
+		cmocka_unit_test(Q22_what_no_initial_may_hold_is_refused),
+		cmocka_unit_test(Q08_Q09_any_cuts_in_any_order_give_the_same_bytes),
+		cmocka_unit_test(Q08_the_start_waits_for_the_gap),
+		cmocka_unit_test(Q10_other_bytes_in_the_same_place_contradict),
 		cmocka_unit_test(it_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

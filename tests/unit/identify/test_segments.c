@@ -21,7 +21,7 @@ static void expect(const struct segments *s, const char *text)
 	assert_int_equal(segments_next_seq(s), (uint32_t)(s->start + strlen(text)));
 }
 
-static void any_order_and_any_cut_gives_the_bytes(void **state)
+static void T02_H21_any_order_and_any_cut_gives_the_bytes(void **state)
 {
 	static const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -47,7 +47,7 @@ static void any_order_and_any_cut_gives_the_bytes(void **state)
 		}
 }
 
-static void copies_are_compared(void **state)
+static void T03_T04_copies_are_compared(void **state)
 {
 	struct segments s;
 
@@ -69,7 +69,7 @@ static void copies_are_compared(void **state)
 	segments_fini(&s);
 }
 
-static void what_lies_before_the_start_is_cut_off(void **state)
+static void P21_what_lies_before_the_start_is_cut_off(void **state)
 {
 	struct segments s;
 
@@ -81,7 +81,7 @@ static void what_lies_before_the_start_is_cut_off(void **state)
 	segments_fini(&s);
 }
 
-static void the_window_has_an_end(void **state)
+static void P20_the_window_has_an_end(void **state)
 {
 	struct segments s;
 
@@ -97,7 +97,7 @@ static void the_window_has_an_end(void **state)
 	segments_fini(&s);
 }
 
-static void probes_and_padding_are_not_data(void **state)
+static void P24_P25_probes_and_padding_are_not_data(void **state)
 {
 	static const uint8_t zeros[8];
 	struct segments s;
@@ -119,7 +119,7 @@ static void probes_and_padding_are_not_data(void **state)
 	segments_fini(&s);
 }
 
-static void a_pad_that_was_data_after_all_is_kept(void **state)
+static void P24_P25_a_pad_that_was_data_after_all_is_kept(void **state)
 {
 	static const uint8_t zeros[2];
 	struct segments s;
@@ -192,7 +192,7 @@ static void a_stream_may_turn_out_to_begin_earlier(void **state)
 	segments_fini(&s);
 }
 
-static void sixty_four_kilobytes_arrive_in_any_order(void **state)
+static void T12_sixty_four_kilobytes_arrive_in_any_order(void **state)
 {
 	static uint8_t big[SEGMENTS_LIMIT];
 	struct segments s;
@@ -215,15 +215,15 @@ static void sixty_four_kilobytes_arrive_in_any_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_order_and_any_cut_gives_the_bytes),
-		cmocka_unit_test(copies_are_compared),
-		cmocka_unit_test(what_lies_before_the_start_is_cut_off),
-		cmocka_unit_test(the_window_has_an_end),
-		cmocka_unit_test(probes_and_padding_are_not_data),
-		cmocka_unit_test(a_pad_that_was_data_after_all_is_kept),
+		cmocka_unit_test(T02_H21_any_order_and_any_cut_gives_the_bytes),
+		cmocka_unit_test(T03_T04_copies_are_compared),
+		cmocka_unit_test(P21_what_lies_before_the_start_is_cut_off),
+		cmocka_unit_test(P20_the_window_has_an_end),
+		cmocka_unit_test(P24_P25_probes_and_padding_are_not_data),
+		cmocka_unit_test(P24_P25_a_pad_that_was_data_after_all_is_kept),
 		cmocka_unit_test(released_bytes_make_room),
 		cmocka_unit_test(a_stream_may_turn_out_to_begin_earlier),
-		cmocka_unit_test(sixty_four_kilobytes_arrive_in_any_order),
+		cmocka_unit_test(T12_sixty_four_kilobytes_arrive_in_any_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

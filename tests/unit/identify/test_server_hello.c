@@ -22,7 +22,7 @@ static void put_server(struct wire *w, const char *random, size_t record)
 	free(m);
 }
 
-static void hello_and_retry_are_told_apart(void **state)
+static void T28_hello_and_retry_are_told_apart(void **state)
 {
 	static const size_t sizes[] = {1, 3, 5, 7, 100};
 
@@ -78,7 +78,7 @@ static void alerts_and_strangers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hello_and_retry_are_told_apart),
+		cmocka_unit_test(T28_hello_and_retry_are_told_apart),
 		cmocka_unit_test(alerts_and_strangers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

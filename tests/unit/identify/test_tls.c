@@ -193,44 +193,46 @@ static void huge(struct wire *w)
 
 static const struct row rows[] = {
 	{"one name", plain, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"mixed case", mixed_case, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"a final dot", final_dot, IDENT_NAME, ODD_NOTHING, "allowed.example", ""},
-	{"two final dots", two_dots, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"underscore and hyphens", underscore, IDENT_NAME, ODD_NOTHING, "-a_b-.example", ""},
-	{"an A-label", a_label, IDENT_NAME, ODD_NOTHING, "xn--bcher-kva.example", ""},
-	{"raw UTF-8", u_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"an IPv4 literal", ipv4, IDENT_NONE, ODD_IP_LITERAL, "192.0.2.1", ""},
-	{"an IPv6 literal", ipv6, IDENT_NONE, ODD_IP_LITERAL, "2001:db8::1", ""},
-	{"a NUL in the name", nul_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"a space in the name", space_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"a star", star, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"a label of 64", long_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"an empty name", empty_name, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"two names", two_names, IDENT_EVASIVE, ODD_TWO_NAMES, "a", ""},
-	{"another type first", other_type_first, IDENT_NAME, ODD_NOTHING, "b.tes", ""},
-	{"another type only", other_type_only, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"an empty list", empty_list, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"an empty extension", empty_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"a list shorter than its extension", list_too_short, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
+	{"T17 mixed case", mixed_case, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T16 a final dot", final_dot, IDENT_NAME, ODD_NOTHING, "allowed.example", ""},
+	{"T16 two final dots", two_dots, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T19 underscore and hyphens", underscore, IDENT_NAME, ODD_NOTHING, "-a_b-.example", ""},
+	{"T18 an A-label", a_label, IDENT_NAME, ODD_NOTHING, "xn--bcher-kva.example", ""},
+	{"T18 raw UTF-8", u_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T15 an IPv4 literal", ipv4, IDENT_NONE, ODD_IP_LITERAL, "192.0.2.1", ""},
+	{"T15 an IPv6 literal", ipv6, IDENT_NONE, ODD_IP_LITERAL, "2001:db8::1", ""},
+	{"T19 a NUL in the name", nul_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T19 a space in the name", space_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T19 a star", star, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T19 a label of 64", long_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T19 an empty name", empty_name, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
+	{"T20 two names", two_names, IDENT_EVASIVE, ODD_TWO_NAMES, "a", ""},
+	{"T20 another type first", other_type_first, IDENT_NAME, ODD_NOTHING, "b.tes", ""},
+	{"T20 another type only", other_type_only, IDENT_NONE, ODD_NO_SNI, "", ""},
+	{"T22 an empty list", empty_list, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
+	{"T22 an empty extension", empty_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
+	{"T22 a list shorter than its extension", list_too_short, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
 		""},
-	{"a list longer than its extension", list_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"a name longer than its list", name_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"the extension twice", twice, IDENT_EVASIVE, ODD_DUPLICATE_EXTENSION, "", ""},
-	{"half an extension at the end", cut_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"an extension past the hello", extension_past_end, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"no extensions block", NULL, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"an empty extensions block", nothing, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"ALPN and grease", with_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
+	{"T22 a list longer than its extension", list_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
+		""},
+	{"T22 a name longer than its list", name_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
+	{"T21 the extension twice", twice, IDENT_EVASIVE, ODD_DUPLICATE_EXTENSION, "", ""},
+	{"T22 half an extension at the end", cut_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
+	{"T22 an extension past the hello", extension_past_end, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
+		""},
+	{"T14 no extensions block", NULL, IDENT_NONE, ODD_NO_SNI, "", ""},
+	{"T14 an empty extensions block", nothing, IDENT_NONE, ODD_NO_SNI, "", ""},
+	{"T13 T44 ALPN and grease", with_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
 		"h2,http/1.1"},
-	{"ALPN of odd bytes", odd_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
+	{"T44 ALPN of odd bytes", odd_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
 		"\\x0a\\x0a,\\x2c\\x2cx"},
-	{"ALPN that is too long to show", long_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
-		"http/1.1"},
-	{"ALPN whose lengths lie", alpn_lies, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"ECH", ech, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"ESNI without SNI", esni_only, IDENT_OPAQUE, ODD_ESNI, "", ""},
-	{"ESNI with SNI", esni_and_sni, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"40 kB of padding", huge, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T44 ALPN that is too long to show", long_alpn, IDENT_NAME, ODD_NOTHING,
+		"www.allowed.example", "http/1.1"},
+	{"T22 ALPN whose lengths lie", alpn_lies, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
+	{"T31 ECH", ech, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T34 ESNI without SNI", esni_only, IDENT_OPAQUE, ODD_ESNI, "", ""},
+	{"T34 ESNI with SNI", esni_and_sni, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T12 40 kB of padding", huge, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -260,15 +262,13 @@ static void check_row(const struct row *r, struct slice message)
 	assert_int_equal(id.name_len, strlen(id.name));
 }
 
-static void every_hello_is_judged_as_its_row_says(void **state)
+static void a_hello_is_judged_as_its_row_says(void **state)
 {
-	(void)state;
-	for (size_t i = 0; i < ROWS; i++) {
-		struct wire *w = message_of(&rows[i]);
+	const struct row *r = *state;
+	struct wire *w = message_of(r);
 
-		check_row(&rows[i], wire_slice(w));
-		free(w);
-	}
+	check_row(r, wire_slice(w));
+	free(w);
 }
 
 static void every_proper_prefix_of_a_message_needs_more(void **state)
@@ -286,7 +286,7 @@ static void every_proper_prefix_of_a_message_needs_more(void **state)
 	}
 }
 
-static void any_records_give_the_same_message(void **state)
+static void T06_T07_any_records_give_the_same_message(void **state)
 {
 	static const size_t sizes[] = {1, 2, 3, 5, 50, 51, 16384};
 
@@ -314,7 +314,7 @@ static void any_records_give_the_same_message(void **state)
 	}
 }
 
-static void every_proper_prefix_of_records_needs_more_and_says_how_much(void **state)
+static void T07_every_proper_prefix_of_records_needs_more_and_says_how_much(void **state)
 {
 	(void)state;
 	for (size_t size = 1; size < 60; size++) {
@@ -334,7 +334,7 @@ static void every_proper_prefix_of_records_needs_more_and_says_how_much(void **s
 	}
 }
 
-static void feeding_byte_by_byte_takes_few_tries(void **state)
+static void T05_feeding_byte_by_byte_takes_few_tries(void **state)
 {
 	struct wire *ext = wire_new(), *w = wire_new(), *stream = wire_new();
 	unsigned tries = 0;
@@ -363,39 +363,35 @@ struct bad {
 };
 
 static const struct bad bads[] = {
-	{"an empty record first", "\x16\3\1\0\0", 5, ODD_BAD_RECORD},
-	{"an empty record between", "\x16\3\1\0\1\1\x16\3\1\0\0", 11, ODD_BAD_RECORD},
-	{"a change of cipher inside", "\x16\3\1\0\1\1\x14\3\1\0\1\1", 12, ODD_INTERLEAVED},
-	{"an alert inside", "\x16\3\1\0\1\1\x15", 7, ODD_INTERLEAVED},
-	{"data inside", "\x16\3\1\0\1\1\x17", 7, ODD_INTERLEAVED},
-	{"a record longer than allowed", "\x16\3\1\x48\1", 5, ODD_BAD_RECORD},
-	{"another major version inside", "\x16\3\1\0\1\1\x16\4", 8, ODD_BAD_RECORD},
+	{"T08 an empty record first", "\x16\3\1\0\0", 5, ODD_BAD_RECORD},
+	{"T08 an empty record between", "\x16\3\1\0\1\1\x16\3\1\0\0", 11, ODD_BAD_RECORD},
+	{"T09 a change of cipher inside", "\x16\3\1\0\1\1\x14\3\1\0\1\1", 12, ODD_INTERLEAVED},
+	{"T09 an alert inside", "\x16\3\1\0\1\1\x15", 7, ODD_INTERLEAVED},
+	{"T09 data inside", "\x16\3\1\0\1\1\x17", 7, ODD_INTERLEAVED},
+	{"T11 a record longer than allowed", "\x16\3\1\x48\1", 5, ODD_BAD_RECORD},
+	{"T10 another major version inside", "\x16\3\1\0\1\1\x16\4", 8, ODD_BAD_RECORD},
 	{"a change of cipher first", "\x14\3\1\0\1\1", 6, ODD_BAD_RECORD},
 	{"an alert first", "\x15\3\1\0\2\1\0", 7, ODD_BAD_RECORD},
 	{"another protocol with 22 first", "\x16\4", 2, ODD_NOT_KNOWN},
-	{"a request", "GET / HTTP/1.1", 14, ODD_NOT_KNOWN},
+	{"T25 a request", "GET / HTTP/1.1", 14, ODD_NOT_KNOWN},
 	{"data of an older connection", "\x17\3\3\0\1\1", 6, ODD_NOT_KNOWN},
 	{"a server's hello", "\x16\3\3\0\1\2", 6, ODD_NOT_KNOWN},
-	{"a hello too large", "\x16\3\1\0\5\1\1\0\0\0", 10, ODD_TOO_LARGE},
-	{"something behind the hello in its record", "\x16\3\1\0\6\1\0\0\1\0\0", 11,
+	{"T12 a hello too large", "\x16\3\1\0\5\1\1\0\0\0", 10, ODD_TOO_LARGE},
+	{"T22 something behind the hello in its record", "\x16\3\1\0\6\1\0\0\1\0\0", 11,
 		ODD_BAD_LENGTH},
 };
 
-static void records_that_no_client_sends_have_a_name(void **state)
+static void a_record_that_no_client_sends_has_its_oddity(void **state)
 {
+	const struct bad *b = *state;
 	struct tls_message m;
+	enum parse status = tls_record_join(guarded(slice_of(b->bytes, b->n)), scratch, &m);
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		const struct bad *b = &bads[i];
-		enum parse status = tls_record_join(guarded(slice_of(b->bytes, b->n)), scratch, &m);
-
-		if (status != PARSE_INVALID || m.odd != b->odd)
-			fail_msg("%s: %d %s", b->what, status, oddity_key(m.odd));
-	}
+	if (status != PARSE_INVALID || m.odd != b->odd)
+		fail_msg("%s: %d %s", b->what, status, oddity_key(m.odd));
 }
 
-static void odd_record_versions_are_ignored(void **state)
+static void T10_odd_record_versions_are_ignored(void **state)
 {
 	struct wire *w = wire_new(), *stream = wire_new();
 	struct tls_message m;
@@ -412,7 +408,7 @@ static void odd_record_versions_are_ignored(void **state)
 }
 
 /* version, random, then: session id, ciphers, compression */
-static void structure_errors_are_bad_length(void **state)
+static void T23_structure_errors_are_bad_length(void **state)
 {
 	static const struct {
 		const char *tail;
@@ -459,7 +455,7 @@ static void another_message_is_no_hello(void **state)
 	assert_int_equal(id.kind, IDENT_PENDING);
 }
 
-static void a_dtls_body_has_a_cookie(void **state)
+static void T41_a_dtls_body_has_a_cookie(void **state)
 {
 	struct wire *w = wire_new();
 	struct tls_hello h;
@@ -476,7 +472,7 @@ static void a_dtls_body_has_a_cookie(void **state)
 	free(w);
 }
 
-static void ech_and_versions_are_seen(void **state)
+static void T31_ech_and_versions_are_seen(void **state)
 {
 	struct wire *ext = wire_new(), *w = wire_new();
 	struct tls_hello h;
@@ -500,7 +496,7 @@ static void ech_and_versions_are_seen(void **state)
 	free(w);
 }
 
-static void sslv2_hellos_are_known(void **state)
+static void T24_sslv2_hellos_are_known(void **state)
 {
 	static const uint8_t hello[] = {0x80, 0x1c, 1, 3, 1, 0, 3, 0, 0, 0, 16, 1, 0, 0x80, 1, 2, 3,
 		4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -532,19 +528,21 @@ static void sslv2_hellos_are_known(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_hello_is_judged_as_its_row_says),
+	static const struct CMUnitTest laws[] = {
 		cmocka_unit_test(every_proper_prefix_of_a_message_needs_more),
-		cmocka_unit_test(any_records_give_the_same_message),
-		cmocka_unit_test(every_proper_prefix_of_records_needs_more_and_says_how_much),
-		cmocka_unit_test(feeding_byte_by_byte_takes_few_tries),
-		cmocka_unit_test(records_that_no_client_sends_have_a_name),
-		cmocka_unit_test(odd_record_versions_are_ignored),
-		cmocka_unit_test(structure_errors_are_bad_length),
+		cmocka_unit_test(T06_T07_any_records_give_the_same_message),
+		cmocka_unit_test(T07_every_proper_prefix_of_records_needs_more_and_says_how_much),
+		cmocka_unit_test(T05_feeding_byte_by_byte_takes_few_tries),
+		cmocka_unit_test(T10_odd_record_versions_are_ignored),
+		cmocka_unit_test(T23_structure_errors_are_bad_length),
 		cmocka_unit_test(another_message_is_no_hello),
-		cmocka_unit_test(a_dtls_body_has_a_cookie),
-		cmocka_unit_test(ech_and_versions_are_seen),
-		cmocka_unit_test(sslv2_hellos_are_known),
+		cmocka_unit_test(T41_a_dtls_body_has_a_cookie),
+		cmocka_unit_test(T31_ech_and_versions_are_seen),
+		cmocka_unit_test(T24_sslv2_hellos_are_known),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	struct unit_tests all = {0};
+
+	UNIT_ROWS(&all, rows, a_hello_is_judged_as_its_row_says);
+	UNIT_ROWS(&all, bads, a_record_that_no_client_sends_has_its_oddity);
+	return unit_run(&all, laws, sizeof(laws) / sizeof(laws[0]));
 }

@@ -145,5 +145,34 @@ static inline struct wire *wire_new(void)
 	assert_non_null(w);
 	return w;
 }
+/* Rows of a table as tests of their own: a row's first member, its name (with the ids of the catalogue), is the test's;
+ * *state is the row. */
+struct unit_tests {
+	struct CMUnitTest t[256];
+	size_t n;
+};
+
+static inline void unit_rows(
+	struct unit_tests *u, const void *rows, size_t n, size_t size, CMUnitTestFunction f)
+{
+	assert_true(u->n + n <= sizeof(u->t) / sizeof(u->t[0]));
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *row = (const uint8_t *)rows + i * size;
+		struct CMUnitTest one = {.test_func = f, .initial_state = (void *)(uintptr_t)row};
+
+		memcpy(&one.name, row, sizeof(one.name));
+		u->t[u->n++] = one;
+	}
+}
+#define UNIT_ROWS(u, rows, f)                                                                      \
+	unit_rows(u, rows, sizeof(rows) / sizeof((rows)[0]), sizeof((rows)[0]), f)
+
+/* The rows' tests, and behind them the laws over all rows. */
+static inline int unit_run(struct unit_tests *u, const struct CMUnitTest *laws, size_t n)
+{
+	assert_true(u->n + n <= sizeof(u->t) / sizeof(u->t[0]));
+	memcpy(u->t + u->n, laws, n * sizeof(*laws));
+	return _cmocka_run_group_tests("rows and laws", u->t, u->n + n, NULL, NULL);
+}
 
 #endif
