@@ -130,6 +130,10 @@ $B/tests/web/house: tests/web/house.c $(LIB)
 web-test: all $B/tests/web/house
 	@tests/web/run
 
+# Each row of tests/catalogue.rows: what is tested where, and what the tests said. Root; KEPT=1 takes the last lab run.
+catalogue: all $(UNIT_BIN)
+	@tests/catalogue $(if $(KEPT),--kept)
+
 demo:
 	@tests/demo
 
@@ -143,7 +147,7 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: fuzz all unit lint deps check lab-test web-test demo clean
+.PHONY: fuzz all unit lint deps check catalogue lab-test web-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

@@ -2,14 +2,28 @@
 """The fixture `lab`: one lab a test module, and the module's tests run twice, without and with NAT.
 
 A module says what it wants in variables: POLICY (text; without it the lab's own), SETTINGS (text), DAEMON (False:
-plain forwarding), NAT (a tuple of False, True; the default is both). Run by /usr/bin/python3 -m pytest, as root.
+plain forwarding), NAT (a tuple of False, True; the default is both), PATHS (a dict: N, the inspect path, or T, the proxy
+path, to settings that lead there; the module's tests run once for each, and lab.path says which), PATH (for
+tests/catalogue only: which of them the module's tests take). Run by /usr/bin/python3 -m pytest, as root.
 """
 import os
+import re
 import signal
 
 import pytest
 
 import labkit
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rows", action="store_true", help="only tests whose name carries an id of tests/catalogue.rows")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--rows"):
+        keep = [i for i in items if re.search(r"(?<![A-Za-z0-9])[THQP]\d\d(?![0-9A-Za-z])", i.name.replace("_", " "))]
+        config.hook.pytest_deselected(items=[i for i in items if i not in keep])
+        items[:] = keep
 
 
 def pytest_configure(config):
@@ -21,7 +35,11 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "lab" in metafunc.fixturenames:
         kinds = getattr(metafunc.module, "NAT", (False, True))
-        metafunc.parametrize("lab", kinds, ids=["nat" if k else "plain" for k in kinds], indirect=True, scope="module")
+        ids = ["nat" if k else "plain" for k in kinds]
+        paths = getattr(metafunc.module, "PATHS", None)
+        if paths:
+            kinds, ids = ([(k, p) for p in paths for k in kinds], [f"{i}-path{p}" for p in paths for i in ids])
+        metafunc.parametrize("lab", kinds, ids=ids, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +48,10 @@ def lab(request):
     daemon = getattr(module, "DAEMON", True)
     if daemon and not os.access(labkit.DURWARD, os.X_OK):
         pytest.skip(f"{labkit.DURWARD} is not built")
-    one = labkit.Lab(getattr(module, "POLICY", None), getattr(module, "SETTINGS", None), request.param, daemon)
+    nat, path = request.param if isinstance(request.param, tuple) else (request.param, None)
+    settings = module.PATHS[path] if path else getattr(module, "SETTINGS", None)
+    one = labkit.Lab(getattr(module, "POLICY", None), settings, nat, daemon)
+    one.path = path
     try:
         yield one.up()
     finally:
