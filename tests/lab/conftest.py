@@ -3,8 +3,9 @@
 
 A module says what it wants in variables: POLICY (text; without it the lab's own), SETTINGS (text), DAEMON (False:
 plain forwarding), NAT (a tuple of False, True; the default is both), PATHS (a dict: N, the inspect path, or T, the proxy
-path, to settings that lead there; the module's tests run once for each, and lab.path says which), PATH (for
-tests/catalogue only: which of them the module's tests take). Run by /usr/bin/python3 -m pytest, as root.
+path, to settings that lead there; the module's tests run once for each, lab.path says which, and NAT may be a dict of
+tuples by path), PATH (for tests/catalogue only: which of them the module's tests take). Run by /usr/bin/python3 -m
+pytest, as root.
 """
 import os
 import re
@@ -34,11 +35,9 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     if "lab" in metafunc.fixturenames:
-        kinds = getattr(metafunc.module, "NAT", (False, True))
-        ids = ["nat" if k else "plain" for k in kinds]
-        paths = getattr(metafunc.module, "PATHS", None)
-        if paths:
-            kinds, ids = ([(k, p) for p in paths for k in kinds], [f"{i}-path{p}" for p in paths for i in ids])
+        nat, paths = getattr(metafunc.module, "NAT", (False, True)), getattr(metafunc.module, "PATHS", {None: None})
+        kinds = [(k, p) for p in paths for k in (nat[p] if isinstance(nat, dict) else nat)]
+        ids = [("nat" if k else "plain") + (f"-path{p}" if p else "") for k, p in kinds]
         metafunc.parametrize("lab", kinds, ids=ids, indirect=True, scope="module")
 
 
@@ -48,7 +47,7 @@ def lab(request):
     daemon = getattr(module, "DAEMON", True)
     if daemon and not os.access(labkit.DURWARD, os.X_OK):
         pytest.skip(f"{labkit.DURWARD} is not built")
-    nat, path = request.param if isinstance(request.param, tuple) else (request.param, None)
+    nat, path = request.param
     settings = module.PATHS[path] if path else getattr(module, "SETTINGS", None)
     one = labkit.Lab(getattr(module, "POLICY", None), settings, nat, daemon)
     one.path = path

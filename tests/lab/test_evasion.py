@@ -17,6 +17,7 @@ for everyone
   block blocked.example
 otherwise allow
 """
+PATH = "N"
 SETTINGS = "hello-deadline 2\ninspect-tcp 443 8443-8444\n"
 V6 = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 NAMES = pytest.mark.parametrize("name,want", [("fine.test", "hello"), ("blocked.example", "alert")], ids=["allowed", "blocked"])
@@ -41,7 +42,7 @@ def test_one_segment(lab, name, want, v6):
 
 @V6
 @NAMES
-def test_one_byte_a_segment(lab, name, want, v6):
+def test_T05_one_byte_a_segment(lab, name, want, v6):
     data = hello(name)
     with Wire(lab, v6) as w:
         w.connect()
@@ -53,7 +54,7 @@ def test_one_byte_a_segment(lab, name, want, v6):
 @V6
 @NAMES
 @pytest.mark.parametrize("size", [1, 40, 200])
-def test_segments_in_reverse(lab, name, want, v6, size):
+def test_T02_segments_in_reverse(lab, name, want, v6, size):
     data = hello(name)
     with Wire(lab, v6) as w:
         w.connect()
@@ -65,7 +66,7 @@ def test_segments_in_reverse(lab, name, want, v6, size):
 @V6
 @NAMES
 @pytest.mark.parametrize("size", [1, 16, 100])
-def test_many_records(lab, name, want, v6, size):
+def test_T06_many_records(lab, name, want, v6, size):
     with Wire(lab, v6) as w:
         w.connect()
         data = records(hello(name), size)
@@ -77,7 +78,7 @@ def test_many_records(lab, name, want, v6, size):
 
 @V6
 @NAMES
-def test_post_quantum_size(lab, name, want, v6):
+def test_T01_post_quantum_size(lab, name, want, v6):
     data = hello(name, big=True)
     assert len(data) > 2000
     with Wire(lab, v6) as w:
@@ -99,7 +100,7 @@ def test_an_allowed_connection_costs_one_queued_packet(lab, v6):
 
 @V6
 @pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged-server-hello"])
-def test_a_fake_hello_that_dies_before_the_server(lab, v6, forged):
+def test_T43_P17_a_fake_hello_that_dies_before_the_server(lab, v6, forged):
     fake, real = hello("fine.test"), hello("blocked.example")
     with Wire(lab, v6) as w:
         w.connect().send(fake, ttl=20)
@@ -113,7 +114,7 @@ def test_a_fake_hello_that_dies_before_the_server(lab, v6, forged):
 
 
 @V6
-def test_a_fake_in_the_middle_of_a_cut_hello(lab, v6):
+def test_P20_a_fake_in_the_middle_of_a_cut_hello(lab, v6):
     """The first half passes; a hello far outside the window must not make the second half a stream of its own."""
     inner, outer = hello("fine.test"), hello("blocked.example", big=True)
     cut = 700
@@ -127,7 +128,7 @@ def test_a_fake_in_the_middle_of_a_cut_hello(lab, v6):
 
 @V6
 @pytest.mark.parametrize("junk", [b"SSH-2.0-junk\r\n", b"\x17\x03\x03\x00\x20" + bytes(32)], ids=["ssh", "appdata"])
-def test_junk_that_dies_then_a_hello(lab, v6, junk):
+def test_T43_junk_that_dies_then_a_hello(lab, v6, junk):
     """Junk is allowed as a flow without a name; the hello that takes its place contradicts it."""
     with Wire(lab, v6) as w:
         w.connect().send(junk, ttl=20)
@@ -137,7 +138,7 @@ def test_junk_that_dies_then_a_hello(lab, v6, junk):
 
 
 @V6
-def test_contradicting_overlap(lab, v6):
+def test_T04_contradicting_overlap(lab, v6):
     data = hello("blocked.example")
     at = data.index(b"blocked")
     with Wire(lab, v6) as w:
@@ -149,7 +150,7 @@ def test_contradicting_overlap(lab, v6):
 
 
 @V6
-def test_equal_copies_are_no_contradiction(lab, v6):
+def test_T03_equal_copies_are_no_contradiction(lab, v6):
     data = hello("fine.test")
     with Wire(lab, v6) as w:
         w.connect()
@@ -158,16 +159,16 @@ def test_equal_copies_are_no_contradiction(lab, v6):
         assert w.answer() == "hello"
 
 
-FAKES = {"md5": {"options": b"\x13\x12" + bytes(16)}, "checksum": {"bad": True}, "no-ack": {"flags": PSH},
-         "old-seq": {"at": -10000}, "just-before": {"at": -600}, "old-timestamp": {"ts": (100000 - 600000) % (1 << 32)}}
+FAKES = {"P18 md5": {"options": b"\x13\x12" + bytes(16)}, "P06 checksum": {"bad": True}, "P22 no-ack": {"flags": PSH},
+         "P20 old-seq": {"at": -10000}, "P21 just-before": {"at": -600}, "P19 old-timestamp": {"ts": (100000 - 600000) % (1 << 32)}}
 
 
 @V6
 @pytest.mark.parametrize("how", FAKES)
 def test_a_fake_that_the_server_ignores_hides_nothing(lab, v6, how):
-    with Wire(lab, v6, timestamps=how == "old-timestamp") as w:
+    with Wire(lab, v6, timestamps=how == "P19 old-timestamp") as w:
         fake = hello("fine.test")
-        if how == "just-before":  # the real hello would be the rest of a record
+        if how == "P21 just-before":  # the real hello would be the rest of a record
             fake = (fake + b"\x17\x03\x03\x04\x00").ljust(600, b"x")
         w.connect().send(fake, **FAKES[how])
         w.send(hello("blocked.example"))
@@ -175,7 +176,7 @@ def test_a_fake_that_the_server_ignores_hides_nothing(lab, v6, how):
 
 
 @V6
-@pytest.mark.parametrize("how", [how for how in FAKES if how != "old-timestamp"])
+@pytest.mark.parametrize("how", [how for how in FAKES if how != "P19 old-timestamp"])
 def test_a_fake_that_the_server_ignores_harms_nobody(lab, v6, how):
     with Wire(lab, v6) as w:
         w.connect().send(hello("other.test"), **FAKES[how])
@@ -213,7 +214,7 @@ def test_a_syn_in_the_middle_changes_nothing(lab, v6):
 
 
 @V6
-def test_urgent_byte(lab, v6):
+def test_P23_urgent_byte(lab, v6):
     data = hello("blocked.example")
     with Wire(lab, v6) as w:
         w.connect().send(data[:60] + b"x" + data[60:], flags=PSH | ACK | URG, urgent=61)
@@ -221,7 +222,7 @@ def test_urgent_byte(lab, v6):
 
 
 @V6
-def test_half_a_hello_times_out(lab, v6):
+def test_T05_half_a_hello_times_out(lab, v6):
     with Wire(lab, v6) as w:
         w.connect().send(hello("fine.test")[:50])
         assert w.answer(1.0) is None
@@ -250,7 +251,7 @@ def ask_retrying(lab, name, v6):
 
 
 @V6
-def test_hello_retry_request(lab, retrying, v6):
+def test_T28_hello_retry_request(lab, retrying, v6):
     """Three packets are queued: the hello, the server's HelloRetryRequest, the second hello."""
     assert labkit.until(lambda: b"TLSv1.3" in ask_retrying(lab, "fine.test", v6), 5)
     before = queued(lab)
@@ -260,7 +261,7 @@ def test_hello_retry_request(lab, retrying, v6):
 
 
 @V6
-def test_the_tuple_used_again(lab, v6):
+def test_P30_the_tuple_used_again(lab, v6):
     """After a refusal, and after an allowed connection, the same ports are judged anew."""
     with Wire(lab, v6) as w:
         w.connect().send(hello("blocked.example"))
@@ -273,7 +274,7 @@ def test_the_tuple_used_again(lab, v6):
 
 
 @V6
-def test_a_server_that_speaks_first(lab, v6):
+def test_T27_a_server_that_speaks_first(lab, v6):
     """A flow without a name: `no-name` answers, which says what `otherwise` says here."""
     with lab.inside("origin"):
         server = socket.create_server((labkit.ORIGIN[6 if v6 else 4], 8444), family=socket.AF_INET6 if v6 else socket.AF_INET)
@@ -287,7 +288,7 @@ def test_a_server_that_speaks_first(lab, v6):
 
 
 @V6
-def test_plain_http_on_an_inspected_port(lab, v6):
+def test_H01_H25_plain_http_on_an_inspected_port(lab, v6):
     """Each request of a connection is judged by its own Host, and the refusal is a page."""
     family = socket.AF_INET6 if v6 else socket.AF_INET
     with lab.inside("origin"):

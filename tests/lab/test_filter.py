@@ -25,7 +25,7 @@ for kids
 otherwise allow
 """
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-KINDS = pytest.mark.parametrize("kind", ["http", "https"])
+KINDS = pytest.mark.parametrize("kind", ["http", "https"], ids=["http-pathT", "https-pathN"])
 
 
 def family(v6):
@@ -34,7 +34,7 @@ def family(v6):
 
 @BOTH
 @KINDS
-def test_allowed(lab, kind, v6):
+def test_P32_P33_allowed(lab, kind, v6):
     name = f"{kind}{family(v6)}.fine.test"
     assert lab.curl(f"{kind}://{name}/", v6=v6).status == 200
     assert lab.asked(name)
@@ -68,7 +68,7 @@ def test_blocked_quic(lab, v6):
 
 @BOTH
 @KINDS
-def test_by_who_asks(lab, kind, v6):
+def test_P32_P33_by_who_asks(lab, kind, v6):
     tail = f"{kind}{family(v6)}.games.example"
     assert lab.curl(f"{kind}://one.{tail}/", v6=v6).status in (0, 403)
     assert not lab.asked(f"one.{tail}")

@@ -22,6 +22,7 @@ for everyone
   block block.example
 otherwise allow
 """
+PATH = "T"
 SETTINGS = "hello-deadline 3\n"
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 SIZE = 10_000_000
@@ -82,7 +83,7 @@ def get(host, path="/", method="GET", more=""):
 # -- every request is judged
 
 @BOTH
-def test_keep_alive_with_a_blocked_second_host(lab, web, v6):
+def test_H01_keep_alive_with_a_blocked_second_host(lab, web, v6):
     with connect(lab, v6, to=peers.PEER8[6 if v6 else 4]) as s:
         for i in range(3):
             s.sendall(get("fine.test", f"/k{i}"))
@@ -94,7 +95,7 @@ def test_keep_alive_with_a_blocked_second_host(lab, web, v6):
 
 
 @BOTH
-def test_pipelined_behind_an_allowed_one(lab, web, v6):
+def test_H02_pipelined_behind_an_allowed_one(lab, web, v6):
     with connect(lab, v6, to=peers.PEER8[6 if v6 else 4]) as s:
         s.sendall(get("fine.test") + get("pipe.block.example") + get("fine.test", "/never-asked"))
         answer, end = hear(s)
@@ -104,7 +105,7 @@ def test_pipelined_behind_an_allowed_one(lab, web, v6):
 
 
 @BOTH
-def test_a_body_is_not_a_request(lab, web, v6):
+def test_H15_a_body_is_not_a_request(lab, web, v6):
     """A request for a blocked site inside an allowed one's body is the server's own business."""
     body = get("body.block.example")
     with connect(lab, v6, to=peers.PEER8[6 if v6 else 4]) as s:
@@ -114,37 +115,37 @@ def test_a_body_is_not_a_request(lab, web, v6):
 
 
 EVIL = {
-    "two hosts": b"GET / HTTP/1.1\r\nHost: fine.test\r\nHost: evil1.block.example\r\n\r\n",
-    "two hosts, turned": b"GET / HTTP/1.1\r\nHost: evil2.block.example\r\nHost: fine.test\r\n\r\n",
-    "absolute": b"GET http://evil3.block.example/ HTTP/1.1\r\nHost: fine.test\r\n\r\n",
-    "absolute, turned": b"GET http://fine.test/ HTTP/1.1\r\nHost: evil4.block.example\r\n\r\n",
-    "case": b"GET / HTTP/1.1\r\nhOsT: EVIL5.BlOcK.eXaMpLe\r\n\r\n",
-    "no space": b"GET / HTTP/1.1\r\nHost:evil6.block.example\r\n\r\n",
-    "tabs": b"GET / HTTP/1.1\r\nHost:\t\tevil7.block.example \t\r\n\r\n",
-    "trailing dot": b"GET / HTTP/1.1\r\nHost: evil8.block.example.\r\n\r\n",
-    "port": b"GET / HTTP/1.1\r\nHost: evil9.block.example:80\r\n\r\n",
-    "space before the colon": b"GET / HTTP/1.1\r\nHost : evil10.block.example\r\n\r\n",
-    "folded": b"GET / HTTP/1.1\r\nHost: fine.test\r\n evil11.block.example\r\n\r\n",
-    "bare LF": b"GET / HTTP/1.1\nHost: evil12.block.example\n\n",
-    "empty lines first": b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: evil13.block.example\r\n\r\n",
-    "user info": b"GET / HTTP/1.1\r\nHost: fine.test@evil14.block.example\r\n\r\n",
-    "odd method": b"FROBNICATE / HTTP/1.1\r\nHost: evil15.block.example\r\n\r\n",
+    "H07 two hosts": b"GET / HTTP/1.1\r\nHost: fine.test\r\nHost: evil1.block.example\r\n\r\n",
+    "H07 two hosts, turned": b"GET / HTTP/1.1\r\nHost: evil2.block.example\r\nHost: fine.test\r\n\r\n",
+    "H08 absolute": b"GET http://evil3.block.example/ HTTP/1.1\r\nHost: fine.test\r\n\r\n",
+    "H08 absolute, turned": b"GET http://fine.test/ HTTP/1.1\r\nHost: evil4.block.example\r\n\r\n",
+    "H03 case": b"GET / HTTP/1.1\r\nhOsT: EVIL5.BlOcK.eXaMpLe\r\n\r\n",
+    "H04 no space": b"GET / HTTP/1.1\r\nHost:evil6.block.example\r\n\r\n",
+    "H04 tabs": b"GET / HTTP/1.1\r\nHost:\t\tevil7.block.example \t\r\n\r\n",
+    "H20 trailing dot": b"GET / HTTP/1.1\r\nHost: evil8.block.example.\r\n\r\n",
+    "H20 port": b"GET / HTTP/1.1\r\nHost: evil9.block.example:80\r\n\r\n",
+    "H05 space before the colon": b"GET / HTTP/1.1\r\nHost : evil10.block.example\r\n\r\n",
+    "H06 folded": b"GET / HTTP/1.1\r\nHost: fine.test\r\n evil11.block.example\r\n\r\n",
+    "H16 bare LF": b"GET / HTTP/1.1\nHost: evil12.block.example\n\n",
+    "H17 empty lines first": b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: evil13.block.example\r\n\r\n",
+    "H20 user info": b"GET / HTTP/1.1\r\nHost: fine.test@evil14.block.example\r\n\r\n",
+    "H18 odd method": b"FROBNICATE / HTTP/1.1\r\nHost: evil15.block.example\r\n\r\n",
     "HTTP/1.0": b"GET / HTTP/1.0\r\nHost: evil16.block.example\r\n\r\n",
-    "behind 20 kB": b"GET / HTTP/1.1\r\nX: " + b"x" * 20000 + b"\r\nHost: evil17.block.example\r\n\r\n",
-    "CONNECT": b"CONNECT evil18.block.example:443 HTTP/1.1\r\nHost: evil18.block.example:443\r\n\r\n",
-    "hidden by two lengths": b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 5\r\nContent-Length: 0\r\n\r\n"
+    "H19 behind 20 kB": b"GET / HTTP/1.1\r\nX: " + b"x" * 20000 + b"\r\nHost: evil17.block.example\r\n\r\n",
+    "H13 CONNECT": b"CONNECT evil18.block.example:443 HTTP/1.1\r\nHost: evil18.block.example:443\r\n\r\n",
+    "H14 hidden by two lengths": b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 5\r\nContent-Length: 0\r\n\r\n"
                              b"GET / HTTP/1.1\r\nHost: evil19.block.example\r\n\r\n",
-    "hidden by chunks and a length": b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 60\r\n"
+    "H14 hidden by chunks and a length": b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 60\r\n"
                                      b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
                                      b"GET / HTTP/1.1\r\nHost: evil20.block.example\r\n\r\n",
-    "behind chunks": b"POST / HTTP/1.1\r\nHost: fine.test\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n"
+    "H14 behind chunks": b"POST / HTTP/1.1\r\nHost: fine.test\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n"
                      b"GET / HTTP/1.1\r\nHost: evil21.block.example\r\n\r\n",
 }
 
 
 @BOTH
 @pytest.mark.parametrize("evil", EVIL)
-@pytest.mark.parametrize("size", [1 << 20, 1], ids=["at-once", "1-byte-writes"])
+@pytest.mark.parametrize("size", [1 << 20, 1], ids=["at-once", "H21 1-byte-writes"])
 def test_a_blocked_request_in_disguise(lab, web, evil, size, v6):
     head = EVIL[evil] if size > 1 else EVIL[evil].replace(b"x" * 20000, b"x" * 200)
     with connect(lab, v6, to=peers.PEER8[6 if v6 else 4]) as s:
@@ -163,7 +164,7 @@ def test_a_blocked_request_in_disguise(lab, web, evil, size, v6):
 # -- the page
 
 @BOTH
-def test_the_page(lab, v6):
+def test_H25_the_page(lab, v6):
     reply = lab.curl("http://a.tracker.example/x%3Cscript%3E?<script>", "-i", v6=v6)
     page = reply.body.decode()
     head = page.split("\r\n\r\n")[0].lower()
@@ -195,7 +196,7 @@ def test_head_gets_no_body(lab, v6):
 
 
 @BOTH
-def test_an_upload_to_a_blocked_site_gets_the_page(lab, v6, tmp_path):
+def test_H22_H25_an_upload_to_a_blocked_site_gets_the_page(lab, v6, tmp_path):
     """The page is not lost to a RST for the bytes that nobody reads."""
     (tmp_path / "up").write_bytes(os.urandom(SIZE))
     for expect in ("Expect:", "Expect: 100-continue"):
@@ -295,7 +296,7 @@ def test_a_closed_port_is_told(lab, v6):
 
 @BOTH
 @pytest.mark.parametrize("space", ["client", "client2"])
-def test_garbage_follows_no_name(lab, space, v6):
+def test_H23_garbage_follows_no_name(lab, space, v6):
     garbage = bytes(range(256)) * 8
     with peers.Peer(lab, 80, timeout=4) as peer, connect(lab, v6, space=space) as s:
         s.sendall(garbage)
@@ -307,7 +308,7 @@ def test_garbage_follows_no_name(lab, space, v6):
 
 
 @BOTH
-def test_the_server_may_speak_first(lab, v6):
+def test_H23_T27_the_server_may_speak_first(lab, v6):
     def talk(c):
         c.sock.sendall(b"220 hello\r\n")
         c.hear()
@@ -319,7 +320,7 @@ def test_the_server_may_speak_first(lab, v6):
 
 
 @BOTH
-def test_an_endless_head_is_refused(lab, v6):
+def test_H19_an_endless_head_is_refused(lab, v6):
     with peers.Peer(lab, 80) as peer, connect(lab, v6) as s:
         try:
             s.sendall(b"GET / HTTP/1.1\r\nHost: fine.test\r\n")

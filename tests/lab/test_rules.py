@@ -129,7 +129,7 @@ def test_leftovers_of_a_killed_run_are_taken_away(lab, script):
     assert state(lab) == before
 
 
-def test_both_families_have_the_same_rules(lab, script):
+def test_P32_both_families_have_the_same_rules(lab, script):
     script.ok("up")
     known = state(lab)
 

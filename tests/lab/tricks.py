@@ -16,42 +16,42 @@ def _twice(h):
 # one hello, all of it, in segments: (offset, bytes)
 SHAPES = {
     "whole": lambda h: hellos.pieces(h, 1400),
-    "1-byte segments": lambda h: hellos.pieces(h, 1),
-    "reversed segments": lambda h: hellos.pieces(h, 40)[::-1],
-    "reversed 1-byte segments": lambda h: hellos.pieces(h, 1)[::-1],
-    "the last byte first": lambda h: hellos.cuts(h, len(h) - 1)[::-1],
+    "T05 1-byte segments": lambda h: hellos.pieces(h, 1),
+    "T02 reversed segments": lambda h: hellos.pieces(h, 40)[::-1],
+    "T02 T05 reversed 1-byte segments": lambda h: hellos.pieces(h, 1)[::-1],
+    "T02 the last byte first": lambda h: hellos.cuts(h, len(h) - 1)[::-1],
     "cut inside the name": lambda h: hellos.cuts(h, h.index(b".example") - 3),
     "cut inside the name, reversed": lambda h: hellos.cuts(h, h.index(b".example") - 3)[::-1],
-    "record header cut": lambda h: hellos.cuts(h, 1, 2, 3, 4, 5, 6),
-    "every segment twice, then all again": _twice,
-    "two records": lambda h: hellos.pieces(hellos.records(h, 100, 16000), 1400),
-    "a record of 1 byte first": lambda h: hellos.pieces(hellos.records(h, 1, 16000), 1400),
-    "records of 1 byte": lambda h: hellos.pieces(hellos.records(h, 1), 1400),
-    "small records in small segments": lambda h: hellos.pieces(hellos.records(h, 7), 3),
-    "small records, reversed segments": lambda h: hellos.pieces(hellos.records(h, 16), 50)[::-1],
+    "T07 record header cut": lambda h: hellos.cuts(h, 1, 2, 3, 4, 5, 6),
+    "T03 every segment twice, then all again": _twice,
+    "T06 two records": lambda h: hellos.pieces(hellos.records(h, 100, 16000), 1400),
+    "T06 a record of 1 byte first": lambda h: hellos.pieces(hellos.records(h, 1, 16000), 1400),
+    "T07 records of 1 byte": lambda h: hellos.pieces(hellos.records(h, 1), 1400),
+    "T06 small records in small segments": lambda h: hellos.pieces(hellos.records(h, 7), 3),
+    "T02 T06 small records, reversed segments": lambda h: hellos.pieces(hellos.records(h, 16), 50)[::-1],
 }
 
 # how a segment is made so that the gateway sees it and the server does not take it
 FAKES = {
-    "bad checksum": {"bad_sum": True},
-    "MD5 option": {"md5": True},
-    "old timestamp": {"old_clock": True},
-    "low TTL": {"ttl": 3},
-    "sequence too low": {"shift": -10000},
-    "sequence too high": {"shift": 200000},
-    "acknowledgement too old": {"ack": -2000000},
-    "no ACK flag": {"flags": forge.PSH},
+    "P06 bad checksum": {"bad_sum": True},
+    "P18 MD5 option": {"md5": True},
+    "P19 old timestamp": {"old_clock": True},
+    "T43 P17 low TTL": {"ttl": 3},
+    "P20 sequence too low": {"shift": -10000},
+    "P20 sequence too high": {"shift": 200000},
+    "P20 acknowledgement too old": {"ack": -2000000},
+    "P22 no ACK flag": {"flags": forge.PSH},
 }
 
 # two hellos of one length that differ in the name only; a, b -> segments
 OVERLAPS = {
-    "all but the last byte, then the other whole": lambda a, b: [(0, a[:-1]), (0, b)],
-    "the tail, then the other whole": lambda a, b: [(60, a[60:]), (0, b)],
-    "the tail, the other tail, the common head": lambda a, b: [(60, a[60:]), (60, b[60:]), (0, a[:60])],
-    "the name, then the other around it": lambda a, b: [(_at(a), a[_at(a):_at(a) + 30]), (0, b[:_at(b) + 10]),
+    "T04 all but the last byte, then the other whole": lambda a, b: [(0, a[:-1]), (0, b)],
+    "T04 the tail, then the other whole": lambda a, b: [(60, a[60:]), (0, b)],
+    "T04 the tail, the other tail, the common head": lambda a, b: [(60, a[60:]), (60, b[60:]), (0, a[:60])],
+    "T04 the name, then the other around it": lambda a, b: [(_at(a), a[_at(a):_at(a) + 30]), (0, b[:_at(b) + 10]),
                                                        (_at(b) + 10, b[_at(b) + 10:])],
-    "whole, then the other whole": lambda a, b: [(0, a), (0, b)],
-    "1-byte segments, each with its other": lambda a, b: [p for i in range(len(a) - 1, -1, -1)
+    "T04 whole, then the other whole": lambda a, b: [(0, a), (0, b)],
+    "T04 1-byte segments, each with its other": lambda a, b: [p for i in range(len(a) - 1, -1, -1)
                                                           for p in ((i, a[i:i + 1]), (i, b[i:i + 1]))],
 }
 
