@@ -235,6 +235,7 @@ static void Q19_Q20_Q30_flows_are_named_as_expected(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(Q19_Q20_Q30_flows_are_named_as_expected)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(Q19_Q20_Q30_flows_are_named_as_expected)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
