@@ -50,6 +50,24 @@ static void on_sweep(struct timer *t, uint64_t now_ms)
 	loop_timer_set(w->loop, t, now_ms + SWEEP_MS);
 }
 
+/* What a dead gate had read and not answered would wait for ever: all below the first id that we read, or all there is
+ * when nothing waits to be read. */
+static void clear_left(struct gate_worker *w, uint32_t first_id)
+{
+	if (w->own->cleared)
+		return;
+	w->own->cleared = true;
+	nfq_drop_before(w->nfq, first_id);
+}
+
+static void clear_if_idle(struct gate_worker *w)
+{
+	struct pollfd p = {.fd = w->nfq ? nfq_fd(w->nfq) : -1, .events = POLLIN};
+
+	if (w->nfq && poll(&p, 1, 0) == 0)
+		clear_left(w, 0);
+}
+
 int gate_worker_init(struct gate_worker *w)
 {
 	const struct gate_settings *g = w->settings;
@@ -68,6 +86,7 @@ int gate_worker_init(struct gate_worker *w)
 	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
 	if (rc != 0)
 		return rc;
+	clear_if_idle(w);
 	w->sweep = (struct timer){.on_due = on_sweep, .user = w};
 	return w->loop ? loop_timer_set(w->loop, &w->sweep, w->now_ms + SWEEP_MS) : 0;
 }
@@ -81,16 +100,6 @@ void gate_worker_fini(struct gate_worker *w)
 		quic_crypt_free(w->own->quic);
 	free(w->own);
 	w->own = NULL;
-}
-
-/* What a dead gate had read and not answered would wait for ever: all below the first id that we read. */
-static void clear_left(struct gate_worker *w, uint32_t first_id)
-{
-	if (w->own->cleared)
-		return;
-	w->own->cleared = true;
-	if (w->nfq)
-		nfq_drop_before(w->nfq, first_id);
 }
 
 /* The flow in its original direction. An untracked packet carries no direction: it is one of a flow that we know the

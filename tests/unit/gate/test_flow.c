@@ -50,6 +50,12 @@ int nfq_drop_before(struct nfq *q, uint32_t first_id)
 	return 0;
 }
 
+int nfq_fd(const struct nfq *q)
+{
+	(void)q;
+	return -1;
+}
+
 void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 {
 	(void)q;
