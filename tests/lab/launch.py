@@ -4,8 +4,9 @@
 
 Opens 127.0.0.1:PORT in the namespace this runs in (the machine's own, so that a browser here can reach the
 dashboard) and hands the socket in as systemd does: descriptor 3, LISTEN_FDS=1, LISTEN_PID, LISTEN_FDNAMES=web.
-Ready is READY=1 on NOTIFY_SOCKET or an API socket that answers. Writes STATE/web-port, STATE/pids/durward and
-STATE/log/durward.log. Exits 0 when ready; 1 with the daemon's last words if it ends or is not ready in time.
+Ready is READY=1 on NOTIFY_SOCKET; the API answers earlier, while packets still pass unjudged. Writes STATE/web-port,
+STATE/pids/durward and STATE/log/durward.log. Exits 0 when ready; 1 with the daemon's last words if it ends or is not
+ready in time.
 See sd_listen_fds(3), sd_notify(3).
 """
 import argparse
@@ -54,21 +55,9 @@ def start(args, web, notify_path, log_path):
     os.execvp("ip", ["ip", "netns", "exec", args.netns] + args.command)
 
 
-def answers(path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-        s.settimeout(0.5)
-        try:
-            s.connect(path)
-            s.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return s.recv(12).startswith(b"HTTP/1.")
-        except OSError:
-            return False
-
-
 def wait_ready(args, pid, notify):
     """None when ready, else what went wrong."""
     end = time.monotonic() + args.timeout
-    api = os.path.join(args.state, "run", "api.sock")
     while time.monotonic() < end:
         if select.select([notify], [], [], 0.1)[0]:
             if b"READY=1" in notify.recv(4096).split(b"\n"):
@@ -76,8 +65,6 @@ def wait_ready(args, pid, notify):
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return f"it ended with {os.waitstatus_to_exitcode(status)} before it was ready"
-        if answers(api):
-            return None
     os.killpg(pid, signal.SIGKILL)
     return f"it was not ready within {args.timeout} s"
 
