@@ -6,6 +6,7 @@ Owns: its listening sockets and a thread a connection, until close().
 """
 import itertools
 import os
+import re
 import socket
 import ssl
 import struct
@@ -53,12 +54,13 @@ class Connection:
 class Peer:
     """A TCP server on both families; what it does with a connection is talk(connection)."""
 
-    def __init__(self, lab, port, talk=None, timeout=10, at=PEER):
-        add_addresses(lab, at)
+    def __init__(self, lab, port, talk=None, timeout=10, at=PEER, space="origin"):
+        if space == "origin":
+            add_addresses(lab, at)
         self.port, self.talk, self.timeout = port, talk or Connection.hear, timeout
         self.connections, self.lock = [], threading.Lock()
         self.listeners = []
-        with lab.inside("origin"):
+        with lab.inside(space):
             for family, address in ((socket.AF_INET, at[4]), (socket.AF_INET6, at[6])):
                 self.listeners.append(socket.create_server((address, port), family=family, backlog=256))
         for s in self.listeners:
@@ -115,7 +117,7 @@ def fresh(kind):
 class Judge(Peer):
     """A TLS server that remembers every name for which OpenSSL accepted a hello. It answers `origin NAME`."""
 
-    def __init__(self, lab, port=443, curve=None):
+    def __init__(self, lab, port=443, curve=None, **how):
         self.names, self.curve = [], curve
         with tempfile.TemporaryDirectory() as tmp:
             pem = os.path.join(tmp, "pem")
@@ -127,7 +129,7 @@ class Judge(Peer):
         if curve:
             self.context.set_ecdh_curve(curve)
         self.context.sni_callback = self._named
-        super().__init__(lab, port, self._talk)
+        super().__init__(lab, port, self._talk, **how)
 
     def _named(self, tls, name, _):
         tls.judged = name
@@ -137,5 +139,54 @@ class Judge(Peer):
     def _talk(self, connection):
         with self.context.wrap_socket(connection.sock, server_side=True) as tls:
             connection.sock = tls
-            if tls.read(4096).startswith(b"GET "):
-                tls.write(f"HTTP/1.0 200 OK\r\n\r\norigin {getattr(tls, 'judged', None)}\n".encode())
+            self.converse(connection, tls)
+
+    def converse(self, _, tls):
+        if tls.read(4096).startswith(b"GET "):
+            tls.write(f"HTTP/1.0 200 OK\r\n\r\norigin {getattr(tls, 'judged', None)}\n".encode())
+
+
+def take_upload(connection):
+    """Reads a request and its body, and says how much that was."""
+    while b"\r\n\r\n" not in connection.data and connection.hear(len(connection.data) + 1):
+        pass
+    head, _, _ = connection.data.partition(b"\r\n\r\n")
+    size = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+    if connection.hear(len(head) + 4 + size):
+        answer = f"received {size}\n"
+        connection.sock.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n{answer}".encode())
+
+
+class TlsUploads(Judge):
+    def converse(self, connection, _):
+        take_upload(connection)
+
+
+class Far:
+    """A fifth namespace behind the origin, which routes to it over a link that takes 1300 bytes only.
+
+    Owns: the namespace PREFIX-far until close(); 203.0.113.2 and 2001:db8:3::2 are in it.
+    """
+    AT = {4: "203.0.113.2", 6: "2001:db8:3::2"}
+
+    def __init__(self, lab, mtu=1300):
+        self.name = f"{lab.prefix}-far"
+        self.servers = []
+        origin = f"{lab.prefix}-origin"
+        for command in (f"netns add {self.name}",
+                        f"-n {origin} link add far mtu {mtu} type veth peer name eth0 mtu {mtu} netns {self.name}",
+                        f"-n {origin} link set far up", f"-n {self.name} link set eth0 up",
+                        f"-n {self.name} link set lo up", f"-n {origin} address add 203.0.113.1/24 dev far",
+                        f"-n {origin} address add 2001:db8:3::1/64 dev far nodad",
+                        f"-n {self.name} address add 203.0.113.2/24 dev eth0",
+                        f"-n {self.name} address add 2001:db8:3::2/64 dev eth0 nodad",
+                        f"-n {self.name} route add default via 203.0.113.1",
+                        f"-n {self.name} -6 route add default via 2001:db8:3::1"):
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        lab.exec("origin", ["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+        self.servers = [Peer(lab, 80, take_upload, at=self.AT, space="far"), TlsUploads(lab, at=self.AT, space="far")]
+
+    def close(self):
+        for s in self.servers:
+            s.close()
+        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
