@@ -26,13 +26,16 @@ FORWARDED = ["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv4/con
              "net/ipv6/conf/all/forwarding", "net/netfilter/nf_conntrack_acct", "net/netfilter/nf_conntrack_timestamp"]
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "nat"])
+BOTH_PATHS = pytest.mark.parametrize("own", [False, True], ids=["plain", "nat"], indirect=True)
+
+
+@pytest.fixture
 def own(request):
     """A lab for this test alone: own(fail="closed") brings it up."""
     labs = []
 
     def up(fail="closed", **how):
-        how = {"policy": POLICY.format(fail=fail), "nat": request.param, **how}
+        how = {"policy": POLICY.format(fail=fail), "nat": getattr(request, "param", False), **how}
         if how.get("daemon", True) and not os.access(labkit.DURWARD, os.X_OK):
             pytest.skip(f"{labkit.DURWARD} is not built")
         labs.append(labkit.Lab(**how))
@@ -79,6 +82,7 @@ def kill_and_wait(lab, face):
     return time.monotonic() - begin
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize("kind", ["http", "https"])
 def test_a_killed_gate_is_back_and_new_connections_wait(own, kind):
     lab = own()
@@ -102,6 +106,7 @@ def test_how_fast_the_gate_is_back(own):
     assert max(took) < 5 and works(lab)
 
 
+@BOTH_PATHS
 def test_a_decided_flow_outlives_the_gate(own):
     """TLS on the inspect path is the kernel's once decided."""
     lab = own()
@@ -113,6 +118,7 @@ def test_a_decided_flow_outlives_the_gate(own):
     assert out == b"10000000", (out, err)
 
 
+@BOTH_PATHS
 def test_a_relay_of_a_killed_gate_ends_by_reset(own):
     lab = own()
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "-o", "/dev/null", "http://fine.test/slow"])
@@ -153,6 +159,7 @@ def end_super(lab):
     return time.monotonic() - begin
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 def test_a_killed_super_in_fail_open_leaves_a_router(own, v6):
     lab = own("open")
@@ -165,6 +172,7 @@ def test_a_killed_super_in_fail_open_leaves_a_router(own, v6):
     assert not [r for r in gateway(lab)["iptables"] if r.startswith("-A DURWARD") and "REJECT" in r]
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 def test_a_killed_super_in_fail_closed_leaves_a_refusal(own, v6):
     lab = own("closed")
