@@ -25,6 +25,7 @@
 
 #include "identify/http_stream.h"
 #include "identify/server_hello.h"
+#include "identify/starttls.h"
 #include "identify/tls_hello.h"
 #include "identify/tls_record.h"
 
@@ -35,7 +36,8 @@ struct stream_ident {
 	uint64_t pos;  /* bytes before this stream offset are not needed any more */
 	uint64_t need; /* next() says WAIT until offset + bytes.n reaches this */
 	uint32_t limit;
-	uint8_t state;	    /* private */
+	uint8_t state; /* private */
+	uint8_t dialogue; /* enum starttls_proto while a plain dialogue may still turn into TLS, else STARTTLS_NONE */
 	uint8_t app;	    /* enum app_proto, as far as known */
 	bool retry;	    /* the server asked for a second hello */
 	bool ccs;	    /* private: a change of cipher was seen behind the hello */
@@ -56,6 +58,9 @@ struct identify_result {
 
 /* limit: bytes of one hello or head */
 void stream_ident_init(struct stream_ident *s, uint32_t limit);
+/* A port where TLS may begin behind a plain dialogue: its words pass (WAIT), the hello behind them is judged as ever,
+ * anything else is NOT_PROTO (or, at the stream's start, read by content). Before the first next(). */
+void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p);
 
 /* bytes: the client's, without a gap, from stream offset `offset` <= s->pos on. scratch: TLS_SCRATCH bytes, may be shared
  * by all flows of a thread. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * identify.c - the facade: where is this TCP connection going?
  *
+ *	DIALOGUE --> START                          STARTTLS ports
  *	START --> HELLO --> WATCH --> OVER          TLS
  *	      --> REQUESTS (--> START behind CONNECT) --> OVER     HTTP
  *	      --> OVER                              anything else, and whatever is final
@@ -11,7 +12,7 @@
 
 #include "identify_int.h"
 
-enum state { START, HELLO, WATCH, REQUESTS, OVER };
+enum state { DIALOGUE, START, HELLO, WATCH, REQUESTS, OVER };
 
 struct look {
 	struct stream_ident *s;
@@ -22,8 +23,14 @@ struct look {
 
 void stream_ident_init(struct stream_ident *s, uint32_t limit)
 {
-	*s = (struct stream_ident){.limit = limit, .state = START};
+	*s = (struct stream_ident){.limit = limit, .state = START, .dialogue = STARTTLS_NONE};
 	http_stream_init(&s->http, limit);
+}
+
+void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p)
+{
+	s->dialogue = (uint8_t)p;
+	s->state = p == STARTTLS_NONE ? START : DIALOGUE;
 }
 
 void stream_ident_server(struct stream_ident *s, enum server_says what)
@@ -241,9 +248,31 @@ static enum identify_step start(struct look *l)
 	return read_requests(l);
 }
 
+/* Plain words in front of TLS. At the very start anything may come, as on other ports. */
+static enum identify_step dialogue(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	size_t used;
+	enum starttls_step step = starttls_next(s->dialogue, l->in, &used);
+	bool at_start = s->pos + used == 0;
+
+	s->pos += used;
+	if (step != STARTTLS_PLAIN && s->pos > STARTTLS_LIMIT)
+		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
+	if (step == STARTTLS_WAIT)
+		return wait_for(s, 0);
+	s->dialogue = STARTTLS_NONE;
+	s->state = START;
+	if (step == STARTTLS_TLS || at_start)
+		return wait_for(s, 0);
+	return last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+}
+
 static enum identify_step step_once(struct look *l)
 {
 	switch (l->s->state) {
+	case DIALOGUE:
+		return dialogue(l);
 	case START:
 		return start(l);
 	case HELLO:
@@ -273,6 +302,6 @@ enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, st
 		before = s->state;
 		l.in = slice_of(bytes.p + (s->pos - offset), (size_t)(end - s->pos));
 		step = step_once(&l);
-	} while (step == IDENTIFY_WAIT && before == REQUESTS && s->state == START);
+	} while (step == IDENTIFY_WAIT && before != s->state && s->state == START);
 	return step;
 }
