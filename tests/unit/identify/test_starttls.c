@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_starttls.c - T26: what may stand in front of TLS, and what ends it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "identify/identify.h"
+
+#define HELLO "\026\003\001\002\000\001"
+
+static const struct row {
+	const char *what;
+	enum starttls_proto proto;
+	const char *bytes;
+	size_t n;
+	enum starttls_step step;
+	size_t used;
+} rows[] = {
+#define ROW(what, proto, bytes, step, used)                                                        \
+	{                                                                                          \
+		what, proto, bytes, sizeof(bytes) - 1, step, used                                  \
+	}
+	ROW("SMTP", STARTTLS_SMTP, "EHLO me\r\nstarttls\r\n" HELLO, STARTTLS_TLS, 19),
+	ROW("SMTP, LF alone", STARTTLS_SMTP, "EHLO me\nSTARTTLS\n" HELLO, STARTTLS_TLS, 17),
+	ROW("SMTP, a mail", STARTTLS_SMTP, "EHLO me\r\nMAIL FROM:<a@b.test>\r\n", STARTTLS_PLAIN,
+		9),
+	ROW("SMTP, half a line", STARTTLS_SMTP, "EHLO me\r\nSTART", STARTTLS_WAIT, 9),
+	ROW("SMTP, refused and gone on", STARTTLS_SMTP, "EHLO a\r\nSTARTTLS\r\nMAIL\r\n",
+		STARTTLS_PLAIN, 18),
+	ROW("TLS at once", STARTTLS_SMTP, HELLO, STARTTLS_TLS, 0),
+	ROW("IMAP", STARTTLS_IMAP, "a1 CAPABILITY\r\na2 STARTTLS\r\n" HELLO, STARTTLS_TLS, 28),
+	ROW("IMAP, a login", STARTTLS_IMAP, "a1 LOGIN u p\r\n", STARTTLS_PLAIN, 0),
+	ROW("POP3", STARTTLS_POP3, "CAPA\r\nSTLS\r\n" HELLO, STARTTLS_TLS, 12),
+	ROW("POP3, a user", STARTTLS_POP3, "USER u\r\n", STARTTLS_PLAIN, 0),
+	ROW("FTP", STARTTLS_FTP, "AUTH TLS\r\n" HELLO, STARTTLS_TLS, 10),
+	ROW("FTP, a user", STARTTLS_FTP, "USER u\r\n", STARTTLS_PLAIN, 0),
+	ROW("XMPP", STARTTLS_XMPP,
+		"<?xml version='1.0'?><stream:stream to='x'><starttls xmlns='y'/>" HELLO,
+		STARTTLS_TLS, 64),
+	ROW("XMPP, auth", STARTTLS_XMPP, "<stream:stream to='x'><auth>", STARTTLS_PLAIN, 22),
+	ROW("LDAP", STARTTLS_LDAP,
+		"\x30\x1d\x02\x01\x01\x77\x18\x80\x16"
+		"1.3.6.1.4.1.1466.20037" HELLO,
+		STARTTLS_TLS, 31),
+	ROW("LDAP, a bind", STARTTLS_LDAP,
+		"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00", STARTTLS_PLAIN, 0),
+	ROW("PostgreSQL", STARTTLS_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f" HELLO, STARTTLS_TLS, 8),
+	ROW("PostgreSQL, GSS first", STARTTLS_POSTGRES,
+		"\0\0\0\x08\x04\xd2\x16\x30\0\0\0\x08\x04\xd2\x16\x2f", STARTTLS_WAIT, 16),
+	ROW("PostgreSQL, plain", STARTTLS_POSTGRES, "\0\0\0\x20\0\x03\0\0user", STARTTLS_PLAIN, 0),
+	ROW("MySQL", STARTTLS_MYSQL, "\x20\0\0\x01\0\x08\0\0aaaabbbbbbbbbbbbbbbbbbbbbbbb" HELLO,
+		STARTTLS_TLS, 36),
+	ROW("MySQL, a login", STARTTLS_MYSQL, "\x40\0\0\x01\0\x00\0\0aaaa", STARTTLS_PLAIN, 0),
+	ROW("RDP", STARTTLS_RDP, "\x03\0\0\x0b\x06\xe0\0\0\0\0\0" HELLO, STARTTLS_TLS, 11),
+	ROW("RDP, data", STARTTLS_RDP, "\x03\0\0\x0b\x06\xf0\0\0\0\0\0", STARTTLS_PLAIN, 0),
+	ROW("another port", STARTTLS_ANY_LINES, "EHLO me\r\nSTARTTLS\r\n" HELLO, STARTTLS_TLS, 19),
+};
+
+static void t26_words_in_front_of_tls(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct row *r = &rows[i];
+		size_t used = 99;
+		enum starttls_step got = starttls_next(r->proto, slice_of(r->bytes, r->n), &used);
+
+		if (got != r->step || used != r->used)
+			fail_msg("%s: step %d used %zu", r->what, got, used);
+	}
+}
+
+/* Consumed piece by piece, at every cut, it is the same dialogue. */
+static void t26_cut_anywhere(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct row *r = &rows[i];
+
+		for (size_t cut = 0; cut <= r->n; cut++) {
+			uint8_t *copy = malloc(cut ? cut : 1); /* a guard for the sanitizers */
+			size_t used, more;
+			enum starttls_step step;
+
+			memcpy(copy, r->bytes, cut);
+			step = starttls_next(r->proto, slice_of(copy, cut), &used);
+			free(copy);
+			assert_true(used <= cut && used <= r->used);
+			if (step != STARTTLS_WAIT) {
+				assert_int_equal(step, r->step);
+				continue;
+			}
+			step = starttls_next(
+				r->proto, slice_of(r->bytes + used, r->n - used), &more);
+			assert_int_equal(step, r->step);
+			assert_int_equal(used + more, r->used);
+		}
+	}
+}
+
+static void t26_ports_know_their_words(void **state)
+{
+	(void)state;
+	assert_int_equal(starttls_of_port(25), STARTTLS_SMTP);
+	assert_int_equal(starttls_of_port(5432), STARTTLS_POSTGRES);
+	assert_int_equal(starttls_of_port(9999), STARTTLS_ANY_LINES);
+}
+
+static void t26_the_facade_goes_on_behind_the_dialogue(void **state)
+{
+	static const char plain[] = "EHLO me\r\nMAIL FROM:<a>\r\n",
+			  http[] = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+	static uint8_t scratch[TLS_SCRATCH];
+	struct stream_ident s;
+	struct identify_result r;
+
+	(void)state;
+	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, 9), scratch, &r), IDENTIFY_WAIT);
+	assert_int_equal(s.pos, 9);
+	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, sizeof plain - 1), scratch, &r),
+		IDENTIFY_RESULT);
+	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
+	/* at the start of the stream anything is read by its content */
+	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
+		IDENTIFY_RESULT);
+	assert_int_equal(r.ident.kind, IDENT_NAME);
+	assert_string_equal(r.ident.name, "a.test");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t26_words_in_front_of_tls),
+		cmocka_unit_test(t26_cut_anywhere),
+		cmocka_unit_test(t26_ports_know_their_words),
+		cmocka_unit_test(t26_the_facade_goes_on_behind_the_dialogue),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
