@@ -35,7 +35,7 @@ struct gate_own; /* src/gate/flow_int.h */
 struct gate_settings {
 	uint32_t mark_mask;
 	bool fail_open; /* what `fail` says until an image says otherwise */
-	struct port_set inspect_tcp, inspect_udp, proxy_tcp;
+	struct port_set inspect_tcp, starttls_tcp, inspect_udp, proxy_tcp;
 	uint32_t hello_deadline_ms; /* 10000 */
 	uint32_t hello_max_bytes;   /* 64 KiB of hello */
 	uint32_t crypto_max_bytes;  /* 16 KiB of QUIC CRYPTO data */

@@ -22,9 +22,10 @@ enum decided_by {
 enum { NO_LIST = 0xffff, NO_DEVICE = 0xffff };
 
 struct verdict {
-	uint8_t action;	      /* enum action */
-	uint8_t refuse;	      /* enum refuse, for BLOCK */
-	uint8_t by;	      /* enum decided_by */
+	uint8_t action; /* enum action */
+	uint8_t refuse; /* enum refuse, for BLOCK */
+	uint8_t by;	/* enum decided_by */
+	bool name_matters; /* BLOCK at STAGE_FIRST: a rule by name above the deciding one could allow it */
 	bool tcp_instead;     /* refused as QUIC so that TCP is tried (no-name tcp) */
 	uint16_t device;      /* index in the image, NO_DEVICE = unknown device */
 	uint16_t list;	      /* index in the image, NO_LIST = none */

@@ -98,6 +98,19 @@ static enum fit rule_fits(const struct walk *w, const struct img_rule *rule,
 	return miss;
 }
 
+static bool allows_by_name(const struct walk *w, const struct img_rule *rule)
+{
+	const struct img_what *what =
+		IMAGE_ROWS(w->img, WHATS, struct img_what) + rule->whats.first;
+	if ((rule->flags & (RULE_BLOCK | RULE_WATCH)) || !hours_fit(w, rule))
+		return false;
+	for (uint32_t k = 0; k < rule->whats.n; k++)
+		if (what[k].kind == WHAT_NAME || what[k].kind == WHAT_LIST ||
+			what[k].kind == WHAT_APP || what[k].kind == WHAT_SET)
+			return true;
+	return false;
+}
+
 static void note_watch(struct walk *w, const struct img_rule *rule)
 {
 	const struct img_line *rows = image_at(w->img, SEC_LINES);
@@ -131,6 +144,8 @@ static bool try_rule(struct walk *w, const struct img_rule *rule)
 	const struct img_what *what = NULL;
 	uint32_t list_line = 0;
 	enum fit fit = rule_fits(w, rule, &what, &list_line);
+	if (fit == FIT_NO && w->q->stage == STAGE_FIRST && allows_by_name(w, rule))
+		w->out->name_matters = true;
 	if (fit != FIT_YES) {
 		walk_tell(w, missed[fit], rule->line);
 		return false;

@@ -89,6 +89,7 @@ void flow_drop(struct seen *s);
 
 /* flow_judge.c */
 bool flow_fail_open(const struct gate_worker *w);
+void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *out);
 /* Asks policy and records the decision. */
 void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v);

@@ -47,7 +47,7 @@ static void record(
 	gate_event_push(w, &e);
 }
 
-static void who_of(struct gate_worker *w, const struct flow *f, struct policy_who *who)
+void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *who)
 {
 	struct addr siblings[DEVICE_ADDRS];
 	size_t n = 0;
@@ -80,7 +80,7 @@ void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident 
 {
 	struct policy_who who;
 
-	who_of(w, f, &who);
+	flow_who(w, f, &who);
 	gate_ask(w, &who, f, stage == STAGE_NAMED ? i : NULL, stage, v);
 	record(w, f, i, v);
 }

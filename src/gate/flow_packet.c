@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "flow_int.h"
+#include "gate/ask.h"
 
 void flow_pass(struct seen *s, uint8_t conn_bits)
 {
@@ -116,7 +117,8 @@ static struct flow_rec *flow_of(struct seen *s)
 		.sport = s->reply ? k->dport : k->sport,
 		.dport = s->reply ? k->sport : k->dport,
 		.proto = k->proto};
-	if ((tcp && port_set_has(&g->inspect_tcp, f->dport)) ||
+	if ((tcp && (port_set_has(&g->inspect_tcp, f->dport) ||
+			    port_set_has(&g->starttls_tcp, f->dport))) ||
 		(udp && port_set_has(&g->inspect_udp, f->dport)))
 		f->path = PATH_INSPECT;
 	if (!s->reply && s->p->has_mac) {
@@ -140,6 +142,27 @@ static void unreadable(struct seen *s, enum oddity odd)
 		flow_drop(s);
 }
 
+/* The SYN of a port where a plain dialogue is spoken first: what no name can save is refused like any other flow, at its
+ * first packet, and not after the server's greeting. */
+static bool refused_at_once(struct seen *s)
+{
+	struct flow f = s->flow;
+	struct policy_who who;
+	struct verdict v;
+
+	if (s->k.proto != IPPROTO_TCP || s->reply ||
+		(s->k.flags & (PACKET_SYN | PACKET_ACK)) != PACKET_SYN ||
+		!port_set_has(&s->w->settings->starttls_tcp, f.dport))
+		return false;
+	f.path = PATH_OTHER;
+	flow_who(s->w, &f, &who);
+	gate_ask(s->w, &who, &f, NULL, STAGE_FIRST, &v);
+	if (v.action != ACTION_BLOCK || v.name_matters)
+		return false;
+	s->flow.path = PATH_OTHER;
+	return true;
+}
+
 static void dispatch(struct seen *s)
 {
 	struct gate_worker *w = s->w;
@@ -147,7 +170,7 @@ static void dispatch(struct seen *s)
 
 	if (s->p->truncated || s->k.truncated || s->k.fragment) {
 		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
-	} else if (s->flow.path == PATH_OTHER) {
+	} else if (s->flow.path == PATH_OTHER || refused_at_once(s)) {
 		w->counters.queued_other++;
 		flow_other_packet(s, r);
 	} else if (s->k.proto == IPPROTO_UDP) {

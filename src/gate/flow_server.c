@@ -60,12 +60,27 @@ static bool heard_more(const struct seen *s, uint32_t next)
 	return (int32_t)(s->k.ack - (next + 1)) > 0;
 }
 
+/* The server speaks before a hello: on a port of plain dialogues that is their way, else no name will come. */
 static void spoke_first(struct seen *s, struct flow_rec *r)
 {
-	if (heard_more(s, segments_next_seq(&r->tcp->seg)))
+	struct flow_tcp *t = r->tcp;
+	uint32_t end = s->k.seq + (uint32_t)s->k.payload.n;
+	/* words sent again, while a hello is on its way */
+	bool old = (int32_t)(end - t->server_base) <= 0;
+
+	if (heard_more(s, segments_next_seq(&t->seg))) {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
-	else
+		return;
+	}
+	if (!t->id.dialogue && !old) {
 		flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
+		return;
+	}
+	if (!old)
+		t->server_base = end; /* the answer to a hello begins behind the dialogue */
+	if (t->id.dialogue)
+		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+	flow_pass(s, MARK_UNDECIDED);
 }
 
 static void answer(struct seen *s, struct flow_rec *r)

@@ -32,6 +32,8 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
 	stream_ident_init(&t->id, limit);
+	if (port_set_has(&s->w->settings->starttls_tcp, r->flow.dport))
+		stream_ident_expect_dialogue(&t->id, starttls_of_port(r->flow.dport));
 	r->tcp = t;
 	return t;
 }
@@ -191,10 +193,10 @@ static void stored(struct seen *s, struct flow_rec *r)
 	}
 	if (!look(s, r))
 		return;
-	if (r->state == FLOW_PENDING)
-		flowtab_use(s->w->flows, r, LIST_PENDING, s->w->now_ms);
-	else
-		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+	/* a plain dialogue has no deadline, only an idle time: people and servers may be slow */
+	flowtab_use(s->w->flows, r,
+		r->state == FLOW_PENDING && !t->id.dialogue ? LIST_PENDING : LIST_DECIDED,
+		s->w->now_ms);
 	pass_bytes(s, r);
 	forget_old(s->w, r);
 }

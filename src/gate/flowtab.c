@@ -243,6 +243,11 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 		r->client->pending--;
 		r->client->bytes -= r->bytes;
 	}
+	if (list == LIST_PENDING) { /* a hello begins behind a dialogue: its clock starts now */
+		r->client->pending++;
+		r->client->bytes += r->bytes;
+		r->born_ms = now_ms;
+	}
 	list_take(t, r);
 	list_add(t, r, list);
 }

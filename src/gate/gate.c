@@ -335,6 +335,7 @@ static int fill_settings(struct gate *g)
 
 	g->settings = (struct gate_settings){.mark_mask = s->mark_mask,
 		.inspect_tcp = s->inspect_tcp,
+		.starttls_tcp = s->starttls_tcp,
 		.inspect_udp = s->inspect_udp,
 		.proxy_tcp = s->proxy_tcp,
 		.hello_deadline_ms = s->hello_deadline_s * 1000,

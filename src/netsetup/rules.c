@@ -41,6 +41,7 @@ int rules_params_write(const char *path, const struct rules_params *p)
 		p->queues);
 	strbuf_fmt(&b, "listen-port %" PRIu32 "\n", s->listen_port);
 	add_ports(&b, "inspect-tcp", &s->inspect_tcp);
+	add_ports(&b, "starttls-tcp", &s->starttls_tcp);
 	add_ports(&b, "inspect-udp", &s->inspect_udp);
 	add_ports(&b, "proxy-tcp", &s->proxy_tcp);
 	strbuf_fmt(&b, "client-interfaces %s\n",

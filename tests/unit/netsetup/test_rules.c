@@ -71,6 +71,7 @@ static void parameters_are_lines(void **state)
 					     "queue-count 2\n"
 					     "listen-port 4480\n"
 					     "inspect-tcp 443,8000-8010\n"
+					     "starttls-tcp none\n"
 					     "inspect-udp 443\n"
 					     "proxy-tcp none\n"
 					     "client-interfaces lan0 lan1\n"
