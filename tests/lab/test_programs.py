@@ -17,7 +17,7 @@ from programs import INSPECT, OWN, NO, PROXY, POLICY, SETTINGS  # noqa: F401 (th
 NAT = (False,)
 AT_ONCE = 1.0  # seconds: from the click to the error
 BOTH = pytest.mark.parametrize("v", [4, 6], ids=["v4", "v6"])
-PATHS = pytest.mark.parametrize("port", [INSPECT, PROXY], ids=["inspect", "proxy"])
+EITHER = pytest.mark.parametrize("port", [INSPECT, PROXY], ids=["inspect", "proxy"])
 _numbers = itertools.count(1)
 
 
@@ -39,7 +39,7 @@ def path_of(port):
 # ---- one page over HTTPS ----
 
 @BOTH
-@PATHS
+@EITHER
 @pytest.mark.parametrize("what", programs.FETCHERS, ids=[f[0] for f in programs.FETCHERS])
 def test_a_page(origin, what, port, v):
     program, argv, by_hand, wrote = what
@@ -182,7 +182,7 @@ def test_dtls_by_address_and_port(origin, tmp_path, v):
 
 # ---- programs with more to them ----
 
-@PATHS
+@EITHER
 def test_git_over_https(origin, port, tmp_path):
     """Debian's git speaks by libcurl-gnutls."""
     git = ["git", "-c", "user.name=lab", "-c", "user.email=lab@fine.example", "-C", str(tmp_path)]
@@ -206,7 +206,7 @@ def test_git_over_https(origin, port, tmp_path):
     assert not origin.asked(bad)
 
 
-@PATHS
+@EITHER
 def test_caddy_as_a_go_client(origin, port, tmp_path):
     """caddy's reverse proxy: Go's crypto/tls and net/http."""
     good, bad = fresh("fine"), fresh("blocked")
@@ -251,7 +251,6 @@ http://127.0.0.1:9{port % 1000:03}, http://127.0.0.1:8{port % 1000:03} {{
 
 # ---- STARTTLS ----
 
-LATER = pytest.mark.xfail(reason="STARTTLS on its ports: not yet", strict=False)
 SMTP = """\
 import smtplib, ssl, sys, time
 begin, code = time.monotonic(), 0
@@ -286,7 +285,7 @@ MAIL = [("SMTP, Python smtplib", 587, programs.smtp_dialogue, programs.smtp_afte
 
 
 @BOTH
-@pytest.mark.parametrize("verdict", ["allowed", pytest.param("refused", marks=LATER)])
+@pytest.mark.parametrize("verdict", ["allowed", "refused"])
 @pytest.mark.parametrize("what", MAIL, ids=["smtp", "imap"])
 def test_mail_with_starttls(origin, what, verdict, v, tmp_path):
     program, port, dialogue, after, client = what

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""T26, T27: TLS behind a plain dialogue, on each protocol's own port. The dialogue passes, the hello behind it is judged by
+its name; a server that speaks first never stalls; what leaves the dialogue is a flow without a name; and what no name can
+save is refused at the first packet, not after the server's greeting.
+"""
+import socket
+import ssl
+import time
+
+import pytest
+
+import labkit
+import peers
+
+POLICY = """\
+device one mac 00:00:5e:00:53:02
+device two mac 00:00:5e:00:53:03
+group clients one two
+for two
+  block port tcp/25 because "Mail goes through the mail server"
+for clients
+  block blocked.example because "Not here"
+  block port tcp/5222
+  allow =chat.example
+otherwise allow
+"""
+NAME = {"allow": "mail.fine.example", "block": "mail.blocked.example"}
+LDAP = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+# port: (server's greeting, [(client says, server answers)...])
+DIALOGUES = {
+    "smtp": (25, b"220 origin\r\n", [(b"EHLO me\r\n", b"250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
+    "submission": (587, b"220 origin\r\n", [(b"STARTTLS\r\n", b"220 go\r\n")]),
+    "imap": (143, b"* OK origin\r\n", [(b"a CAPABILITY\r\n", b"a OK\r\n"), (b"b STARTTLS\r\n", b"b OK\r\n")]),
+    "pop3": (110, b"+OK origin\r\n", [(b"CAPA\r\n", b"+OK\r\nSTLS\r\n.\r\n"), (b"STLS\r\n", b"+OK\r\n")]),
+    "ftp": (21, b"220 origin\r\n", [(b"AUTH TLS\r\n", b"234 go\r\n")]),
+    "ldap": (389, b"", [(LDAP, bytes.fromhex("300c02010178070a010004000400"))]),
+    "postgresql": (5432, b"", [(bytes.fromhex("0000000804d2162f"), b"S")]),
+    "mysql": (3306, b"\x0a\0\0\0\x0a8.0\0etc.\0", [(b"\x20\0\0\x01\0\x0a" + bytes(30), b"")]),
+}
+V = pytest.mark.parametrize("v", [4, 6], ids=["v4", "v6"])
+
+
+class Server(peers.Judge):
+    """Speaks one dialogue, then TLS with the name that it was asked for."""
+
+    def __init__(self, lab, port, greeting, turns):
+        self.greeting, self.turns, self.plain = greeting, turns, []
+        super().__init__(lab, port)
+
+    def _talk(self, connection):
+        if self.greeting:
+            connection.sock.sendall(self.greeting)
+        for says, answers in self.turns:
+            got = b""
+            while len(got) < len(says):
+                more = connection.sock.recv(len(says) - len(got))
+                if not more:
+                    return
+                got += more
+            if got != says:
+                self.plain.append(got)
+                connection.sock.sendall(b"250 plain\r\n")
+                return
+            connection.sock.sendall(answers)
+        super()._talk(connection)
+
+
+def client(lab, v, port, ns="client"):
+    with lab.inside(ns):
+        return socket.create_connection((peers.PEER[v], port), timeout=5)
+
+
+def talk(sock, greeting, turns):
+    if greeting:
+        assert sock.recv(4096)
+    for says, answers in turns:
+        sock.sendall(says)
+        if answers:
+            assert sock.recv(4096)
+
+
+def secure(sock, name):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(sock, server_hostname=name) as tls:
+        tls.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return tls.recv(4096)
+
+
+@V
+@pytest.mark.parametrize("proto", DIALOGUES)
+def test_T26_the_hello_behind_the_dialogue_is_judged(lab, proto, v):
+    port, greeting, turns = DIALOGUES[proto]
+    with Server(lab, port, greeting, turns) as server:
+        with client(lab, v, port) as sock:
+            talk(sock, greeting, turns)
+            assert b"200" in secure(sock, NAME["allow"])
+        with client(lab, v, port) as sock:
+            talk(sock, greeting, turns)
+            begin = time.monotonic()
+            with pytest.raises(OSError):
+                secure(sock, NAME["block"])
+            assert time.monotonic() - begin < 2
+        assert server.names == [NAME["allow"]]
+    assert labkit.until(lambda: [e for e in lab.events(f'"{NAME["block"]}"') if "block" in str(e)])
+
+
+@V
+def test_T27_a_server_that_speaks_first_and_slowly_never_stalls(lab, v):
+    with Server(lab, 587, b"220 origin\r\n", [(b"EHLO me\r\n", b"250 ok\r\n"), (b"MAIL FROM:<a@b>\r\n", b"250 ok\r\n")]):
+        with client(lab, v, 587) as sock:
+            assert sock.recv(4096) == b"220 origin\r\n"
+            sock.sendall(b"EHLO me\r\n")
+            assert sock.recv(4096) == b"250 ok\r\n"
+            sock.sendall(b"MAIL FROM:<a@b>\r\n")  # no name will come: `otherwise allow` answers
+            assert sock.recv(4096) == b"250 ok\r\n"
+
+
+@V
+def test_T26_a_hello_half_sent_while_the_server_repeats_itself(lab, v):
+    """Words of the dialogue sent again do not make the flow one without a name."""
+    port, greeting, turns = DIALOGUES["submission"]
+    with Server(lab, port, greeting, turns) as server:
+        with client(lab, v, port) as sock:
+            talk(sock, greeting, turns)
+            out = ssl.MemoryBIO()
+            context = ssl.create_default_context()
+            tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=NAME["block"])
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            hello = out.read()
+            for i in range(0, len(hello), 40):
+                try:
+                    sock.sendall(hello[i:i + 40])
+                except OSError:
+                    break
+                time.sleep(0.01)
+            with pytest.raises(OSError):
+                if not sock.recv(4096).startswith(b"\x16"):
+                    raise OSError("refused")
+        assert server.names == []
+
+
+@V
+def test_a_port_that_no_name_can_save_is_refused_at_the_first_packet(lab, v):
+    with Server(lab, 25, b"220 origin\r\n", []):
+        begin = time.monotonic()
+        with pytest.raises(OSError):
+            client(lab, v, 25, ns="client2").close()
+        assert time.monotonic() - begin < 2
+        client(lab, v, 25).close()  # the other device may
+
+
+@V
+def test_a_rule_by_name_below_a_refused_port_does_not_open_it(lab, v):
+    with pytest.raises(OSError):
+        client(lab, v, 5222).close()
