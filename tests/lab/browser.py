@@ -87,7 +87,8 @@ class Chromium(_Browser):
     def start(self):
         there, self.tell = os.pipe()
         self.hear, back = os.pipe()
-        argv = ["sh", "-c", f'exec 3<&{there} 4>&{back}; exec "$@"', "sh",
+        # bash: dash knows descriptors of one digit only
+        argv = ["bash", "-c", f'exec 3<&{there} 4>&{back}; exec "$@"', "bash",
                 "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                 "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--metrics-recording-only", "--disable-extensions",
