@@ -138,6 +138,12 @@ static bool read_flow(const struct nlmsghdr *h, struct conntrack_end *e)
 	return true;
 }
 
+/* mnl_nlmsg_ok() compares a length above INT_MAX as a negative one. */
+static bool is_whole(const struct nlmsghdr *h, int left)
+{
+	return left >= (int)sizeof *h && h->nlmsg_len <= (uint32_t)left && mnl_nlmsg_ok(h, left);
+}
+
 int conntrack_parse(
 	struct slice datagram, void (*each)(void *user, const struct conntrack_end *e), void *user)
 {
@@ -146,7 +152,7 @@ int conntrack_parse(
 
 	if (datagram.n > DATAGRAM)
 		return -EINVAL;
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+	for (; is_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 		struct conntrack_end e = {0};
 
 		if (h->nlmsg_type != ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE) ||
