@@ -19,19 +19,28 @@ enum { SCRIPT_MS = 20000 };
 
 void super_script(const struct settings *s, char *out, size_t size)
 {
-	snprintf(out, size, "%s",
-		s->rules_script[0] ? s->rules_script : DURWARD_PREFIX "/lib/durward/durward-rules");
+	if (s->rules_script[0])
+		snprintf(out, size, "%s", s->rules_script);
+	else
+		rules_script_installed(out, size);
+}
+
+static int ask(struct super *su, enum rules_verb verb, struct rules_result *result)
+{
+	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
+
+	super_script(su->s, script, sizeof script);
+	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
+	return rules_run(script, verb, params, SCRIPT_MS, result);
 }
 
 static int run(struct super *su, enum rules_verb verb)
 {
 	struct rules_result result;
-	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
-	int rc;
+	char script[SETTING_TEXT];
+	int rc = ask(su, verb, &result);
 
 	super_script(su->s, script, sizeof script);
-	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
-	rc = rules_run(script, verb, params, SCRIPT_MS, &result);
 	if (rc == 0 && result.status == 0)
 		return 0;
 	if (rc != 0) {
@@ -121,6 +130,24 @@ void force_failed(struct super *su)
 	} else if (run(su, RULES_VERB_FAILED) == 0) {
 		su->rules = RULES_FAILED;
 		log_warn("fail closed: forwarding is refused until durward runs again (or: "
+			 "durward-rules down)");
+	}
+}
+
+/* What an earlier super left in fail closed (a refusal, or rules whose queues nobody holds) must not become an open
+ * gateway because the next one could not start. */
+void force_leave(struct super *su)
+{
+	struct rules_result now;
+
+	if (ask(su, RULES_VERB_STATUS, &now) != 0 ||
+		(!strstr(now.tail, "failed") && !strstr(now.tail, "fail closed"))) {
+		force_down(su);
+		return;
+	}
+	if (run(su, RULES_VERB_FAILED) == 0) {
+		su->rules = RULES_FAILED;
+		log_warn("fail closed: forwarding stays refused until durward runs again (or: "
 			 "durward-rules down)");
 	}
 }

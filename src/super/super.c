@@ -266,6 +266,10 @@ static void tick(struct timer *t, uint64_t now)
 {
 	struct super *su = t->user;
 
+	/* we were away ourselves (the rules' script ran): what they said meanwhile waits to be read */
+	if (su->tick_ms && now > su->tick_ms + 2 * TICK_MS)
+		su->gate.beat_ms = su->desk.beat_ms = now;
+	su->tick_ms = now;
 	watch_hang(su, &su->gate, now);
 	watch_hang(su, &su->desk, now);
 	if (su->gateless_ms && su->fail_open && !su->unbound &&
@@ -279,7 +283,8 @@ static void tick(struct timer *t, uint64_t now)
 		log_error("not ready after %d seconds", START_MS / 1000);
 		end(su, 1);
 	}
-	if (su->gate.ready && su->desk.ready)
+	/* not the desk: packets do not notice its death, so the service manager must not end us for it */
+	if (su->gate.ready)
 		notify("WATCHDOG=1");
 	tell_status(su);
 	loop_timer_set(su->loop, t, now + TICK_MS);
@@ -356,15 +361,17 @@ static int begin(struct super *su)
 }
 
 /* In order: rules first, so that nothing is queued for a gate that is going. */
-static void finish(struct super *su)
+static void finish(struct super *su, bool in_order)
 {
 	if (su->lock_fd < 0)
 		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
-	if (su->status == 0 || su->rules != RULES_UP)
+	if (in_order)
 		force_down(su);
-	else
+	else if (su->rules == RULES_UP)
 		force_failed(su);
+	else
+		force_leave(su);
 	child_stop(&su->gate, STOP_MS);
 	child_stop(&su->desk, STOP_MS);
 	tell_rescue(su, 'q');
@@ -386,10 +393,10 @@ int super_main(const char *settings_path, const struct settings *s)
 	rc = begin(su);
 	if (rc == 0) {
 		loop_run(su->loop);
-		finish(su);
+		finish(su, su->status == 0);
 		rc = su->status;
 	} else {
-		finish(su);
+		finish(su, false);
 		rc = 1;
 	}
 	loop_free(su->loop);

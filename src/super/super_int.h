@@ -38,6 +38,7 @@ struct super {
 	struct child gate, desk, rescue;
 	struct watch signals;
 	struct timer tick; /* heartbeats, status, service manager's watchdog */
+	uint64_t tick_ms;  /* monotonic, of the last tick */
 	int rescue_pipe;   /* our end; -1 = none */
 	int image_fd;	   /* the last policy image; -1 = none yet */
 	uint32_t revision;
@@ -68,6 +69,7 @@ void close_api(const struct super *su); /* its name goes; who holds it open keep
 int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */
 void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */
+void force_leave(struct super *su);  /* after a start that failed: an earlier one's refusal stays */
 int force_queues(struct super *su, bool bind);
 void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
 
