@@ -33,7 +33,7 @@ OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
 SAN_LD := -fsanitize=$(SANITIZE)
 DEFS += -DDURWARD_SANITIZE='"$(SANITIZE)"'
 endif
-DEFS    += -D_GNU_SOURCE -DDURWARD_VERSION='"$(VERSION)"' -DDURWARD_PREFIX='"$(PREFIX)"'
+DEFS    += -D_GNU_SOURCE -DDURWARD_VERSION='"$(VERSION)"'
 CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -MMD -MP
 LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
 LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm

@@ -16,6 +16,8 @@
 #ifndef NETSETUP_RULES_H
 #define NETSETUP_RULES_H
 
+#include <stddef.h>
+
 #include "model/settings.h"
 
 struct rules_params {
@@ -25,6 +27,10 @@ struct rules_params {
 	bool catch_all;		       /* other flows can be refused: queue their first packets */
 	bool fail_open;
 };
+
+/* Where `make install` put the script: ../lib/durward/durward-rules beside this program's own folder, so that one build
+ * serves every PREFIX and DESTDIR. "" when the program's path cannot be told. See proc(5), /proc/self/exe. */
+void rules_script_installed(char *out, size_t size);
 
 int rules_params_write(const char *path, const struct rules_params *p); /* atomically, mode 0644 */
 

@@ -22,6 +22,7 @@
 #include "load/policy_load.h"
 #include "model/mark.h"
 #include "netsetup/route.h"
+#include "netsetup/rules.h"
 
 enum { YEAR_2024 = 1704067200, DISK_LOW = 50 << 20, RUN_S = 20 };
 #define SETTINGS_FILE "/etc/durward/settings"
@@ -198,13 +199,16 @@ static void check_policy(struct doctor *d)
 
 static void check_rules(struct doctor *d)
 {
-	const char *script = d->settings.rules_script[0] ? d->settings.rules_script
-							 : DURWARD_PREFIX
-				     "/lib/durward/durward-rules";
+	char installed[SETTING_TEXT], *script = d->settings.rules_script;
 	char params[SETTING_TEXT + 16];
-	const char *argv[] = {script, "status", "--params", params, NULL};
+	const char *argv[] = {NULL, "status", "--params", params, NULL};
 	int status;
 
+	if (!script[0]) {
+		rules_script_installed(installed, sizeof installed);
+		script = installed;
+	}
+	argv[0] = script;
 	snprintf(params, sizeof params, "%s/rules", d->settings.run_dir);
 	status = doctor_run(argv);
 	switch (status) {

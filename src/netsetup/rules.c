@@ -12,12 +12,29 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+
+void rules_script_installed(char *out, size_t size)
+{
+	char exe[4096];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+
+	out[0] = 0;
+	for (int up = 0; up < 2 && n > 0; up++)
+		while (n > 0 && exe[--n] != '/') {
+		}
+	if (n < 0)
+		return;
+	exe[n] = 0;
+	if (snprintf(out, size, "%s/lib/durward/durward-rules", exe) >= (int)size)
+		out[0] = 0;
+}
 
 static void add_ports(struct strbuf *b, const char *key, const struct port_set *s)
 {

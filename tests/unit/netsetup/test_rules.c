@@ -155,6 +155,27 @@ static void the_real_script_understands_the_parameters(void **state)
 	assert_non_null(strstr(r.tail, "COMMIT"));
 }
 
+/* build/cc/unit/netsetup/test_rules -> build/cc/unit/lib/...: beside the program's folder, whatever PREFIX was */
+static void the_installed_script_lies_beside_the_program(void **state)
+{
+	char exe[4096], said[4096], *slash;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+
+	(void)state;
+	assert_true(n > 0);
+	exe[n] = 0;
+	for (int i = 0; i < 2; i++) {
+		slash = strrchr(exe, '/');
+		assert_non_null(slash);
+		*slash = 0;
+	}
+	strcat(exe, "/lib/durward/durward-rules");
+	rules_script_installed(said, sizeof said);
+	assert_string_equal(said, exe);
+	rules_script_installed(said, 8); /* no room: nothing, not half a path */
+	assert_string_equal(said, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +184,7 @@ int main(void)
 		cmocka_unit_test(only_the_last_words_are_kept),
 		cmocka_unit_test(a_stuck_script_is_killed_with_its_children),
 		cmocka_unit_test(no_script_is_an_error),
+		cmocka_unit_test(the_installed_script_lies_beside_the_program),
 		cmocka_unit_test(the_real_script_understands_the_parameters),
 	};
 
