@@ -67,6 +67,9 @@ static void print_words(const struct ctl *c, const struct json *j)
 
 	printf("%sDurward %s: %s%s\n", ctl_paint(c, good ? "\033[1;32m" : "\033[1;31m"),
 		jr_get_text(j, "version"), good ? "filtering" : state, ctl_paint(c, "\033[0m"));
+	if (*jr_get_text(j, "sanitize"))
+		printf("build     sanitizers (%s), no seccomp filter: for tests only\n",
+			jr_get_text(j, "sanitize"));
 	print_policy(j);
 	print_processes(j);
 	print_counts(j);
