@@ -25,9 +25,11 @@ void quic_crypt_free(struct quic_crypt *c);
 bool quic_crypt_keys(struct quic_crypt *c, uint32_t version, const struct quic_cid *dcid,
 	enum quic_side side, struct quic_keys *out);
 
-/* Opens an INITIAL. *plain becomes the frames; they lie in c's own buffer until its next use. */
+/* Opens an INITIAL. `expected`: one more than the highest packet number seen from that side, 0 = none; a client that has
+ * an acknowledgement sends only the last bytes of a number (RFC 9000 17.1). *plain becomes the frames; they lie in c's own
+ * buffer until its next use. */
 bool quic_crypt_open(struct quic_crypt *c, const struct quic_keys *k, const struct quic_packet *p,
-	struct slice *plain, uint64_t *pn);
+	uint64_t expected, struct slice *plain, uint64_t *pn);
 
 /* Seals: `header` is the header in clear with the packet number at its end (`pn_len` bytes, 1..4, value `pn`) and a
  * right Length field; writes header, sealed frames and tag. Returns the bytes written, 0 when cap is too small or the

@@ -28,6 +28,7 @@ enum {
 	PENDING_MAX = 64, /* Initials of a hello that never ends */
 	CLIENT_HELLO = 1,
 	FIRST_CID_MIN = 8, /* RFC 9000 7.2 */
+	PACKETS_MAX = 64,  /* looked at in one datagram */
 };
 
 struct key_slot {
@@ -46,6 +47,7 @@ struct conn {
 	struct quic_stream stream;
 	uint32_t checked;  /* bytes of the stream whose messages were judged */
 	uint32_t hello;	   /* bytes of the first message; 0 = not complete */
+	uint64_t next_pn;  /* one more than the highest packet number that opened */
 	uint32_t initials; /* while PENDING */
 	uint16_t packet;   /* number of the newest datagram with an Initial of this connection */
 	uint64_t seen_ms;
@@ -118,8 +120,10 @@ static bool conn_opens(
 	uint64_t pn;
 	for (int i = k->n_dcids - 1; i >= 0; i--) {
 		const struct quic_keys *keys = keys_for(k, c, p->version, &k->dcids[i]);
-		if (keys && quic_crypt_open(c, keys, p, plain, &pn)) {
+		if (keys && quic_crypt_open(c, keys, p, k->next_pn, plain, &pn)) {
 			k->opened_by = k->dcids[i];
+			if (pn >= k->next_pn)
+				k->next_pn = pn + 1;
 			return true;
 		}
 	}
@@ -153,7 +157,7 @@ static int find_slot(const struct quic_ident *q, uint64_t now_ms)
 
 /* p opened with keys of its own destination ID. */
 static int add_conn(struct quic_ident *q, const struct quic_packet *p, const struct quic_keys *keys,
-	uint64_t now_ms)
+	uint64_t next_pn, uint64_t now_ms)
 {
 	int i = find_slot(q, now_ms);
 	struct conn *k = i >= 0 ? calloc(1, sizeof(*k)) : NULL;
@@ -163,6 +167,7 @@ static int add_conn(struct quic_ident *q, const struct quic_packet *p, const str
 	q->conns[i] = k;
 	k->ident = (struct ident){.kind = IDENT_PENDING, .source = SOURCE_QUIC, .app = APP_QUIC};
 	k->scid = p->scid;
+	k->next_pn = next_pn;
 	k->dcids[k->n_dcids++] = k->opened_by = p->dcid;
 	k->keys[k->n_keys++] =
 		(struct key_slot){.version = p->version, .dcid = p->dcid, .keys = *keys};
@@ -179,8 +184,8 @@ static int open_initial(struct quic_ident *q, struct quic_crypt *c, const struct
 			conn_opens(q->conns[i], c, p, plain))
 			return i;
 	if (quic_crypt_keys(c, p->version, &p->dcid, QUIC_CLIENT, &own) &&
-		quic_crypt_open(c, &own, p, plain, &pn))
-		return add_conn(q, p, &own, now_ms);
+		quic_crypt_open(c, &own, p, 0, plain, &pn))
+		return add_conn(q, p, &own, pn + 1, now_ms);
 	for (int i = 0; i < QUIC_CONNS; i++)
 		if (q->conns[i] && !conn_knows(q->conns[i], &p->dcid) &&
 			conn_opens(q->conns[i], c, p, plain))
@@ -324,13 +329,36 @@ static void walk_initial(struct quic_ident *q, struct quic_crypt *c, const struc
 		w->hold = true;
 }
 
+static bool begins_long(struct slice d)
+{
+	return d.n >= 7 && (d.p[0] & 0x80) &&
+	       quic_version_known((uint32_t)d.p[1] << 24 | (uint32_t)d.p[2] << 16 |
+				  (uint32_t)d.p[3] << 8 | d.p[4]);
+}
+
+/* Every place where a packet of a known version may begin is looked at, not only the end of the one before: the kernel may
+ * hand over several datagrams of one sender as one (GSO) and does not say where each begins, and padding behind a packet
+ * is nobody's. What opens twice and differs is a contradiction; what does not open is nothing. */
 static struct walk walk_datagram(
 	struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms)
 {
 	struct walk w = {.conn = NOT_OPENED};
 	struct quic_packet p;
 	bool whole = d.n >= QUIC_INITIAL_MIN;
-	while (quic_packet_next(&d, &p)) {
+	int looked = 0;
+	for (struct slice at = d; at.n > 0; at = slice_of(at.p + 1, at.n - 1)) {
+		struct slice rest = at;
+		if (at.p != d.p && !begins_long(at))
+			continue;
+		if (!quic_packet_next(&rest, &p)) {
+			if (at.p == d.p)
+				break;
+			continue;
+		}
+		if (++looked > PACKETS_MAX) {
+			w.hold = true;
+			break;
+		}
 		if (!w.any)
 			w.first = p;
 		w.any = true;

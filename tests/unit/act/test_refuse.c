@@ -204,7 +204,7 @@ static void a_close_opens_with_the_clients_keys(void **state)
 				assert_true(quic_cid_eq(&q.scid, answered ? &to.server : &to.dcid));
 				assert_true(quic_crypt_keys(
 					c, VERSION[k], &to.dcid, QUIC_SERVER, &keys));
-				assert_true(quic_crypt_open(c, &keys, &q, &plain, &pn));
+				assert_true(quic_crypt_open(c, &keys, &q, 0, &plain, &pn));
 				assert_int_equal(quic_frame_next(&plain, &f), 1);
 				assert_int_equal(f.type, QUIC_FRAME_CLOSE);
 				assert_int_equal(f.error, 0x170);

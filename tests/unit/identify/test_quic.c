@@ -377,6 +377,62 @@ static void Q13_a_hello_in_the_second_packet_of_a_datagram(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
 }
 
+/* Firefox begins at a random number and sends its last byte once a packet is acknowledged. */
+static void Q23_a_number_cut_short_is_made_whole(void **state)
+{
+	struct bytes h = hello_message();
+	struct initial in = first_of(A);
+	in.pn = 756;
+	in.pn_len = 2;
+	send_part(&in, &h, 0, 100);
+	is(QUIC_STEP_PASS, IDENT_PENDING, ODD_NOTHING, "");
+	in.pn = 770; /* 0x302: one byte says 2 */
+	in.pn_len = 1;
+	send_part(&in, &h, 100, h.n);
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+}
+
+/* Both datagrams of a hello as the kernel hands them over before segmentation, each with padding of its own behind its
+ * packet. Where the second one begins is said nowhere. */
+static void P05_a_super_packet_of_two_datagrams(void **state)
+{
+	struct bytes h = hello_message(), two[2];
+	struct initial in = first_of(A);
+	for (int padding = 0; padding < 300; padding += 13) {
+		teardown(state);
+		setup(state);
+		for (int i = 0; i < 2; i++) {
+			struct bytes f = {0};
+			size_t from = i ? 90 : 0, to = i ? h.n : 90;
+			in.pn = (uint32_t)i;
+			in.no_padding = true;
+			put_crypto(&f, from, slice_of(h.b + from, to - from));
+			f.n = 900; /* PADDING frames */
+			two[i] = seal(crypt_, &in, &f);
+			two[i].n += (size_t)padding;
+		}
+		put(&two[0], two[1].b, two[1].n);
+		client(of(&two[0]));
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	}
+}
+
+/* A packet in another one's padding is read too: a server may see it, when the kernel cuts there. */
+static void P05_a_hello_hidden_behind_another_is_evasive(void **state)
+{
+	struct bytes h = hello_message(), other = hello_for("blocked.com"), f = {0}, g = {0};
+	struct initial in = first_of(A);
+	put_crypto(&f, 0, of(&h));
+	f = seal(crypt_, &in, &f);
+	f.n += 17;
+	put_crypto(&g, 0, of(&other));
+	in.pn = 1;
+	g = seal(crypt_, &in, &g);
+	put(&f, g.b, g.n);
+	client(of(&f));
+	assert_int_equal(seen.ident.kind, IDENT_EVASIVE);
+}
+
 static void Q15_junk_first_changes_nothing(void **state)
 {
 	struct bytes junk = vector("rfc9001_client_initial.packet"), real = junk;
@@ -474,6 +530,9 @@ int main(void)
 		T(Q21_too_small_a_datagram_says_nothing),
 		T(Q13_Q14_zero_rtt_waits_for_its_initial),
 		T(Q13_a_hello_in_the_second_packet_of_a_datagram),
+		T(Q23_a_number_cut_short_is_made_whole),
+		T(P05_a_super_packet_of_two_datagrams),
+		T(P05_a_hello_hidden_behind_another_is_evasive),
 		T(Q15_junk_first_changes_nothing),
 		T(Q17_short_headers_follow_or_are_told),
 		T(Q22_odd_frames_ids_and_sizes_are_evasive),

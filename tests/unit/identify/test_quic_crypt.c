@@ -79,19 +79,19 @@ static void Q01_Q02_packets_open(void **state)
 		assert_int_equal(p.type, QUIC_TYPE_INITIAL);
 		assert_int_equal(rest.n, 0);
 		struct quic_keys c = keys(i, QUIC_CLIENT), s = keys(i, QUIC_SERVER);
-		assert_true(quic_crypt_open(crypt_, &c, &p, &plain, &pn));
+		assert_true(quic_crypt_open(crypt_, &c, &p, 0, &plain, &pn));
 		assert_int_equal(pn, 2);
 		assert_int_equal(plain.n, 1162);
 		assert_memory_equal(plain.p, want.b, want.n);
 		for (size_t k = want.n; k < plain.n; k++)
 			assert_int_equal(plain.p[k], 0);
-		assert_false(quic_crypt_open(crypt_, &s, &p, &plain, &pn));
+		assert_false(quic_crypt_open(crypt_, &s, &p, 0, &plain, &pn));
 
 		pkt = file(i, "server_initial.packet");
 		want = file(i, "server_initial.plain");
 		rest = of(&pkt);
 		assert_true(quic_packet_next(&rest, &p));
-		assert_true(quic_crypt_open(crypt_, &s, &p, &plain, &pn));
+		assert_true(quic_crypt_open(crypt_, &s, &p, 0, &plain, &pn));
 		assert_int_equal(pn, 1);
 		assert_int_equal(plain.n, want.n);
 		assert_memory_equal(plain.p, want.b, want.n);
@@ -153,7 +153,7 @@ static void Q01_any_changed_bit_is_refused(void **state)
 		struct quic_packet p;
 		uint64_t pn;
 		if (quic_packet_next(&rest, &p) && p.type == QUIC_TYPE_INITIAL)
-			assert_false(quic_crypt_open(crypt_, &s, &p, &plain, &pn));
+			assert_false(quic_crypt_open(crypt_, &s, &p, 0, &plain, &pn));
 	}
 }
 
@@ -167,7 +167,7 @@ static void no_prefix_opens_and_none_is_read_past(void **state)
 		struct quic_packet p;
 		uint64_t pn;
 		if (quic_packet_next(&rest, &p) && p.type == QUIC_TYPE_INITIAL)
-			assert_false(quic_crypt_open(crypt_, &c, &p, &plain, &pn));
+			assert_false(quic_crypt_open(crypt_, &c, &p, 0, &plain, &pn));
 		quic_plausible(g.s);
 		guard_free(&g);
 	}
@@ -187,7 +187,7 @@ static void Q23_packet_numbers_of_all_lengths(void **state)
 		uint64_t pn;
 		struct quic_keys c = keys(0, QUIC_CLIENT);
 		assert_true(quic_packet_next(&rest, &p));
-		assert_true(quic_crypt_open(crypt_, &c, &p, &plain, &pn));
+		assert_true(quic_crypt_open(crypt_, &c, &p, 0, &plain, &pn));
 		assert_int_equal(pn, in.pn);
 		assert_int_equal(plain.p[0], 1);
 	}
