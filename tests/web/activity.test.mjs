@@ -12,7 +12,7 @@ before(async () => {
 
 const open = async (more = {}) => {
 	const page = await page_open(browser, house, { cookie, ...more });
-	await page.locator(".live.live").waitFor();
+	await page.locator(".live.is-live").waitFor();
 	return page;
 };
 const row = (page, text) => page.locator(".row", { hasText: text }).first();
@@ -112,7 +112,7 @@ test("filters are the gateway's work, stand in the address and survive a reload"
 	await page.getByLabel("Filter by device").fill("mia");
 	await page.waitForFunction(() => location.hash === "#/activity?verdict=block&name=ADS&who=mia");
 	await page.reload();
-	await page.locator(".live.live").waitFor();
+	await page.locator(".live.is-live").waitFor();
 	assert.equal(await page.getByLabel("Filter by device").inputValue(), "mia");
 	await house.flow("two.ads.example", mia);
 	await row(page, "two.ads.example").waitFor();
@@ -140,7 +140,7 @@ test("the deciding rule is a filter", async () => {
 test("space freezes, counts what waits, and goes live again; j, k, / move", async () => {
 	const page = await open();
 	await page.keyboard.press("Space");
-	await page.locator(".live.frozen").waitFor();
+	await page.locator(".live.is-frozen").waitFor();
 	await house.flow("while-frozen.example");
 	await page.locator(".badge").waitFor();
 	assert.equal(await row(page, "while-frozen.example").count(), 0);
@@ -188,9 +188,9 @@ test("a hidden tab holds no stream; shown again it has missed nothing", async ()
 	}, hidden);
 	const before = await streams();
 	await hide(true);
-	await house.flow("unseen.example"); // the desk notices a reader that has gone when it writes
-	await house.flow("unseen-too.example");
-	assert.ok(await until(async () => await streams() < before), "the stream was given back");
+	await house.flow("unseen.example");
+	// the desk notices a reader that has gone when it writes
+	assert.ok(await until(async () => { await house.flow("unseen-too.example"); return await streams() < before; }), "the stream was given back");
 	assert.equal(await row(page, "unseen.example").count(), 0);
 	await hide(false);
 	await row(page, "unseen.example").waitFor();

@@ -100,7 +100,7 @@ test("the colours can be chosen and stay chosen", async () => {
 
 test("the first page is at most 12 requests and 80 KiB, the whole UI 120 KiB gzipped", async () => {
 	const page = await scenes.activity({});
-	await page.locator(".live.live").waitFor();
+	await page.locator(".live.is-live").waitFor();
 	const asked = page.requests.filter((r) => !r.url().startsWith("data:"));
 	assert.ok(asked.length <= 12, asked.map((r) => r.url()).join("\n"));
 	let bytes = 0;

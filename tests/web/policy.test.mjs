@@ -40,9 +40,9 @@ test("check shows every mistake and leads to its place", async () => {
 	await page.locator(".said").getByText(/\d+ mistakes/).waitFor();
 	await page.locator(".finding", { hasText: "blokc" }).click();
 	const chosen = () => editor(page).evaluate((e) => e.value.slice(e.selectionStart, e.selectionEnd));
-	assert.equal(await chosen(), "blokc");
+	assert.ok(await until(async () => await chosen() === "blokc"));
 	await page.locator(".finding", { hasText: "kidz" }).click();
-	assert.equal(await chosen(), "kidz");
+	assert.ok(await until(async () => await chosen() === "kidz"));
 	assert.ok(await page.locator(".gutter .error").count() >= 3);
 	assert.equal(house.file(), policy, "a check changes nothing");
 	await page.done();
@@ -59,7 +59,7 @@ test("apply writes the file and is in force at once", async () => {
 	assert.match(house.file(), /tracker\.example/);
 	assert.ok(await button(page, "Apply").isDisabled());
 	await page.getByRole("link", { name: "Activity" }).click();
-	await page.locator(".live.live").waitFor();
+	await page.locator(".live.is-live").waitFor();
 	await house.flow("tracker.example");
 	await page.locator(".row.block", { hasText: "tracker.example" }).waitFor();
 	await page.done();
@@ -116,7 +116,7 @@ test("a draft outlives a visit to another page; discard brings the file back", a
 	const page = await open();
 	await editor(page).fill(policy + "# draft\n");
 	await page.getByRole("link", { name: "Activity" }).click();
-	await page.locator(".live").waitFor();
+	await page.locator(".live.is-live").waitFor();
 	await page.getByRole("link", { name: "Policy" }).click();
 	assert.equal(await editor(page).inputValue(), policy + "# draft\n");
 	await button(page, "Discard changes").click();

@@ -96,53 +96,63 @@ class Feed {
 
 	async begin() {
 		if (document.hidden || this.source || this.closed) return;
+		await this.first_page();
+		if (this.loaded && !document.hidden && !this.source && !this.closed) this.connect();
+	}
+
+	// The stream then begins at the newest row of this page, so that nothing falls between the two: a row is in the
+	// gateway's memory before it is in its database.
+	async first_page() {
+		if (this.loaded || this.loading) return;
+		this.loading = true;
 		try {
-			if (this.last === 0) await this.first_page();
-			this.connect();
+			const data = await this.fetch({});
+			this.loaded = true;
+			this.more = data.next !== null;
+			this.problem = null;
+			this.rows = data.events;
+			this.last = data.events[0]?.id ?? 0;
+			this.changed();
 		} catch (e) {
 			if (e.name === "AbortError" || this.closed) return;
 			this.problem = e.status === 401 ? null : e;
 			this.set("away");
 			if (e.status === 0 || e.status >= 500) this.retry = setTimeout(() => this.begin(), 3000);
+		} finally {
+			this.loading = false;
 		}
 	}
 
-	async first_page() {
-		const data = await this.fetch({});
-		this.rows = data.events;
-		this.more = data.next !== null;
-		this.last = data.events[0]?.id ?? 0;
-		this.loaded = true;
-		this.problem = null;
-	}
-
 	connect() {
-		if (document.hidden || this.source || this.closed) return;
-		const at = query({ topics: "events", ...this.filter, last_event_id: this.last || undefined });
+		const at = query({ topics: "events", ...this.filter, last_event_id: this.last });
 		const source = new EventSource("api/v1/stream" + at);
 		this.source = source;
+		// what the memory no longer holds as the first stream begins, the first page has asked the database for
+		let known = !this.connected;
+		this.connected = true;
 		source.addEventListener("hello", (e) => this.hello(JSON.parse(e.data)));
-		source.addEventListener("events", (e) => this.take(JSON.parse(e.data)));
-		source.addEventListener("lagged", (e) => this.lagged(JSON.parse(e.data)));
+		source.addEventListener("events", (e) => { known = false; this.take(JSON.parse(e.data)); });
+		source.addEventListener("lagged", (e) => known || this.lagged(JSON.parse(e.data)));
 		source.onopen = () => { this.problem = null; this.set("live"); };
 		source.onerror = () => this.error();
 	}
 
 	hello({ id, revision }) {
-		if (this.last === 0) this.last = id;
+		this.last = Math.max(this.last, id);
 		this.revision = revision;
 	}
 
-	// the browser tries again by itself unless the answer was an error (readyState CLOSED); then we ask why, later
+	// the browser tries again by itself unless the answer was an error (readyState CLOSED)
 	error() {
 		this.set("away");
-		if (this.source?.readyState !== EventSource.CLOSED) return;
+		if (this.source?.readyState !== EventSource.CLOSED || this.closed) return;
 		this.disconnect();
 		this.retry = setTimeout(() => {
-			api("GET", "status").then(() => this.begin(), (e) => {
-				if (e.status !== 401) this.retry = setTimeout(() => this.begin(), 3000);
-			});
-		}, 2000);
+			api("GET", "status").then(() => this.begin(), (e) => { if (e.status !== 401) this.error_again(); });
+		}, 3000);
+	}
+	error_again() {
+		if (!this.closed) this.retry = setTimeout(() => this.begin(), 3000);
 	}
 
 	async lagged({ from, to }) {
@@ -298,7 +308,7 @@ function LiveButton({ feed, freeze }) {
 	const waiting = feed.waiting.length;
 	const words = feed.frozen ? t("activity.frozen") : t({ live: "activity.live", away: "activity.away" }[feed.state] ?? "activity.connecting");
 	return html`<div class="live-box">
-		<span class=${"live " + (feed.frozen ? "frozen" : feed.state)}><span class="dot"></span>${words}</span>
+		<span class=${"live is-" + (feed.frozen ? "frozen" : feed.state)}><span class="dot"></span>${words}</span>
 		<button type="button" class=${feed.frozen ? "main" : ""} onClick=${() => freeze(!feed.frozen)} aria-keyshortcuts="Space">
 			<${Icon} name=${feed.frozen ? "play" : "pause"} />
 			<span>${t(feed.frozen ? "activity.resume" : "activity.freeze")}</span>
