@@ -233,9 +233,57 @@ static void Q19_Q20_Q30_flows_are_named_as_expected(void **state)
 	assert_int_equal(others, 0);
 }
 
+/* Captures that show a row of the catalogue: each flow that is expected of them is named so. */
+struct shown {
+	const char *what, *file;
+};
+static const struct shown SHOWN[] = {
+	{"Q03 Q30 draft 23 over IPv6", "quic-23.pcap"},
+	{"Q03 draft 24", "quic-24.pcap"},
+	{"Q03 Q30 draft 27 over IPv6", "quic-27.pcap"},
+	{"Q03 draft 28", "quic-28.pcap"},
+	{"Q03 draft 29", "quic-29.pcap"},
+	{"Q03 Q27 draft 34, no server name", "quic-34.pcap"},
+	{"Q03 mvfst 22", "quic-mvfst-22.pcap"},
+	{"Q03 mvfst 27", "quic-mvfst-27.pcapng"},
+	{"Q03 Q30 mvfst, experimental, over IPv6", "quic-mvfst-exp.pcap"},
+	{"Q02 Q19 Q30 version 2 on port 4443", "quic-v2.pcapng"},
+	{"Q03 Q19 Q27 DNS over QUIC on port 784, no server name", "doq.pcapng"},
+	{"Q03 Q19 DNS over QUIC on port 784", "doq_adguard.pcapng"},
+	{"Q05 Q27 a version that is refused, then one that is known",
+		"quic-forcing-vn-with-data.pcapng"},
+	{"Q07 Q10 shuffled frames of many flows",
+		"quic_frags_ch_out_of_order_same_packet_craziness.pcapng"},
+	{"Q08 Q27 a hello of two Initials", "quic_frags_ch_in_multiple_packets.pcapng"},
+	{"Q08 Q11 Q28 a post-quantum hello, the second half under the server's ID",
+		"quic_frags_different_dcid.pcapng"},
+	{"Q10 Q28 out of order, with ECH", "google_meet.pcapng"},
+	{"Q13 Q14 0-RTT", "quic_0RTT.pcap"},
+	{"Q27 no hello at all", "quic_cc_ack.pcapng"},
+};
+
+static void it_is_named(void **state)
+{
+	const struct shown *s = *state;
+	json_t *list = expected_flows(s->file);
+	if (!list)
+		skip();
+	crypt_ = quic_crypt_new();
+	wanted = agreed = others = versions = 0;
+	check_capture(s->file, list);
+	json_decref(list);
+	quic_crypt_free(crypt_);
+	assert_true(wanted > 0);
+	assert_int_equal(agreed, wanted);
+	assert_int_equal(others, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	struct CMUnitTest tests[1 + sizeof(SHOWN) / sizeof(SHOWN[0])] = {
 		cmocka_unit_test(Q19_Q20_Q30_flows_are_named_as_expected)};
+	for (size_t i = 0; i < sizeof(SHOWN) / sizeof(SHOWN[0]); i++)
+		tests[1 + i] = (struct CMUnitTest){
+			SHOWN[i].what, it_is_named, NULL, NULL, (void *)(uintptr_t)&SHOWN[i]};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
