@@ -15,6 +15,8 @@ import pytest
 
 import labkit
 
+_KINDS = {}
+
 
 def pytest_addoption(parser):
     parser.addoption("--rows", action="store_true", help="only tests whose name carries an id of tests/catalogue.rows")
@@ -36,7 +38,8 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "lab" in metafunc.fixturenames:
         nat, paths = getattr(metafunc.module, "NAT", (False, True)), getattr(metafunc.module, "PATHS", {None: None})
-        kinds = [(k, p) for p in paths for k in (nat[p] if isinstance(nat, dict) else nat)]
+        # the same objects each time: a module's fixture lives as long as its parameter is the very same
+        kinds = [_KINDS.setdefault((k, p), (k, p)) for p in paths for k in (nat[p] if isinstance(nat, dict) else nat)]
         ids = [("nat" if k else "plain") + (f"-path{p}" if p else "") for k, p in kinds]
         metafunc.parametrize("lab", kinds, ids=ids, indirect=True, scope="module")
 
