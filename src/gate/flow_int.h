@@ -29,7 +29,9 @@ enum {
 	NEW_TUPLE_MS =
 		3000, /* silence after which other sequence numbers mean another connection */
 	IDLE_DECIDED_MS = 60000,
-	IDLE_OTHER_MS = 10000,
+	IDLE_OTHER_MS = 10000, /* a decision by address is not older */
+	IDLE_REFUSED_MS = 30000,
+	START_MS = 60000,	  /* flows that an earlier gate knew may turn up for so long */
 	SERVER_LOOK = 96,	  /* bytes of the server's answer that are kept */
 	REQUEST_KEEP = 32 * 1024, /* HTTP: bytes kept behind the newest, to compare copies */
 	ANSWERS_A_SECOND = 5000,  /* of one worker */
@@ -79,7 +81,7 @@ struct gate_own {
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
 	uint32_t answers_left;
-	uint64_t answers_ms, overload_ms;
+	uint64_t answers_ms, overload_ms, start_ms;
 };
 
 /* flow_packet.c */
@@ -94,8 +96,8 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *ou
 void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v);
 /* What `fail` says, recorded. */
-void flow_judge_fail(
-	struct gate_worker *w, const struct flow *f, const struct ident *i, struct verdict *v);
+void flow_judge_fail(struct gate_worker *w, const struct flow *f, const struct ident *i, bool open,
+	struct verdict *v);
 /* A new flow in the table; NULL: the packet was dealt with as overload. */
 struct flow_rec *flow_begin(struct seen *s);
 void flow_overload(struct seen *s);

@@ -66,29 +66,30 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *wh
 			who->addrs[who->n_addrs++] = siblings[i];
 }
 
-static void fail_says(const struct gate_worker *w, struct verdict *v)
+void flow_judge_fail(struct gate_worker *w, const struct flow *f, const struct ident *i, bool open,
+	struct verdict *v)
 {
-	*v = (struct verdict){.action = flow_fail_open(w) ? ACTION_ALLOW : ACTION_BLOCK,
+	*v = (struct verdict){.action = open ? ACTION_ALLOW : ACTION_BLOCK,
 		.by = BY_FAIL,
 		.device = NO_DEVICE,
 		.list = NO_LIST,
 		.revision = w->image ? image_revision(w->image) : 0};
+	record(w, f, i, v);
 }
 
-void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
+static void ask(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v)
 {
 	struct policy_who who;
 
 	flow_who(w, f, &who);
 	gate_ask(w, &who, f, stage == STAGE_NAMED ? i : NULL, stage, v);
-	record(w, f, i, v);
 }
 
-void flow_judge_fail(
-	struct gate_worker *w, const struct flow *f, const struct ident *i, struct verdict *v)
+void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
+	enum policy_stage stage, struct verdict *v)
 {
-	fail_says(w, v);
+	ask(w, f, i, stage, v);
 	record(w, f, i, v);
 }
 
@@ -97,19 +98,18 @@ void flow_overload(struct seen *s)
 {
 	struct gate_worker *w = s->w;
 	struct ident i = {.kind = IDENT_EVASIVE, .odd = ODD_OVERLOAD};
-	struct gate_own *own = w->own;
+	struct verdict v;
 
 	w->counters.overload++;
-	if (w->now_ms >= own->overload_ms) {
-		struct verdict v;
-
-		own->overload_ms = w->now_ms + 100;
-		flow_judge_fail(w, &s->flow, &i, &v);
+	ask(w, &s->flow, &i, STAGE_NAMED, &v);
+	if (w->now_ms >= w->own->overload_ms) {
+		w->own->overload_ms = w->now_ms + 100;
+		record(w, &s->flow, &i, &v);
 	}
-	if (flow_fail_open(w))
-		flow_pass(s, MARK_ALLOWED);
+	if (v.action == ACTION_BLOCK)
+		flow_drop(s); /* it may come again when there is room */
 	else
-		flow_drop(s);
+		flow_pass(s, MARK_ALLOWED);
 }
 
 struct flow_rec *flow_begin(struct seen *s)
@@ -130,5 +130,8 @@ struct flow_rec *flow_begin(struct seen *s)
 void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state state)
 {
 	r->state = (uint8_t)state;
-	flowtab_use(w->flows, r, r->flow.path == PATH_OTHER ? LIST_OTHER : LIST_DECIDED, w->now_ms);
+	/* refused flows and first packets are cheap to judge again: they are the first to go */
+	flowtab_use(w->flows, r,
+		state == FLOW_REFUSED || r->flow.path == PATH_OTHER ? LIST_OTHER : LIST_DECIDED,
+		w->now_ms);
 }

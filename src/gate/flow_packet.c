@@ -87,6 +87,7 @@ int gate_worker_init(struct gate_worker *w)
 	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
 	if (rc != 0)
 		return rc;
+	w->own->start_ms = w->now_ms;
 	clear_if_idle(w);
 	w->sweep = (struct timer){.on_due = on_sweep, .user = w};
 	return w->loop ? loop_timer_set(w->loop, &w->sweep, w->now_ms + SWEEP_MS) : 0;

@@ -43,6 +43,6 @@ void gate_sweep(struct gate_worker *w)
 {
 	count_queue(w);
 	due_pending(w);
-	drop_idle(w, LIST_OTHER, IDLE_OTHER_MS);
+	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);
 }

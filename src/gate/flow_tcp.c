@@ -292,8 +292,11 @@ static void syn(struct seen *s, struct flow_rec *r)
 	}
 }
 
+/* Without a mark it is older than the rules: `fail` answers. With one, the gate knew it once: an earlier gate, or this one,
+ * which forgets flows that it refused; who waits for that is not let through. */
 void flow_tcp_midstream(struct seen *s)
 {
+	bool ours = s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS;
 	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_MID_STREAM};
 	struct flow_rec *r = flow_begin(s);
 
@@ -301,7 +304,7 @@ void flow_tcp_midstream(struct seen *s)
 		return;
 	s->w->counters.midstream++;
 	r->ident = i;
-	flow_judge_fail(s->w, &s->flow, &i, &r->verdict);
+	flow_judge_fail(s->w, &s->flow, &i, !ours && flow_fail_open(s->w), &r->verdict);
 	if (r->verdict.action == ACTION_ALLOW) {
 		flowtab_remove(s->w->flows, r);
 		flow_pass(s, MARK_ALLOWED);

@@ -127,7 +127,7 @@ static void from_client(struct seen *s, struct flow_rec *r)
 		break;
 	}
 	if (r->state != FLOW_PENDING)
-		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+		flow_settle(s->w, r, r->state);
 }
 
 static struct flow_rec *begin(struct seen *s)

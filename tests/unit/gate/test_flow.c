@@ -494,6 +494,23 @@ static void midstream_follows_fail(void **state)
 	}
 }
 
+static void who_waits_until_the_gate_forgets_is_not_let_through(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, 30)), UNDECIDED);
+	assert_int_equal(tcp(&h, UNDECIDED, 30, part(bad, 30, bad->n)), DROPPED);
+	h.w.now_ms += 100000;
+	gate_sweep(&h.w);
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	assert_int_equal(tcp(&h, UNDECIDED, 30, part(bad, 30, bad->n)), DROPPED);
+	close_home(&h);
+	free(bad);
+}
+
 static void a_tentative_flow_that_was_forgotten_is_judged_from_its_start(void **state)
 {
 	struct wire *bad = hello_for("blocked.example");
@@ -661,6 +678,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_speaks_first_makes_a_flow_without_a_name),
 		cmocka_unit_test(bytes_that_only_the_server_saw_are_a_contradiction),
 		cmocka_unit_test(midstream_follows_fail),
+		cmocka_unit_test(who_waits_until_the_gate_forgets_is_not_let_through),
 		cmocka_unit_test(a_tentative_flow_that_was_forgotten_is_judged_from_its_start),
 		cmocka_unit_test(half_a_hello_is_evasive_in_time),
 		cmocka_unit_test(without_a_policy_fail_answers_for_the_moment),
