@@ -12,6 +12,12 @@
  *   ALLOWED   connection: final for TCP (nothing is queued but a new SYN), for UDP all but QUIC long headers
  *   TENTATIVE connection, TCP: the hello was allowed; a ServerHello seen by the rules makes it ALLOWED
  *   REFUSED   connection: refused; its packets are queued and answered from the gate's table
+ *
+ * Of a TCP connection on an inspected port, together:
+ *   none             found in mid-stream            HELD             its SYN was seen, nothing of it passed yet
+ *   HELD TENTATIVE   undecided, bytes passed        TENTATIVE        allowed, the server has not answered
+ *   ALLOWED          final                          HELD ALLOWED     plain HTTP: only the client's bytes are queued
+ * A queued packet carries its connection's bits, and REPLY.
  */
 #ifndef MODEL_MARK_H
 #define MODEL_MARK_H
