@@ -6,6 +6,7 @@ knows them by neighbour entries that origin.py made. One thread; a flight is an 
 proto, bytes), timer(now), and done.
 """
 import ctypes
+import errno
 import heapq
 import itertools
 import os
@@ -59,8 +60,10 @@ class Engine:
             try:
                 sock.send(frame)
                 return
-            except (BlockingIOError, OSError) as e:
-                if e.errno not in (11, 105):
+            except OSError as e:
+                if e.errno == errno.EMSGSIZE:
+                    return  # a combination too long for a packet: as if it were lost
+                if e.errno not in (errno.EAGAIN, errno.ENOBUFS):
                     raise
                 time.sleep(0.001)
 
