@@ -17,6 +17,9 @@ enum {
 	TLS_SCRATCH = 64 * 1024, /* bytes of scratch; also the longest message */
 	TLS_HEADER = 5,
 	TLS_RECORD_MAX = 16384 + 256,
+	/* the version of a record MUST be ignored (RFC 8446 5.1), and some servers ignore all of it before the hello;
+	 * Go's takes any below 0x1000 */
+	TLS_MAJOR_END = 0x10,
 };
 enum tls_type { TLS_CCS = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
 

@@ -69,24 +69,20 @@ static struct slice take_line(struct slice *in)
 	return line;
 }
 
-/* Empty lines before the request. OK: *from is the first byte that is none of them. */
-static enum parse skip_empty(struct slice in, size_t *from)
+/* Empty lines before the request. OK: *from is the first byte that is none of them. *odd: a bare CR among them, or too
+ * many; some servers skip these too. */
+static enum parse skip_empty(struct slice in, size_t *from, bool *odd)
 {
 	size_t i = 0, lines = 0;
 
-	while (i < in.n && (in.p[i] == '\r' || in.p[i] == '\n')) {
-		if (in.p[i] == '\r') {
-			if (i + 1 == in.n)
-				return PARSE_NEED_MORE;
-			if (in.p[++i] != '\n')
-				return PARSE_INVALID;
-		}
-		i++;
-		if (++lines > EMPTY_LINES_MAX)
-			return PARSE_INVALID;
+	for (; i < in.n && (in.p[i] == '\r' || in.p[i] == '\n') && lines <= EMPTY_LINES_MAX; i++) {
+		lines += in.p[i] == '\n';
+		if (in.p[i] == '\r' && i + 1 < in.n && in.p[i + 1] != '\n')
+			*odd = true;
 	}
+	*odd |= lines > EMPTY_LINES_MAX;
 	*from = i;
-	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
+	return i < in.n || *odd ? PARSE_OK : PARSE_NEED_MORE;
 }
 
 /* Searches the head's end from *scanned on. OK: *end is one past the empty line. INVALID: there is a NUL or a bare CR;
@@ -139,33 +135,52 @@ static bool read_version(struct slice word, struct http_head *out)
 	return true;
 }
 
-/* METHOD TARGET HTTP/1.x; blanks may be many, the target may hold some. HTTP/0.9: GET and a path. */
+/* Three words or more whose second is a path or a URL: some servers do not read the version, or not strictly. */
+static bool is_like_request(struct slice rest, struct slice last)
+{
+	size_t n = 0;
+
+	while (n < rest.n && !is_blank(rest.p[n]))
+		n++;
+	if (n == rest.n || (last.n > 5 && memcmp(last.p, "RTSP/", 5) == 0))
+		return false;
+	return rest.p[0] == '/' || memmem(rest.p, n, "://", 3) != NULL;
+}
+
+/* No version: HTTP/0.9 is GET and a path. */
+static bool read_unversioned(struct slice rest, struct slice last, bool odd, struct http_head *out)
+{
+	if (is_like_request(rest, last)) {
+		evasive(out, ODD_BAD_REQUEST);
+		return true;
+	}
+	out->minor = 9;
+	out->target = rest;
+	return !odd && rest.n > 0 && rest.p[0] == '/' && last.n == rest.n &&
+	       same(out->method, "GET");
+}
+
+/* METHOD TARGET HTTP/1.x; blanks may be many, the target may hold some. A method of other bytes than a token's, and
+ * control bytes, are taken by some servers and refused by others. */
 static bool read_request_line(struct slice line, struct http_head *out)
 {
 	struct slice rest = trim(line), word;
-	size_t i = 0;
+	bool odd = false;
+	size_t i = 0, j;
 
-	while (i < rest.n && is_token(rest.p[i]))
-		i++;
-	if (i == 0 || i == rest.n || !is_blank(rest.p[i]))
+	while (i < rest.n && !is_blank(rest.p[i]))
+		odd |= !is_token(rest.p[i++]);
+	if (i == 0 || i == rest.n)
 		return false;
 	out->method = slice_of(rest.p, i);
 	rest = trim(slice_of(rest.p + i, rest.n - i));
-	for (i = 0; i < rest.n; i++)
-		if ((rest.p[i] < ' ' && rest.p[i] != '\t') || rest.p[i] == 0x7f)
-			return false;
+	for (j = 0; j < rest.n; j++)
+		odd |= (rest.p[j] < ' ' && rest.p[j] != '\t') || rest.p[j] == 0x7f;
 	word = last_word(rest);
-	if (!read_version(word, out)) {
-		bool path = rest.n > 0 && rest.p[0] == '/' && word.n == rest.n;
-
-		out->minor = 9;
-		out->target = rest;
-		return path && same(out->method, "GET");
-	}
-	if (is_blank(line.p[0]))
-		evasive(out, ODD_BAD_REQUEST);
+	if (!read_version(word, out))
+		return read_unversioned(rest, word, odd, out);
 	out->target = trim(slice_of(rest.p, rest.n - word.n));
-	if (out->target.n == 0)
+	if (odd || is_blank(line.p[0]) || out->target.n == 0)
 		evasive(out, ODD_BAD_REQUEST);
 	return true;
 }
@@ -352,19 +367,38 @@ static void judge_names(struct head *h)
 	judge(out, target);
 }
 
-/* Can these bytes begin an HTTP request? Looked at until the first line is complete. */
+/* Can these bytes begin an HTTP request? Looked at until the first line is complete. A control byte tells a binary
+ * protocol; other bytes do not, for there are servers that take any of them in a method. */
 static enum parse looks_like_http(struct slice in)
+{
+	size_t i = 0;
+
+	while (i < in.n && in.p[i] != '\n' && in.p[i] != 0x7f &&
+		(in.p[i] >= ' ' || (in.p[i] >= '\t' && in.p[i] <= '\r')))
+		i++;
+	if (i < in.n)
+		return in.p[i] == '\n' ? PARSE_OK : PARSE_INVALID;
+	return PARSE_NEED_MORE;
+}
+
+/* More bytes than any method has, and no blank among them. */
+static bool is_overlong(struct slice in)
 {
 	size_t i = 0;
 
 	while (i < in.n && is_blank(in.p[i]))
 		i++;
-	size_t from = i;
-	while (i < in.n && is_token(in.p[i]))
-		i++;
-	if (i > METHOD_MAX || (i < in.n && (i == from || !is_blank(in.p[i]))))
-		return PARSE_INVALID;
-	return i < in.n ? PARSE_OK : PARSE_NEED_MORE;
+	for (size_t from = i; i < in.n && !is_blank(in.p[i]) && in.p[i] != '\n'; i++)
+		if (i - from >= METHOD_MAX)
+			return true;
+	return false;
+}
+
+static enum parse odd_start(struct http_head *out, size_t used)
+{
+	judge(out, (struct ident){.kind = IDENT_EVASIVE, .odd = ODD_BAD_REQUEST});
+	out->head_len = used;
+	return PARSE_OK;
 }
 
 /* lines: whole ones, up to the empty one where it is there. */
@@ -407,15 +441,21 @@ static enum parse read_head(struct slice head, enum parse extent, struct http_he
 enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *out)
 {
 	size_t from = 0, end = 0, before = *scanned;
-	enum parse status = skip_empty(in, &from), extent;
+	bool odd = false;
+	enum parse status = skip_empty(in, &from, &odd), extent;
 	const uint8_t *lf;
 
 	*out = (struct http_head){0};
 	if (status != PARSE_OK)
 		return status;
-	if (before < from + METHOD_MAX + 2 &&
-		looks_like_http(slice_of(in.p + from, in.n - from)) == PARSE_INVALID)
-		return PARSE_INVALID;
+	if (before < from + METHOD_MAX + 2 || odd) {
+		struct slice text = slice_of(in.p + from, in.n - from);
+
+		if (looks_like_http(text) == PARSE_INVALID)
+			return PARSE_INVALID;
+		if (odd || is_overlong(text))
+			return odd_start(out, from);
+	}
 	extent = scan(in, from, scanned, &end);
 	lf = memchr(in.p + from, '\n', end - from);
 	if (!lf)

@@ -151,7 +151,7 @@ static enum identify_step watch_record(struct look *l)
 
 	if (l->in.n < TLS_HEADER + 1)
 		return wait_for(s, s->pos + TLS_HEADER + 1);
-	if (p[0] < TLS_CCS || p[0] > TLS_DATA || p[1] != 3) {
+	if (p[0] < TLS_CCS || p[0] > TLS_DATA || p[1] >= TLS_MAJOR_END) {
 		s->state = OVER;
 		return IDENTIFY_DONE;
 	}

@@ -51,7 +51,7 @@ static enum parse read_header(struct join *j, size_t *len)
 
 	if (n >= 1 && check_type(j, p[0]) != PARSE_OK)
 		return PARSE_INVALID;
-	if (n >= 2 && p[1] != 3)
+	if (n >= 2 && p[1] >= TLS_MAJOR_END)
 		return invalid(j, j->out->records > 0 ? ODD_BAD_RECORD : ODD_NOT_KNOWN);
 	if (n < TLS_HEADER)
 		return more(j, j->at + TLS_HEADER + (j->total - j->have));

@@ -36,7 +36,7 @@ def odd_hosts(n, d):
             n.replace(b".", b"%2e"), n.replace(b"b", b"%62", 1), n + b"\0", n + b"\0." + d, d + b"\0." + n, n + b" " + d,
             d + b" " + n, d + b", " + n, n + b", " + d, d + b"," + n, d + b";" + n, n + b"\t", b"\t" + n, n + b"\x0b", n + b"\x0c",
             n + b"\xa0", b"\x0b" + n, b"\xc2\xa0" + n, b"http://" + n, b"//" + n, n.replace(b".", b"\xe3\x80\x82"), b"*." + n,
-            b"", b"xn--" + n, n + b"%00", n + b"%", n + b"|", d + b":80@" + n, d + b"\r" + n, n + b"\r", b"\r" + n, n + b"\x7f",
+            b"", n + b"%00", n + b"%", n + b"|", d + b":80@" + n, d + b"\r" + n, n + b"\r", b"\r" + n, n + b"\x7f",
             d + b"#@" + n, d + b"?" + n, d + b"\\" + n, b"::1", b"127.0.0.1"]
 
 

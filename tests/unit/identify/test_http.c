@@ -209,6 +209,42 @@ static void every_proper_prefix_needs_more(void **state)
 	}
 }
 
+static void H17_empty_lines_without_end_are_evasive(void **state)
+{
+	char text[64];
+	struct http_head h;
+
+	(void)state;
+	memset(text, '\n', sizeof(text));
+	assert_int_equal(parse(slice_of(text, 16), &h), PARSE_NEED_MORE);
+	assert_int_equal(parse(slice_of(text, 17), &h), PARSE_OK);
+	assert_int_equal(h.ident.kind, IDENT_EVASIVE);
+	assert_int_equal(h.ident.odd, ODD_BAD_REQUEST);
+}
+
+/* seen of nginx, Apache (HttpProtocolOptions Unsafe) and HAProxy (accept-invalid-http-request): tests/evade */
+static void H18_what_a_lenient_server_takes_for_a_request_is_evasive(void **state)
+{
+	static const char *const t[] = {
+		"\rGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"Host: / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"\"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"GET / HTTP\r\nHost: a.example\r\n\r\n",
+		"GET /x XTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"GET http://a.example/ ICY\r\nHost: a.example\r\n\r\n",
+		"GET\v/ HTTP/1.1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	};
+	struct http_head h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if (parse(slice_of(t[i], strlen(t[i])), &h) != PARSE_OK ||
+			h.ident.kind != IDENT_EVASIVE)
+			fail_msg("%s", t[i]);
+}
+
 static void H23_what_is_not_http_is_told_by_its_first_line(void **state)
 {
 	static const struct {
@@ -223,12 +259,12 @@ static void H23_what_is_not_http_is_told_by_its_first_line(void **state)
 		{"POST /x\r\n", 9},
 		{"GET \r\n", 6},
 		{"GET /\1 HTTP/1.1\r\n", 17},
+		{"SETUP rtsp://a.example/ RTSP/1.0\r\n", 34},
+		{"{\"id\": 1, \"method\": \"a\"}\n", 26},
 		{"\0\0\0", 3},
 		{"GET\1", 4},
-		{"(x", 2},
-		{"\rGET", 4},
-		{"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", 17},
-		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 66},
+		{"(x\r\n", 4},
+		{"\r\1", 2},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -467,6 +503,8 @@ int main(void)
 {
 	static const struct CMUnitTest laws[] = {
 		cmocka_unit_test(every_proper_prefix_needs_more),
+		cmocka_unit_test(H17_empty_lines_without_end_are_evasive),
+		cmocka_unit_test(H18_what_a_lenient_server_takes_for_a_request_is_evasive),
 		cmocka_unit_test(H23_what_is_not_http_is_told_by_its_first_line),
 		cmocka_unit_test(H16_a_nul_or_bare_cr_is_evasive_at_once),
 		cmocka_unit_test(H12_switches_and_bodies_are_told),

@@ -271,7 +271,7 @@ static void T25_H23_everything_else_is_not_a_protocol_with_names(void **state)
 	expect_text("EHLO a\r\n", "not: .");
 	expect(slice_of("\x16\3\1\0\1\2", 6), "not: .");
 	expect(slice_of("\x17\3\3\0\1\2", 6), "not: .");
-	expect(slice_of("\x16\4", 2), "not: .");
+	expect(slice_of("\x16\x10", 2), "not: .");
 	expect(slice_of("\x14\3\3\0\1\1", 6), "evasive:bad-record/tls .");
 	expect(slice_of("\x80\x2f\1\5", 4), "not: .");
 	expect(slice_of(sslv2, sizeof(sslv2)), "none:sslv2/tls .");
