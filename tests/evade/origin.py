@@ -77,7 +77,7 @@ def nginx(d):
 daemon off; worker_processes 1; user root; pid {d}/nginx.pid; error_log {d}/nginx.log crit;
 events {{ worker_connections 4096; }}
 http {{
- log_format line '$host "$http_host" $request'; access_log off; default_type text/plain; keepalive_requests 10000;
+ log_format line '$status $host "$request"'; access_log off; default_type text/plain; keepalive_requests 10000;
  client_body_temp_path {d}/n1; proxy_temp_path {d}/n2; fastcgi_temp_path {d}/n3; uwsgi_temp_path {d}/n4; scgi_temp_path {d}/n5;
  large_client_header_buffers 8 64k; ssl_session_cache off;
 {site("", "_", "other", "vhost-other $request_uri", " default_server")}
@@ -142,7 +142,7 @@ Require all granted
 </Directory>
 {site("other", "ServerName other.test", False, "")}
 {site("blocked", "ServerName blocked.example" + chr(10) + "ServerAlias *.blocked.example", False,
-      f'CustomLog {d}/apache.blocked "%v %r"')}
+      f'CustomLog {d}/apache2.blocked "%>s %v %r"')}
 {site("other", "ServerName other.test", True, "")}
 {site("blocked", "ServerName blocked.example" + chr(10) + "ServerAlias *.blocked.example", True, "")}
 """)
@@ -176,6 +176,7 @@ $HTTP["host"] =~ "^(.*[.])?blocked[.]example[.]?(:[0-9]*)?$" {{
  server.document-root = "{d}/lighttpd-blocked"
  ssl.pemfile = "{d}/blocked.both"
  accesslog.filename = "{d}/lighttpd.blocked"
+ accesslog.format = "%s %V %r"
 }}
 """)
     return ["lighttpd", "-D", "-f", conf]
