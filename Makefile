@@ -139,6 +139,10 @@ demo:
 
 # Every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each, with clang's libFuzzer and sanitizers; inputs that crash are kept.
 FUZZ_SECONDS ?= 10
+# transformed first flights against real servers: make evade N=50000 SEED=7
+evade: all
+	@tests/evade/run $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
+
 fuzz:
 	@$(MAKE) -s CC=clang B=build/fuzz OPT=-O1 CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -U_FORTIFY_SOURCE" \
 		build/fuzz/libdurward.a
@@ -147,7 +151,7 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: fuzz all unit lint deps check catalogue lab-test web-test demo clean
+.PHONY: evade fuzz all unit lint deps check catalogue lab-test web-test demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

@@ -276,9 +276,10 @@ def http_ok_post(s, rng):
     s.victim.method = b"POST"
     text = b"a=b&" * rng.choice((1, 50, 800))
     if rng.random() < 0.5:
-        s.victim.lines, s.victim.body = [b"Content-Length: %d" % len(text)], text
+        s.victim.lines.append(b"Content-Length: %d" % len(text))
+        s.victim.body = text
         return
-    s.victim.lines = [b"Transfer-Encoding: chunked"]
+    s.victim.lines.append(b"Transfer-Encoding: chunked")
     cut = rng.randrange(1, len(text))
     more = rng.choice((b"", b";a=b", b";a"))
     s.victim.body = b"".join(b"%x%s\r\n%s\r\n" % (len(t), more, t) for t in (text[:cut], text[cut:])) + b"0\r\n" + \
