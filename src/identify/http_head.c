@@ -135,16 +135,17 @@ static bool read_version(struct slice word, struct http_head *out)
 	return true;
 }
 
-/* Three words or more whose second is a path or a URL: some servers do not read the version, or not strictly. */
+/* A method and a URL, or three words or more whose second is a path: some servers do not read the version, or not
+ * strictly, and some take a URL without one. */
 static bool is_like_request(struct slice rest, struct slice last)
 {
 	size_t n = 0;
 
 	while (n < rest.n && !is_blank(rest.p[n]))
 		n++;
-	if (n == rest.n || (last.n > 5 && memcmp(last.p, "RTSP/", 5) == 0))
+	if (last.n > 5 && memcmp(last.p, "RTSP/", 5) == 0)
 		return false;
-	return rest.p[0] == '/' || memmem(rest.p, n, "://", 3) != NULL;
+	return (n < rest.n && rest.p[0] == '/') || memmem(rest.p, n, "://", 3) != NULL;
 }
 
 /* No version: HTTP/0.9 is GET and a path. */

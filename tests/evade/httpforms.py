@@ -288,8 +288,8 @@ def http_ok_post(s, rng):
 
 @form("http-ok-pipeline", 3, "http-ok", True, "http")
 def http_ok_pipeline(s, rng):
-    if s.server == "lighttpd" and s.victim.method == b"POST":
-        return  # it closes behind a body that nobody reads
+    if s.server in ("lighttpd", "haproxy") and s.victim.method == b"POST":
+        return  # they close behind a body that nobody reads
     for i in range(rng.choice((1, 2, 8))):
         s.requests.append(Request(b"p%d." % i + s.victim.name, b"/p%d" % i))
 

@@ -233,6 +233,7 @@ static void H18_what_a_lenient_server_takes_for_a_request_is_evasive(void **stat
 		"GET / HTTP\r\nHost: a.example\r\n\r\n",
 		"GET /x XTTP/1.1\r\nHost: a.example\r\n\r\n",
 		"GET http://a.example/ ICY\r\nHost: a.example\r\n\r\n",
+		"GET http://a.example/\r\n\r\n",
 		"GET\v/ HTTP/1.1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
