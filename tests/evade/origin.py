@@ -134,6 +134,8 @@ KeepAliveTimeout 3
 LimitRequestFieldSize 65536
 LimitRequestLine 65536
 HttpProtocolOptions Unsafe
+AcceptFilter http none
+AcceptFilter https none
 User www-data
 Group www-data
 {listen}
