@@ -2,7 +2,9 @@
  * synlog.c - the first sequence number of each connection on an inspected port, from the kernel's log group.
  *
  * One 64-bit word a connection: 31 bits of its hash, the ambiguous bit, the number; written by whoever holds the lock,
- * read by any worker. A look-up reads the socket first: the SYN's copy may still wait there.
+ * read by any worker. A bucket is the eight newest connections of its hash, newest first: with one place a hash a
+ * hundred SYNs in the time between a SYN and its first bytes push out one in a thousand. A bucket is moved from its end
+ * on, so that a reader who goes up misses none. A look-up reads the socket first: the SYN's copy may still wait there.
  *
  * Owns: the descriptor, the table. Thread: any. Fails: 0 or -errno. See: net/netfilter/nfnetlink_log.c.
  */
@@ -20,7 +22,13 @@
 
 #include "identify/packet.h"
 
-enum { SLOTS = 1 << 17, COPY_BYTES = 128, READ_BYTES = 16 * 1024, SOCKET_BYTES = 4 << 20 };
+enum {
+	BUCKETS = 1 << 14,
+	WAYS = 8,
+	COPY_BYTES = 128,
+	READ_BYTES = 16 * 1024,
+	SOCKET_BYTES = 4 << 20
+};
 #define AMBIGUOUS (1ull << 32)
 
 struct synlog {
@@ -28,7 +36,7 @@ struct synlog {
 	struct hash_key key;
 	pthread_mutex_t lock;
 	_Alignas(8) uint8_t in[READ_BYTES];
-	_Atomic uint64_t slots[SLOTS];
+	_Atomic uint64_t slots[BUCKETS][WAYS];
 };
 
 static struct nlmsghdr *config_put(void *buf, uint16_t group)
@@ -125,7 +133,8 @@ int synlog_fd(const struct synlog *l)
 	return l->fd;
 }
 
-static _Atomic uint64_t *slot_of(struct synlog *l, const struct addr *src, const struct addr *dst,
+/* Its bucket, and what the upper bits of its word are. */
+static _Atomic uint64_t *bucket_of(struct synlog *l, const struct addr *src, const struct addr *dst,
 	uint16_t sport, uint16_t dport, uint64_t *tag)
 {
 	uint8_t key[36];
@@ -137,20 +146,40 @@ static _Atomic uint64_t *slot_of(struct synlog *l, const struct addr *src, const
 	memcpy(key + 34, &dport, 2);
 	h = hash_sip(&l->key, key, sizeof(key));
 	*tag = (h >> 33 | 1) << 33; /* never 0 */
-	return &l->slots[h & (SLOTS - 1)];
+	return l->slots[h & (BUCKETS - 1)];
+}
+
+/* The connection's place in its bucket; NULL = it is in none. *word: what stands there. */
+static _Atomic uint64_t *slot_find(_Atomic uint64_t *bucket, uint64_t tag, uint64_t *word)
+{
+	for (size_t i = 0; i < WAYS; i++) {
+		*word = atomic_load(&bucket[i]);
+		if (*word >> 33 << 33 == tag)
+			return &bucket[i];
+	}
+	return NULL;
+}
+
+static void push(_Atomic uint64_t *bucket, uint64_t word)
+{
+	for (size_t i = WAYS - 1; i > 0; i--)
+		atomic_store(&bucket[i], atomic_load(&bucket[i - 1]));
+	atomic_store(&bucket[0], word);
 }
 
 void synlog_note(struct synlog *l, struct slice ip, bool again)
 {
 	struct packet k;
-	_Atomic uint64_t *slot;
+	_Atomic uint64_t *bucket, *slot;
 	uint64_t tag, old;
 
 	if (packet_parse(ip, &k) != PARSE_OK || k.proto != IPPROTO_TCP || !(k.flags & PACKET_SYN))
 		return;
-	slot = slot_of(l, &k.src, &k.dst, k.sport, k.dport, &tag);
-	old = atomic_load(slot);
-	if (!again || old >> 33 << 33 != tag)
+	bucket = bucket_of(l, &k.src, &k.dst, k.sport, k.dport, &tag);
+	slot = slot_find(bucket, tag, &old);
+	if (!slot)
+		push(bucket, tag | k.seq);
+	else if (!again)
 		atomic_store(slot, tag | k.seq);
 	else if ((uint32_t)old != k.seq)
 		atomic_store(slot, old | AMBIGUOUS);
@@ -205,12 +234,11 @@ int synlog_read(struct synlog *l)
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn)
 {
 	uint64_t tag, word;
-	_Atomic uint64_t *slot = slot_of(l, &f->src, &f->dst, f->sport, f->dport, &tag);
+	_Atomic uint64_t *bucket = bucket_of(l, &f->src, &f->dst, f->sport, f->dport, &tag);
 
 	if (l->fd >= 0)
 		synlog_read(l);
-	word = atomic_load(slot);
-	if (word >> 33 << 33 != tag)
+	if (!slot_find(bucket, tag, &word))
 		return SYNLOG_UNKNOWN;
 	*isn = (uint32_t)word;
 	return word & AMBIGUOUS ? SYNLOG_AMBIGUOUS : SYNLOG_KNOWN;

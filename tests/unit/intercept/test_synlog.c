@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_synlog.c - where streams begin, while many others begin.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#include "intercept/synlog.h"
+
+static void syn_of(uint32_t n, uint32_t seq, bool again, struct synlog *l)
+{
+	uint8_t p[40] = {
+		0x45, 0, 0, 40, 0, 0, 0, 0, 64, IPPROTO_TCP, 0, 0, 192, 0, 2, 2, 198, 51, 100, 2};
+
+	p[20] = (uint8_t)(n >> 8);
+	p[21] = (uint8_t)n;
+	p[22] = 443 >> 8;
+	p[23] = 443 & 0xff;
+	p[24] = (uint8_t)(seq >> 24);
+	p[25] = (uint8_t)(seq >> 16);
+	p[26] = (uint8_t)(seq >> 8);
+	p[27] = (uint8_t)seq;
+	p[32] = 0x50;
+	p[33] = 2;
+	synlog_note(l, slice_of(p, sizeof(p)), again);
+}
+
+static enum synlog_says says(struct synlog *l, uint32_t n, uint32_t *isn)
+{
+	static const char client[] = "192.0.2.2", server[] = "198.51.100.2";
+	struct flow f = {.sport = (uint16_t)n, .dport = 443, .proto = IPPROTO_TCP};
+
+	assert_true(addr_parse(slice_of(client, strlen(client)), &f.src));
+	assert_true(addr_parse(slice_of(server, strlen(server)), &f.dst));
+	return synlog_find(l, &f, isn);
+}
+
+static struct synlog *open_log(void)
+{
+	static const uint8_t seed[16] = {1, 2, 3};
+	struct hash_key key;
+	struct synlog *l;
+
+	hash_key_set(&key, seed);
+	assert_int_equal(synlog_adopt(-1, &key, &l), 0);
+	return l;
+}
+
+static void the_newest_connections_are_all_known(void **state)
+{
+	struct synlog *l = open_log();
+	uint32_t isn;
+
+	(void)state;
+	for (uint32_t n = 0; n < 20000; n++)
+		syn_of(n, n * 7 + 1, false, l);
+	for (uint32_t n = 10000; n < 20000; n++) {
+		assert_int_equal(says(l, n, &isn), SYNLOG_KNOWN);
+		assert_int_equal(isn, n * 7 + 1);
+	}
+	assert_int_equal(says(l, 20001, &isn), SYNLOG_UNKNOWN);
+	synlog_free(l);
+}
+
+static void another_number_of_one_connection_is_ambiguous(void **state)
+{
+	struct synlog *l = open_log();
+	uint32_t isn;
+
+	(void)state;
+	syn_of(5, 100, false, l);
+	syn_of(5, 100, true, l);
+	assert_int_equal(says(l, 5, &isn), SYNLOG_KNOWN);
+	syn_of(5, 101, true, l);
+	assert_int_equal(says(l, 5, &isn), SYNLOG_AMBIGUOUS);
+	syn_of(5, 300, false, l); /* the tuple's next connection */
+	assert_int_equal(says(l, 5, &isn), SYNLOG_KNOWN);
+	assert_int_equal(isn, 300);
+	syn_of(6, 9, true, l);
+	assert_int_equal(says(l, 6, &isn), SYNLOG_KNOWN);
+	synlog_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_newest_connections_are_all_known),
+		cmocka_unit_test(another_number_of_one_connection_is_ambiguous),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
