@@ -249,8 +249,8 @@ def test_P37_a_refusal_is_quick_and_leaves_nothing_at_the_server(lab, servers, v
     f = refused(lab, servers, v6, hello("n.block.example"))
     assert f.seconds < 1
     assert labkit.until(lambda: all(c.end in ("reset", "fin") for s in servers for c in s.connections), 2)
-    held = lab.exec("origin", ["ss", "-Htn", "state", "established", "( sport = :443 )"]).stdout
-    assert not held.strip(), held
+    look = ["ss", "-Htn", "state", "established", "( sport = :443 )"]
+    assert labkit.until(lambda: not lab.exec("origin", look).stdout.strip(), 8), lab.exec("origin", look).stdout
 
 
 @BOTH

@@ -12,6 +12,7 @@ import pytest
 
 import labkit
 
+PATH = "N"
 POLICY = """\
 timezone UTC
 fail {fail}
@@ -107,7 +108,7 @@ def test_how_fast_the_gate_is_back(own):
 
 
 @BOTH_PATHS
-def test_a_decided_flow_outlives_the_gate(own):
+def test_P29_a_decided_flow_outlives_the_gate(own):
     """TLS on the inspect path is the kernel's once decided."""
     lab = own()
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "--limit-rate", "4M", "-o", "/dev/null", "-w",
@@ -174,7 +175,7 @@ def test_a_killed_super_in_fail_open_leaves_a_router(own, v6):
 
 @BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-def test_a_killed_super_in_fail_closed_leaves_a_refusal(own, v6):
+def test_P08_a_killed_super_in_fail_closed_leaves_a_refusal(own, v6):
     lab = own("closed")
     assert works(lab, v6=v6)
     took = end_super(lab)
@@ -343,7 +344,7 @@ def test_a_bad_policy_changes_nothing_and_says_where(own):
     assert "the file has mistakes" in lab.ctl("status").stdout
 
 
-def test_a_hung_gate_is_replaced(own):
+def test_P08_a_hung_gate_is_replaced(own):
     """kill -STOP: it answers nothing and does not end. The watchdog's limit is 5 s or so."""
     lab = own()
     before = lab.faces()["gate"]

@@ -10,6 +10,7 @@ import pytest
 import labkit
 import peers
 
+PATH = "N"
 POLICY = """\
 timezone UTC
 fail closed
@@ -203,7 +204,7 @@ def far(lab):
 @BOTH
 @pytest.mark.parametrize("space", ["client", "client2"])
 @pytest.mark.parametrize("kind", ["http", "https"])
-def test_an_upload_over_a_narrow_link(lab, far, kind, space, v6, tmp_path):
+def test_P35_an_upload_over_a_narrow_link(lab, far, kind, space, v6, tmp_path):
     """3 MB, on the proxy path and on the inspect path. To client2 "too big" must come through `block everything`."""
     (tmp_path / "up").write_bytes(os.urandom(3_000_000))
     port, at = (443 if kind == "https" else 80), peers.Far.AT[family(v6)]
@@ -214,7 +215,7 @@ def test_an_upload_over_a_narrow_link(lab, far, kind, space, v6, tmp_path):
 
 
 @BOTH
-def test_too_big_reaches_the_client(lab, far, v6):
+def test_P35_too_big_reaches_the_client(lab, far, v6):
     """UDP of 1400 bytes, not to be fragmented: the far router's answer comes."""
     with lab.inside("far"):
         server = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)

@@ -8,6 +8,7 @@ import pytest
 import labkit
 import peers
 
+PATH = "N"
 POLICY = """\
 timezone UTC
 fail closed
@@ -45,7 +46,7 @@ def test_ten_in_a_row(lab, v6):
 
 
 @BOTH
-def test_a_refusal_is_a_close_and_comes_at_once(lab, v6):
+def test_Q24_a_refusal_is_a_close_and_comes_at_once(lab, v6):
     name = f"b{family(v6)}.tracker.example"
     words, _ = ask(lab, name, v6)
     line = next((w for w in words.splitlines() if "CONNECTION_CLOSE" in w and " rx " in w), None)
@@ -59,7 +60,7 @@ def test_a_refusal_is_a_close_and_comes_at_once(lab, v6):
 
 
 @BOTH
-def test_a_second_connection_on_the_same_ports(lab, v6):
+def test_Q16_a_second_connection_on_the_same_ports(lab, v6):
     """The ports of an allowed connection do not open the way for another name: long headers are always looked at."""
     # gtlsclient cannot bind: the client's own namespace rewrites what it sends to one port
     tool = "ip6tables" if v6 else "iptables"
@@ -78,7 +79,7 @@ def test_a_second_connection_on_the_same_ports(lab, v6):
 
 
 @BOTH
-def test_udp_443_that_is_no_quic_follows_otherwise(lab, v6):
+def test_Q20_udp_443_that_is_no_quic_follows_otherwise(lab, v6):
     """Calls and games use the port too."""
     peers.add_addresses(lab, peers.PEER)
     kind = socket.AF_INET6 if v6 else socket.AF_INET

@@ -12,6 +12,7 @@ import pytest
 import labkit
 import peers
 
+PATH = "N"
 POLICY = """\
 device one mac 00:00:5e:00:53:02
 device two mac 00:00:5e:00:53:03

@@ -93,7 +93,7 @@ static void an_alert_and_the_end_reach_the_client(void **state)
 		}
 }
 
-static void a_reset_is_exact(void **state)
+static void P37_a_reset_is_exact(void **state)
 {
 	for (int v = 0; v < 2; v++) {
 		struct refuse_tcp t = {.src = ip(NETS[v].client),
@@ -117,7 +117,7 @@ static void a_reset_is_exact(void **state)
 	assert_int_equal(refuse_tcp_rst(&mixed, out, sizeof(out)), 0);
 }
 
-static void prohibited_quotes_the_packet(void **state)
+static void Q24_prohibited_quotes_the_packet(void **state)
 {
 	for (int v = 0; v < 2; v++)
 		for (int gw = 0; gw < 2; gw++)
@@ -170,7 +170,7 @@ static void some_packets_are_not_answered(void **state)
 	assert_int_equal(refuse_icmp(slice_str("junk"), NULL, out, sizeof(out)), 0);
 }
 
-static void a_close_opens_with_the_clients_keys(void **state)
+static void Q24_a_close_opens_with_the_clients_keys(void **state)
 {
 	struct quic_crypt *c = quic_crypt_new();
 	static const uint32_t VERSION[] = {QUIC_V1, QUIC_V2, 0xff00001d};
@@ -223,7 +223,7 @@ static void a_close_opens_with_the_clients_keys(void **state)
 	quic_crypt_free(c);
 }
 
-static void versions_are_offered(void **state)
+static void Q05_versions_are_offered(void **state)
 {
 	struct quic_seen to = {
 		.version = 0x1a2a3a4a, .dcid = cid("8394c8f03e515708"), .scid = cid("")};
@@ -238,11 +238,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_alert_and_the_end_reach_the_client),
-		cmocka_unit_test(a_reset_is_exact),
-		cmocka_unit_test(prohibited_quotes_the_packet),
+		cmocka_unit_test(P37_a_reset_is_exact),
+		cmocka_unit_test(Q24_prohibited_quotes_the_packet),
 		cmocka_unit_test(some_packets_are_not_answered),
-		cmocka_unit_test(a_close_opens_with_the_clients_keys),
-		cmocka_unit_test(versions_are_offered),
+		cmocka_unit_test(Q24_a_close_opens_with_the_clients_keys),
+		cmocka_unit_test(Q05_versions_are_offered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,7 @@ static void watch_is_counted_and_the_walk_goes_on(void **state)
 	assert_int_equal(v.watch_action, ACTION_BLOCK);
 }
 
-static void ech_hides_only_behind_a_known_outer_name(void **state)
+static void T30_ech_hides_only_behind_a_known_outer_name(void **state)
 {
 	struct ident id = named("cloudflare-ech.com");
 	struct policy_query q = query(&id, 0, NULL);
@@ -360,7 +360,7 @@ int main(void)
 		cmocka_unit_test(a_name_of_the_policy_is_found),
 		cmocka_unit_test(flows_without_a_name),
 		cmocka_unit_test(watch_is_counted_and_the_walk_goes_on),
-		cmocka_unit_test(ech_hides_only_behind_a_known_outer_name),
+		cmocka_unit_test(T30_ech_hides_only_behind_a_known_outer_name),
 		cmocka_unit_test(corruption_is_seen_or_harmless),
 		cmocka_unit_test(every_cut_is_seen),
 		cmocka_unit_test(a_million_names),

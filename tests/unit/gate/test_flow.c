@@ -266,7 +266,7 @@ static void an_allowed_hello_is_tentative_until_the_server_answers(void **state)
 	free(w);
 }
 
-static void a_refused_hello_is_answered_on_both_sides_by_their_numbers(void **state)
+static void P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers(void **state)
 {
 	struct wire *w = hello_for("x.blocked.example");
 	struct home h;
@@ -310,7 +310,7 @@ static void refuse_drop_says_nothing(void **state)
 	free(w);
 }
 
-static void what_contradicts_the_judged_bytes_is_refused(void **state)
+static void T04_what_contradicts_the_judged_bytes_is_refused(void **state)
 {
 	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
 	struct home h;
@@ -326,7 +326,7 @@ static void what_contradicts_the_judged_bytes_is_refused(void **state)
 	free(bad);
 }
 
-static void bytes_before_the_start_are_nothing(void **state)
+static void P21_bytes_before_the_start_are_nothing(void **state)
 {
 	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
 	struct home h;
@@ -357,7 +357,7 @@ static void two_syns_with_different_numbers_are_evasive(void **state)
 	free(fine);
 }
 
-static void a_new_syn_makes_the_tuple_a_new_flow(void **state)
+static void P30_a_new_syn_makes_the_tuple_a_new_flow(void **state)
 {
 	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
 	struct home h;
@@ -372,7 +372,7 @@ static void a_new_syn_makes_the_tuple_a_new_flow(void **state)
 	free(bad);
 }
 
-static void a_retry_waits_for_the_second_hello(void **state)
+static void T28_a_retry_waits_for_the_second_hello(void **state)
 {
 	static const uint8_t retry[] = {22, 3, 3, 0, 56, 2, 0, 0, 52, 3, 3, 0xcf, 0x21, 0xad, 0x74,
 		0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
@@ -414,7 +414,7 @@ static void a_retry_waits_for_the_second_hello(void **state)
 	free(other);
 }
 
-static void each_request_is_judged_and_the_refusal_is_a_page(void **state)
+static void H01_H25_each_request_is_judged_and_the_refusal_is_a_page(void **state)
 {
 	static const char good[] = "GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n",
 			  bad[] = "GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n";
@@ -435,7 +435,7 @@ static void each_request_is_judged_and_the_refusal_is_a_page(void **state)
 	close_home(&h);
 }
 
-static void a_server_that_speaks_first_makes_a_flow_without_a_name(void **state)
+static void T27_a_server_that_speaks_first_makes_a_flow_without_a_name(void **state)
 {
 	struct home h;
 
@@ -453,7 +453,7 @@ static void a_server_that_speaks_first_makes_a_flow_without_a_name(void **state)
 	close_home(&h);
 }
 
-static void bytes_that_only_the_server_saw_are_a_contradiction(void **state)
+static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 {
 	struct wire *w = hello_for("fine.test");
 	struct home h;
@@ -474,7 +474,7 @@ static void bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 	free(w);
 }
 
-static void midstream_follows_fail(void **state)
+static void P29_midstream_follows_fail(void **state)
 {
 	static const char *const policies[] = {
 		"fail closed\notherwise allow\n", "fail open\notherwise allow\n"};
@@ -529,7 +529,7 @@ static void a_tentative_flow_that_was_forgotten_is_judged_from_its_start(void **
 	free(bad);
 }
 
-static void half_a_hello_is_evasive_in_time(void **state)
+static void T05_half_a_hello_is_evasive_in_time(void **state)
 {
 	struct wire *w = hello_for("fine.test");
 	struct home h;
@@ -591,7 +591,7 @@ static void other_ports_are_judged_at_their_first_packet(void **state)
 	close_home(&h);
 }
 
-static void one_client_has_a_quarter_of_the_table(void **state)
+static void P36_one_client_has_a_quarter_of_the_table(void **state)
 {
 	struct wire *w = hello_for("fine.test");
 	struct home h;
@@ -667,23 +667,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_hello_is_tentative_until_the_server_answers),
-		cmocka_unit_test(a_refused_hello_is_answered_on_both_sides_by_their_numbers),
+		cmocka_unit_test(P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers),
 		cmocka_unit_test(refuse_drop_says_nothing),
-		cmocka_unit_test(what_contradicts_the_judged_bytes_is_refused),
-		cmocka_unit_test(bytes_before_the_start_are_nothing),
+		cmocka_unit_test(T04_what_contradicts_the_judged_bytes_is_refused),
+		cmocka_unit_test(P21_bytes_before_the_start_are_nothing),
 		cmocka_unit_test(two_syns_with_different_numbers_are_evasive),
-		cmocka_unit_test(a_new_syn_makes_the_tuple_a_new_flow),
-		cmocka_unit_test(a_retry_waits_for_the_second_hello),
-		cmocka_unit_test(each_request_is_judged_and_the_refusal_is_a_page),
-		cmocka_unit_test(a_server_that_speaks_first_makes_a_flow_without_a_name),
-		cmocka_unit_test(bytes_that_only_the_server_saw_are_a_contradiction),
-		cmocka_unit_test(midstream_follows_fail),
+		cmocka_unit_test(P30_a_new_syn_makes_the_tuple_a_new_flow),
+		cmocka_unit_test(T28_a_retry_waits_for_the_second_hello),
+		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
+		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
+		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),
+		cmocka_unit_test(P29_midstream_follows_fail),
 		cmocka_unit_test(who_waits_until_the_gate_forgets_is_not_let_through),
 		cmocka_unit_test(a_tentative_flow_that_was_forgotten_is_judged_from_its_start),
-		cmocka_unit_test(half_a_hello_is_evasive_in_time),
+		cmocka_unit_test(T05_half_a_hello_is_evasive_in_time),
 		cmocka_unit_test(without_a_policy_fail_answers_for_the_moment),
 		cmocka_unit_test(other_ports_are_judged_at_their_first_packet),
-		cmocka_unit_test(one_client_has_a_quarter_of_the_table),
+		cmocka_unit_test(P36_one_client_has_a_quarter_of_the_table),
 		cmocka_unit_test(whatever_comes_gets_one_verdict),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

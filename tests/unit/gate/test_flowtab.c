@@ -76,7 +76,7 @@ static void a_flow_is_found_until_it_is_removed(void **state)
 	flowtab_free(t);
 }
 
-static void a_client_has_a_quarter_for_undecided_flows(void **state)
+static void P36_a_client_has_a_quarter_for_undecided_flows(void **state)
 {
 	struct flowtab *t = table();
 
@@ -110,7 +110,7 @@ static void a_full_table_lets_go_of_decided_flows_first(void **state)
 	flowtab_free(t);
 }
 
-static void memory_is_bounded_and_shared_out(void **state)
+static void P36_memory_is_bounded_and_shared_out(void **state)
 {
 	struct flowtab *t = table();
 	struct flow_rec *mine = add(t, 1, 1), *yours = add(t, 2, 1), *old = add(t, 3, 1);
@@ -145,9 +145,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flow_is_found_until_it_is_removed),
-		cmocka_unit_test(a_client_has_a_quarter_for_undecided_flows),
+		cmocka_unit_test(P36_a_client_has_a_quarter_for_undecided_flows),
 		cmocka_unit_test(a_full_table_lets_go_of_decided_flows_first),
-		cmocka_unit_test(memory_is_bounded_and_shared_out),
+		cmocka_unit_test(P36_memory_is_bounded_and_shared_out),
 		cmocka_unit_test(lists_are_in_the_order_of_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static const struct row {
 	ROW("another port", STARTTLS_ANY_LINES, "EHLO me\r\nSTARTTLS\r\n" HELLO, STARTTLS_TLS, 19),
 };
 
-static void t26_words_in_front_of_tls(void **state)
+static void T26_words_in_front_of_tls(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -75,7 +75,7 @@ static void t26_words_in_front_of_tls(void **state)
 }
 
 /* Consumed piece by piece, at every cut, it is the same dialogue. */
-static void t26_cut_anywhere(void **state)
+static void T26_cut_anywhere(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -102,7 +102,7 @@ static void t26_cut_anywhere(void **state)
 	}
 }
 
-static void t26_ports_know_their_words(void **state)
+static void T26_ports_know_their_words(void **state)
 {
 	(void)state;
 	assert_int_equal(starttls_of_port(25), STARTTLS_SMTP);
@@ -110,7 +110,7 @@ static void t26_ports_know_their_words(void **state)
 	assert_int_equal(starttls_of_port(9999), STARTTLS_ANY_LINES);
 }
 
-static void t26_the_facade_goes_on_behind_the_dialogue(void **state)
+static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
 {
 	static const char plain[] = "EHLO me\r\nMAIL FROM:<a>\r\n",
 			  http[] = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -138,10 +138,10 @@ static void t26_the_facade_goes_on_behind_the_dialogue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t26_words_in_front_of_tls),
-		cmocka_unit_test(t26_cut_anywhere),
-		cmocka_unit_test(t26_ports_know_their_words),
-		cmocka_unit_test(t26_the_facade_goes_on_behind_the_dialogue),
+		cmocka_unit_test(T26_words_in_front_of_tls),
+		cmocka_unit_test(T26_cut_anywhere),
+		cmocka_unit_test(T26_ports_know_their_words),
+		cmocka_unit_test(T26_the_facade_goes_on_behind_the_dialogue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
