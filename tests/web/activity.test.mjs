@@ -133,7 +133,8 @@ test("the deciding rule is a filter", async () => {
 	await page.getByRole("link", { name: "Show all it decided" }).click();
 	await page.getByRole("button", { name: /Rule in line 10/ }).waitFor();
 	await until(async () => await row(page, "allowed.example").count() === 0);
-	assert.ok(await row(page, "five.ads.example").count() > 0);
+	await row(page, "five.ads.example").waitFor();
+	assert.equal(await row(page, "allowed.example").count(), 0);
 	await page.done();
 });
 
@@ -195,6 +196,14 @@ test("a hidden tab holds no stream; shown again it has missed nothing", async ()
 	await hide(false);
 	await row(page, "unseen.example").waitFor();
 	await row(page, "unseen-too.example").waitFor();
+	await page.done();
+});
+
+test("bytes and duration come when a flow has ended", async () => {
+	const page = await open();
+	await house.flow("ended.example", { ...mia, app: "http", dport: 80, ended: true });
+	await row(page, "ended.example").waitFor();
+	await page.locator(".row", { hasText: "ended.example" }).filter({ hasText: "58 kB" }).filter({ hasText: "4.3 s" }).waitFor();
 	await page.done();
 });
 

@@ -10,7 +10,8 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { ago, api, clock_time, day_name, full_time, html, Icon, Notice, place_set, query, same_day, size, span, visible } from "./lib.js";
 import { t, t_or } from "./words.js";
 
-const ROWS = 500, PAGE = 100, PAINT_MS = 100, SETTLE_MS = 10000;
+const ROWS = 500, PAGE = 100, PAINT_MS = 100;
+const SETTLE_MS = 10000, SETTLE_LATE_MS = 150000; // a connection is counted when the kernel forgets it: up to two minutes
 
 // --- rows ---
 
@@ -172,13 +173,20 @@ class Feed {
 			this.full = true;
 		}
 		this.paint_soon();
-		this.settle ??= setTimeout(() => this.settled(), SETTLE_MS);
+		if (this.settle && !this.settle_late) return;
+		clearTimeout(this.settle);
+		this.settle_after(SETTLE_MS, false);
 	}
 
-	// Bytes and duration are known when a flow ends, after its row was sent. Asked for once, some seconds after rows came;
-	// a quiet page asks for nothing.
-	async settled() {
-		this.settle = null;
+	// Bytes and duration are known when a flow ends, after its row was sent. Asked for some seconds after rows came, and once
+	// more later; a quiet page asks for nothing.
+	settle_after(ms, late) {
+		this.settle_late = late;
+		this.settle = setTimeout(() => this.settled(late), ms);
+	}
+	async settled(late) {
+		if (late) this.settle = null;
+		else this.settle_after(SETTLE_LATE_MS, true);
 		if (document.hidden || this.closed) return;
 		const open = new Map(this.rows.filter((r) => r.duration_ms === null).map((r) => [r.id, r]));
 		const { events } = await this.fetch({}).catch(() => ({ events: [] }));
@@ -354,7 +362,7 @@ function Foot({ feed, busy, older }) {
 const typing = (e) => e.target.closest("input, textarea, select, [contenteditable]");
 
 // "/" focuses the filter, space freezes (where it does not press a button), j and k move along the rows
-function use_keys({ list, field, toggle, drawer }) {
+function use_keys({ list, field, toggle }) {
 	useEffect(() => {
 		const move = (step) => {
 			const rows = [...list.current.querySelectorAll("button.row")];
@@ -362,7 +370,7 @@ function use_keys({ list, field, toggle, drawer }) {
 			rows[Math.min(rows.length - 1, Math.max(0, here + step))]?.focus();
 		};
 		const key = (e) => {
-			if (e.ctrlKey || e.metaKey || e.altKey || typing(e) || drawer) return;
+			if (e.ctrlKey || e.metaKey || e.altKey || typing(e) || document.querySelector("dialog[open]")) return;
 			if (e.key === "/") field.current.focus();
 			else if (e.key === " " && (!e.target.closest("button, a, summary") || e.target.closest("button.row"))) toggle();
 			else if (e.key === "j") move(1);
@@ -375,7 +383,7 @@ function use_keys({ list, field, toggle, drawer }) {
 		addEventListener("keydown", key);
 		addEventListener("keyup", up);
 		return () => { removeEventListener("keydown", key); removeEventListener("keyup", up); };
-	}, [toggle, drawer]);
+	}, [toggle]);
 }
 
 function use_filter(args) {
@@ -433,7 +441,7 @@ export function Activity({ args, refresh, status }) {
 	const { drawer, Why, open, close } = use_drawer();
 	const freeze = useCallback((on) => feed.freeze?.(on), [feed]);
 	const toggle = useCallback(() => feed.freeze?.(!feed.frozen), [feed]);
-	use_keys({ list, field, toggle, drawer });
+	use_keys({ list, field, toggle });
 	useEffect(() => {
 		if (feed.state === "away" || (feed.revision !== undefined && feed.revision !== status?.policy?.revision)) refresh();
 	}, [feed.revision, feed.state]);

@@ -122,11 +122,7 @@ export function Why({ row: given, close }) {
 	const row = use_fresh(given);
 	const box = useRef(null);
 	const asked = question(row);
-	useEffect(() => {
-		const before = document.activeElement;
-		box.current.showModal();
-		return () => before?.isConnected && before.focus({ preventScroll: true });
-	}, []);
+	useEffect(() => box.current.showModal(), []); // closing it gives the focus back to the row
 	return html`<dialog class="drawer" ref=${box} aria-labelledby="why-title" onClose=${close}
 		onClick=${(e) => { if (e.target === box.current || e.target.closest("a[href^='#']")) box.current.close(); }}>
 		<div class="inside">
