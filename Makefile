@@ -4,6 +4,7 @@
 #   make deps       install what is missing (Debian 12, root)
 #   make demo       the guided tour on real traffic, dashboard left running (root)
 #   make check      every test (root); make unit | lint | lab-test | web-test for one kind
+#   make programs   real programs through the gateway: Firefox, Java, PostgreSQL and others (root)
 #   make SANITIZE=address,undefined | SANITIZE=thread      the same tree with sanitizers, in a folder of its own
 #   make install DESTDIR= PREFIX=      make uninstall
 #   make WEB=no     without the web UI (no node, no npm); the API stays
@@ -127,6 +128,9 @@ $B/tests/web/house: tests/web/house.c $(LIB)
 	@echo "  LD   $@"
 	@$(CC) $(CFLAGS_) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
+programs: all
+	@tests/programs
+
 web-test: all $B/tests/web/house
 	@tests/web/run
 
@@ -151,7 +155,7 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: evade fuzz all unit lint deps check catalogue lab-test web-test demo clean
+.PHONY: evade fuzz all unit lint deps check catalogue lab-test web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

@@ -13,6 +13,7 @@ Owns: the browser's process and its profile, for as long as the with lasts.
 import dataclasses
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -253,8 +254,20 @@ class Firefox(_Browser):
         text, protocol = self._ask("WebDriver:ExecuteScript", {"script": f"return {ABOUT_PAGE}",
                                                               "args": []})["value"]
         if error:
-            return Page(error=f"{error}: {' '.join(text.split())}" if text else error, seconds=took)
+            return Page(error=f"{error}: {self._card()}", seconds=took)
         return Page(text=text, protocol=protocol, seconds=took)
+
+    def _card(self):
+        """What the error page says at its end, once it has been drawn: "Error Code: PR_CONNECT_RESET_ERROR"."""
+        script = ("return [...document.querySelectorAll('*')].filter(e => e.shadowRoot)"
+                  ".map(e => e.shadowRoot.textContent).join(' ')")
+
+        def code():
+            words = self._ask("WebDriver:ExecuteScript", {"script": script, "args": []})["value"]
+            return re.search(r"[A-Z]{2,}_[A-Z_]*ERR[A-Z_]*|[A-Z]{2,}_[A-Z_]+_ALERT", words)
+
+        found = labkit.until(code, 3, 0.1)
+        return found.group(0) if found else ""
 
     @staticmethod
     def _error(message):
