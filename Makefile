@@ -64,12 +64,11 @@ WEB_SRC  := $(shell find web/src -type f 2>/dev/null)
 WEB_DATA := build/web/assets_data-$(WEB).c
 
 # which of the two the object holds: WEB=no after a build with it builds again
-$B/web/.$(WEB): | $B/.flags
+$B/web/.choice: FORCE | $B/.flags
 	@mkdir -p $(@D)
-	@rm -f $B/web/.yes $B/web/.no
-	@touch $@
+	@echo $(WEB) | cmp -s - $@ || echo $(WEB) >$@
 
-$B/web/assets_data.o: $(WEB_DATA) $B/web/.$(WEB) src/show/assets_int.h | $B/.flags
+$B/web/assets_data.o: $(WEB_DATA) $B/web/.choice src/show/assets_int.h | $B/.flags
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(CFLAGS_) -Isrc/show $(CFLAGS) -c -o $@ $<
@@ -163,7 +162,7 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: evade fuzz all unit lint deps check catalogue lab-test web-house web-test programs demo clean
+.PHONY: FORCE evade fuzz all unit lint deps check catalogue lab-test web-house web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
