@@ -421,13 +421,16 @@ static void read_headers(struct slice lines, struct http_head *out)
 /* The first line is there, from `head` on; `extent` says how far the head goes. */
 static enum parse read_head(struct slice head, enum parse extent, struct http_head *out)
 {
-	struct slice rest = head;
+	struct slice rest = head, line = take_line(&rest);
+	bool odd_line =
+		line.n > 0 && (memchr(line.p, '\0', line.n) || memchr(line.p, '\r', line.n));
 
-	if (!read_request_line(take_line(&rest), out))
+	if (!read_request_line(line, out))
 		return PARSE_INVALID;
 	if (extent == PARSE_INVALID)
 		evasive(out, ODD_BAD_REQUEST);
-	if (out->minor == 9 && extent != PARSE_INVALID) {
+	if (out->minor == 9 && !odd_line) { /* a server answers this line, whatever follows */
+		*out = (struct http_head){.method = out->method, .target = out->target, .minor = 9};
 		out->head_len = head.n - rest.n;
 		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
 		return PARSE_OK;
