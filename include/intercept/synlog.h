@@ -30,6 +30,8 @@ int synlog_read(struct synlog *l); /* all that waits; 0 or -errno */
 enum synlog_says { SYNLOG_UNKNOWN, SYNLOG_KNOWN, SYNLOG_AMBIGUOUS };
 /* f: original direction. Reads first what waits. */
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn);
+/* Changes with each first SYN of this tuple (and, seldom, of another): the same number is not the same connection. */
+uint32_t synlog_count(struct synlog *l, const struct flow *f);
 /* For tests: what a logged SYN does. ip: from its IP header on. */
 void synlog_note(struct synlog *l, struct slice ip, bool again);
 

@@ -52,6 +52,7 @@ struct flow_tcp {
 	struct segments seg;
 	struct stream_ident id;
 	uint32_t base;	      /* sequence number of stream offset 0 */
+	uint32_t syns;	      /* synlog_count() when it began */
 	bool closed;	      /* seg and id are gone: refused or final */
 	bool retry;	      /* the server asked for a second hello */
 	uint32_t judged_end;  /* the server has answered when it acknowledges this */

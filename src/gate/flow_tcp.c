@@ -28,6 +28,7 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	if (!t)
 		return NULL;
 	t->base = base;
+	t->syns = synlog_count(s->w->syns, &s->flow);
 	t->pass_seq = t->client_end = t->judged_end = t->base;
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
@@ -266,7 +267,7 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 		store(s, r);
 }
 
-/* A tuple used again: no byte of its connection has passed, and it begins elsewhere. */
+/* A tuple used again: no byte of its connection has passed, and it has a first SYN of its own, be its number the same. */
 bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 {
 	uint32_t isn;
@@ -275,7 +276,8 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 		return false;
 	if (!r->tcp)
 		return true; /* of a flow found in mid-stream */
-	return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN && isn + 1 != r->tcp->base;
+	return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN &&
+	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
 /* A SYN on a tuple that had a mark. The rules have made it "SYN seen" already. */
@@ -283,8 +285,9 @@ static void syn(struct seen *s, struct flow_rec *r)
 {
 	if (s->k.flags & PACKET_ACK) {
 		flow_drop(s);
-	} else if (r && r->tcp && r->state != FLOW_REFUSED && s->k.seq + 1 == r->tcp->base) {
-		flow_pass(s, mark_of_state(r)); /* the same one again, late */
+	} else if (r && r->tcp && r->state == FLOW_TENTATIVE && s->k.seq + 1 == r->tcp->base) {
+		flow_pass(s,
+			MARK_TENTATIVE); /* the same one again, late; the bytes judged are still compared */
 	} else {
 		if (r)
 			flowtab_remove(s->w->flows, r);

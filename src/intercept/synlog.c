@@ -37,6 +37,7 @@ struct synlog {
 	pthread_mutex_t lock;
 	_Alignas(8) uint8_t in[READ_BYTES];
 	_Atomic uint64_t slots[BUCKETS][WAYS];
+	_Atomic uint32_t firsts[BUCKETS]; /* connections begun in it */
 };
 
 static struct nlmsghdr *config_put(void *buf, uint16_t group)
@@ -167,6 +168,12 @@ static void push(_Atomic uint64_t *bucket, uint64_t word)
 	atomic_store(&bucket[0], word);
 }
 
+/* Of the bucket that begins there. */
+static _Atomic uint32_t *firsts_of(struct synlog *l, const _Atomic uint64_t *bucket)
+{
+	return &l->firsts[(bucket - &l->slots[0][0]) / WAYS];
+}
+
 void synlog_note(struct synlog *l, struct slice ip, bool again)
 {
 	struct packet k;
@@ -177,6 +184,8 @@ void synlog_note(struct synlog *l, struct slice ip, bool again)
 		return;
 	bucket = bucket_of(l, &k.src, &k.dst, k.sport, k.dport, &tag);
 	slot = slot_find(bucket, tag, &old);
+	if (!again)
+		atomic_fetch_add(firsts_of(l, bucket), 1);
 	if (!slot)
 		push(bucket, tag | k.seq);
 	else if (!again)
@@ -229,6 +238,13 @@ int synlog_read(struct synlog *l)
 	rc = n < 0 && errno != EAGAIN ? -errno : 0;
 	pthread_mutex_unlock(&l->lock);
 	return rc;
+}
+
+uint32_t synlog_count(struct synlog *l, const struct flow *f)
+{
+	uint64_t tag;
+
+	return atomic_load(firsts_of(l, bucket_of(l, &f->src, &f->dst, f->sport, f->dport, &tag)));
 }
 
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn)

@@ -372,6 +372,26 @@ static void P30_a_new_syn_makes_the_tuple_a_new_flow(void **state)
 	free(bad);
 }
 
+/* What the first connection won is not the second's, though it has the same tuple and the same numbers. */
+static void the_same_number_again_is_a_new_flow(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(fine, 0, fine->n)), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 0, (uint32_t)fine->n,
+				 slice_str("\x15\x03\x03\x01\x02\x02\x28")),
+		MARK_ALLOWED);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_string_equal(last_event(&h).ident.name, "blocked.example");
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
 static void T28_a_retry_waits_for_the_second_hello(void **state)
 {
 	static const uint8_t retry[] = {22, 3, 3, 0, 56, 2, 0, 0, 52, 3, 3, 0xcf, 0x21, 0xad, 0x74,
@@ -673,6 +693,7 @@ int main(void)
 		cmocka_unit_test(P21_bytes_before_the_start_are_nothing),
 		cmocka_unit_test(two_syns_with_different_numbers_are_evasive),
 		cmocka_unit_test(P30_a_new_syn_makes_the_tuple_a_new_flow),
+		cmocka_unit_test(the_same_number_again_is_a_new_flow),
 		cmocka_unit_test(T28_a_retry_waits_for_the_second_hello),
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
