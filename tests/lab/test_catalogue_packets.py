@@ -44,9 +44,8 @@ def judge(bench):
 
 
 @pytest.fixture
-def inspected(lab):
-    if lab.path != "N":
-        pytest.skip("the kernel ends the connection: nothing below the stream's bytes reaches the daemon")
+def inspected():
+    """The test is for the inspect path alone (conftest.py)."""
 
 
 def blocked_seen(judge):
