@@ -501,6 +501,24 @@ static void an_endless_hello_ends(void **state)
 	assert_int_equal(passed, 64);
 }
 
+/* Without it (RFC 9287) or with it, the hello is read; only what carries neither bit nor tag is another protocol. */
+static void Q26_the_fixed_bit_means_nothing_to_the_name(void **state)
+{
+	struct bytes h = hello_message(), f = {0};
+	struct initial in = first_of(A);
+	in.no_fixed_bit = true;
+	for (int token = 0; token < 2; token++) {
+		in.token = token ? slice_str("token") : slice_of(NULL, 0);
+		f.n = 0;
+		put_crypto(&f, 0, of(&h));
+		f = seal(crypt_, &in, &f);
+		client(of(&f));
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		quic_ident_free(q);
+		q = quic_ident_new();
+	}
+}
+
 static void no_prefix_of_a_datagram_names_a_site(void **state)
 {
 	struct bytes d = vector("rfc9001_client_initial.packet");
@@ -537,6 +555,7 @@ int main(void)
 		T(Q17_short_headers_follow_or_are_told),
 		T(Q22_odd_frames_ids_and_sizes_are_evasive),
 		T(an_endless_hello_ends),
+		T(Q26_the_fixed_bit_means_nothing_to_the_name),
 		T(no_prefix_of_a_datagram_names_a_site),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -183,6 +183,32 @@ static void esni_and_sni(struct wire *w)
 	esni_only(w);
 	plain(w);
 }
+/* key shares of today's browsers: X25519MLKEM768 (or its draft), 1216 bytes, and X25519 */
+static void put_share(struct wire *w, uint16_t group)
+{
+	static const uint8_t key[1216];
+	struct wire *s = wire_new();
+
+	put_n(s, 4 + sizeof(key) + 4 + 32, 2);
+	put_n(s, group, 2);
+	put_n(s, sizeof(key), 2);
+	put(s, key, sizeof(key));
+	put_n(s, 0x001d, 2);
+	put_n(s, 32, 2);
+	put(s, key, 32);
+	put_ext(w, 51, wire_slice(s));
+	free(s);
+}
+static void post_quantum(struct wire *w)
+{
+	put_share(w, 0x11ec);
+	plain(w);
+}
+static void post_quantum_draft(struct wire *w)
+{
+	put_share(w, 0x6399);
+	plain(w);
+}
 static void huge(struct wire *w)
 {
 	static const uint8_t zeros[40000];
@@ -232,6 +258,10 @@ static const struct row rows[] = {
 	{"T31 ECH", ech, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
 	{"T34 ESNI without SNI", esni_only, IDENT_OPAQUE, ODD_ESNI, "", ""},
 	{"T34 ESNI with SNI", esni_and_sni, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T01 a post-quantum key share", post_quantum, IDENT_NAME, ODD_NOTHING,
+		"www.allowed.example", ""},
+	{"T01 a post-quantum key share, the draft's", post_quantum_draft, IDENT_NAME, ODD_NOTHING,
+		"www.allowed.example", ""},
 	{"T12 40 kB of padding", huge, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
