@@ -464,4 +464,4 @@ def test_P36_many_half_hellos_of_one_client_harm_no_other(lab, judge, inspected,
     finally:
         for s in many:
             s.close()
-    assert labkit.until(lambda: kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello) == b"\x16", 6)
+    assert labkit.until(lambda: kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello) == b"\x16", 15)

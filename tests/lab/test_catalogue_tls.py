@@ -82,13 +82,17 @@ class Flow:
                 self.end = "reset"
         self.seconds = time.monotonic() - self.begun
 
+    def is_heard(self, data):
+        """One connection brought exactly this. (Another may be the rest of an earlier test's.)"""
+        return any(c.data == data for s in self.servers for c in s.connections)
+
     def heard(self):
         return b"".join(s.heard() for s in self.servers)
 
 
 def passes(lab, servers, v6, data, **how):
     f = Flow(lab, servers, v6, data, **how)
-    assert ANSWER in f.got and labkit.until(lambda: f.heard() == data, 1), (f.end, f.got, len(f.heard()), len(data))
+    assert ANSWER in f.got and labkit.until(lambda: f.is_heard(data), 1), (f.end, f.got, len(f.heard()), len(data))
     return f
 
 
@@ -223,7 +227,7 @@ def test_T12_a_long_hello(lab, servers, size, v6):
     passes(lab, servers, v6, hellos.padded(FINE, size), space="client2")
     long = hellos.padded(hello("n.block.example"), size)
     f = Flow(lab, servers, v6, long)
-    assert f.end in ("fin", "reset") and f.seconds < 1.5 and len(f.heard()) < len(long)
+    assert f.end in ("fin", "reset") and f.seconds < 1.5 and not f.is_heard(long)
 
 
 @BOTH

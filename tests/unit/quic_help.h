@@ -116,7 +116,8 @@ static inline struct bytes seal(
 {
 	struct bytes h = {0}, out = {0}, frames = *frames_in;
 	unsigned pn_len = i->pn_len ? i->pn_len : 1;
-	put_u8(&h, ((i->version == QUIC_V2 ? 0xd0 : 0xc0) ^ (i->no_fixed_bit ? 0x40 : 0)) | (pn_len - 1));
+	put_u8(&h, ((i->version == QUIC_V2 ? 0xd0 : 0xc0) ^ (i->no_fixed_bit ? 0x40 : 0)) |
+			   (pn_len - 1));
 	put_u32(&h, i->version);
 	put_u8(&h, i->dcid.n);
 	put(&h, i->dcid.b, i->dcid.n);
