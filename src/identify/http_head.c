@@ -161,9 +161,37 @@ static bool read_unversioned(struct slice rest, struct slice last, bool odd, str
 	       same(out->method, "GET");
 }
 
+/* Blanks to servers that split a line by their language's notion of one: VT, FF, CR, FS to US, NEL and NBSP of Latin-1. */
+static bool is_gap(uint8_t c)
+{
+	return is_blank(c) || (c >= '\v' && c <= '\r') || (c >= 0x1c && c <= 0x1f) || c == 0x85 ||
+	       c == 0xa0;
+}
+
+/* Is it a request line after all, to who takes these for blanks? */
+static bool is_gapped(struct slice line)
+{
+	struct slice word;
+	size_t n = 0, to = line.n, from;
+
+	while (to > 0 && is_gap(line.p[to - 1]))
+		to--;
+	for (from = to; from > 0 && !is_gap(line.p[from - 1]); from--)
+		;
+	word = slice_of(line.p + from, to - from);
+	if (from > 0 && word.n > 5 && strncasecmp((const char *)word.p, "HTTP/", 5) == 0)
+		return true;
+	while (n < to && is_gap(line.p[n]))
+		n++;
+	line = slice_of(line.p + n, to - n);
+	for (n = 0; n < line.n && !is_gap(line.p[n]); n++)
+		;
+	return n < line.n && !is_blank(line.p[n]) && same(slice_of(line.p, n), "GET");
+}
+
 /* METHOD TARGET HTTP/1.x; blanks may be many, the target may hold some. A method of other bytes than a token's, and
  * control bytes, are taken by some servers and refused by others. */
-static bool read_request_line(struct slice line, struct http_head *out)
+static bool read_plain_line(struct slice line, struct http_head *out)
 {
 	struct slice rest = trim(line), word;
 	bool odd = false;
@@ -183,6 +211,17 @@ static bool read_request_line(struct slice line, struct http_head *out)
 	out->target = trim(slice_of(rest.p, rest.n - word.n));
 	if (odd || is_blank(line.p[0]) || out->target.n == 0)
 		evasive(out, ODD_BAD_REQUEST);
+	return true;
+}
+
+static bool read_request_line(struct slice line, struct http_head *out)
+{
+	bool read = read_plain_line(line, out);
+
+	if ((read && out->minor != 9) || !is_gapped(line))
+		return read;
+	out->minor = 0;
+	evasive(out, ODD_BAD_REQUEST);
 	return true;
 }
 
@@ -368,17 +407,28 @@ static void judge_names(struct head *h)
 	judge(out, target);
 }
 
+/* A word of letters and something like a blank: what follows may hold any byte, for some servers. */
+static bool has_method(struct slice in)
+{
+	size_t i = 0;
+
+	while (i < in.n && i < METHOD_MAX && (in.p[i] | 0x20) >= 'a' && (in.p[i] | 0x20) <= 'z')
+		i++;
+	return i > 0 && i < in.n && is_gap(in.p[i]);
+}
+
 /* Can these bytes begin an HTTP request? Looked at until the first line is complete. A control byte tells a binary
- * protocol; other bytes do not, for there are servers that take any of them in a method. */
+ * protocol, unless it is a blank to somebody; other bytes do not, for there are servers that take any of them in a
+ * method. */
 static enum parse looks_like_http(struct slice in)
 {
 	size_t i = 0;
 
 	while (i < in.n && in.p[i] != '\n' && in.p[i] != 0x7f &&
-		(in.p[i] >= ' ' || (in.p[i] >= '\t' && in.p[i] <= '\r')))
+		(in.p[i] >= ' ' || is_gap(in.p[i])))
 		i++;
 	if (i < in.n)
-		return in.p[i] == '\n' ? PARSE_OK : PARSE_INVALID;
+		return in.p[i] == '\n' || has_method(in) ? PARSE_OK : PARSE_INVALID;
 	return PARSE_NEED_MORE;
 }
 
@@ -462,6 +512,8 @@ enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *o
 	}
 	extent = scan(in, from, scanned, &end);
 	lf = memchr(in.p + from, '\n', end - from);
+	if (!lf && extent == PARSE_INVALID && has_method(slice_of(in.p + from, in.n - from)))
+		return odd_start(out, from);
 	if (!lf)
 		return extent;
 	if (extent == PARSE_NEED_MORE && before > (size_t)(lf - in.p))

@@ -169,11 +169,16 @@ static enum http_step read_head(struct http_stream *s, struct slice in, struct h
 	return HTTP_REQUEST;
 }
 
-/* The first byte behind an Upgrade: a request's, or one that no request begins with? */
+/* The first byte behind an Upgrade: a request's, or one that no request begins with? The server may have ignored the
+ * Upgrade, and some skip blanks of many kinds (http_head.c); so a WebSocket's byte must be one of a frame. */
 static void after_switch(struct http_stream *s, uint8_t c)
 {
-	bool text = (c >= ' ' && c < 0x7f) || c == '\t' || c == '\r' || c == '\n';
+	static const uint8_t frames[] = {0x01, 0x02, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xc1, 0xc2};
+	bool text = (c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r') ||
+		    (c >= 0x1c && c <= 0x1f) || c == 0x85 || c == 0xa0;
 
+	if (s->switch_to == HTTP_SWITCH_WEBSOCKET)
+		text = !memchr(frames, c, sizeof(frames));
 	s->state = text ? HEAD : TUNNEL;
 }
 
