@@ -108,7 +108,7 @@ def test_contradicting_overlaps(lab, judge, overlap, order, v6):
     first, second = (a, b) if order == "allowed-first" else (b, a)
     with tricks.open_to_judge(lab, v6) as conn:
         tricks.put_all(conn, tricks.OVERLAPS[overlap](first, second))
-        conn.poll(0.5)
+        conn.poll(0.15)
         tricks.put_all(conn, hellos.pieces(second, 200))
         conn.poll(0.2)
     assert not blocked_seen(judge)
@@ -199,7 +199,7 @@ def retry_judge(lab):
 
 
 NAT = {"N": (False, True), "T": (True,)}
-PATHS = {"N": "inspect-tcp 443 8443\nhello-deadline 3\n", "T": "inspect-tcp none\nproxy-tcp 80 443 8443\nhello-deadline 3\n"}
+PATHS = {"N": "inspect-tcp 443 8443\nhello-deadline 2\n", "T": "inspect-tcp none\nproxy-tcp 80 443 8443\nhello-deadline 3\n"}
 
 
 @BOTH
@@ -233,7 +233,7 @@ def test_T28_hello_retry_with_another_name_is_refused(lab, retry_judge, v6):
 
 @BOTH
 def test_T05_a_hello_that_never_ends(lab, judge, v6):
-    """The deadline of this lab is 3 s; then the flow is refused and the record says so."""
+    """The deadline of this lab is 2 s; then the flow is refused and the record says so."""
     hello = hellos.Tls(peers.fresh("other")).hello
     with tricks.open_to_judge(lab, v6) as conn:
         conn.send(hello[:-1])
