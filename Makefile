@@ -51,7 +51,7 @@ LIB  := $B/libdurward.a
 BINS := $(if $(MAIN_OBJ),$B/durward) $(if $(CTL_OBJ),$B/durwardctl)
 
 all: $(LIB) $(BINS)
-	@$(if $(filter build/fuzz,$B),:,ln -sfn $(notdir $B) build/current)
+	@$(if $(filter build/fuzz build/coverage,$B),:,ln -sfn $(notdir $B) build/current)
 
 # private headers (src/<folder>/x_int.h) are found beside their own folder's files
 $B/%.o: %.c | $B/.flags
@@ -110,7 +110,7 @@ $B/unit/%: tests/unit/%.c $(LIB)
 $B/.flags:
 	@mkdir -p $B
 	@touch $@
-	@$(if $(filter build/fuzz,$B),:,ln -sfn $(notdir $B) build/current)
+	@$(if $(filter build/fuzz build/coverage,$B),:,ln -sfn $(notdir $B) build/current)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit $(UNIT_BIN)
@@ -158,6 +158,12 @@ fuzz:
 	@$(MAKE) -s CC=clang B=build/fuzz OPT=-O1 CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -U_FORTIFY_SOURCE" \
 		build/fuzz/libdurward.a
 	@tests/fuzz/run $(FUZZ_SECONDS)
+
+# Lines that the unit tests run, by folder (gcov). Fails below 95 % of src/identify. -v as V=1: by file, too.
+coverage:
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) -s CC=gcc B=build/coverage OPT=-O1 CFLAGS=--coverage LDFLAGS=--coverage unit
+	@tests/coverage build/coverage $(if $(V),-v)
 
 clean:
 	rm -rf build
