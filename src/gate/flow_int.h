@@ -29,6 +29,8 @@ enum {
 	NEW_TUPLE_MS =
 		3000, /* silence after which other sequence numbers mean another connection */
 	IDLE_DECIDED_MS = 60000,
+	/* HTTP: where a request begins is known to the table only, so who comes back later is refused */
+	IDLE_REQUESTS_MS = 900000,
 	IDLE_OTHER_MS = 10000, /* a decision by address is not older */
 	IDLE_REFUSED_MS = 30000,
 	START_MS = 60000,	  /* flows that an earlier gate knew may turn up for so long */
@@ -61,6 +63,7 @@ struct flow_tcp {
 	uint32_t server_next; /* what the client expects from the server */
 	bool has_ts;
 	uint32_t ts_client, ts_server; /* newest */
+	uint64_t heard_ms;	       /* when the client said something last */
 	uint16_t packets;
 	bool server_based;
 	uint32_t server_base; /* of server[] */

@@ -20,12 +20,21 @@ static void due_pending(struct gate_worker *w)
 	}
 }
 
+static bool may_go_on(const struct gate_worker *w, const struct flow_rec *r)
+{
+	return r->tcp && r->state == FLOW_REQUESTS &&
+	       w->now_ms - r->tcp->heard_ms < IDLE_REQUESTS_MS;
+}
+
 static void drop_idle(struct gate_worker *w, enum flow_list list, uint64_t idle_ms)
 {
 	struct flow_rec *r;
 
 	while ((r = flowtab_oldest(w->flows, list)) && w->now_ms - r->last_ms >= idle_ms)
-		flowtab_remove(w->flows, r);
+		if (may_go_on(w, r))
+			flowtab_use(w->flows, r, list, w->now_ms);
+		else
+			flowtab_remove(w->flows, r);
 }
 
 static void count_queue(struct gate_worker *w)

@@ -202,13 +202,13 @@ static void stored(struct seen *s, struct flow_rec *r)
 	forget_old(s->w, r);
 }
 
-/* More than is kept. A flow without a readable name, allowed: nothing is to be learnt any more. */
+/* More than is kept. A flow without a readable name, allowed: it passes, but until the server has answered, its first
+ * bytes stay: nobody knows whether the server got them, or will get others in their place. */
 static void too_much(struct seen *s, struct flow_rec *r, enum segments_result how)
 {
 	if (r->state == FLOW_TENTATIVE && r->ident.kind == IDENT_NOT_PROTO) {
-		flow_settle(s->w, r, FLOW_ALLOWED);
-		flow_tcp_close(s->w, r);
-		flow_pass(s, MARK_ALLOWED);
+		flow_settle(s->w, r, FLOW_TENTATIVE);
+		flow_pass(s, MARK_TENTATIVE);
 	} else if (r->state == FLOW_PENDING && how == SEGMENTS_FULL) {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_TOO_LARGE);
 	} else {
@@ -255,6 +255,7 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 		return;
 	}
 	t->packets++;
+	t->heard_ms = s->w->now_ms;
 	flow_tcp_note(s, t);
 	if (k->payload.n == 0)
 		flow_pass(s, mark_of_state(r));
@@ -366,9 +367,8 @@ static struct flow_rec *begin(struct seen *s)
 		flow_pass(s, s->conn);
 	else if (s->conn == MARK_SYN_SEEN || s->conn == MARK_TENTATIVE)
 		return begin_by_syn(s);
-	else if (s->conn == MARK_REQUESTS)
-		return begin_at(
-			s, s->k.seq); /* idle for long, or the gate is new: a request begins here */
+	else if (s->conn == MARK_REQUESTS && s->w->now_ms - s->w->own->start_ms < START_MS)
+		return begin_at(s, s->k.seq); /* the gate is new: a request begins here */
 	else
 		flow_tcp_midstream(s);
 	return NULL;

@@ -372,6 +372,51 @@ static void P30_a_new_syn_makes_the_tuple_a_new_flow(void **state)
 	free(bad);
 }
 
+/* Where its requests begin is known to the table only: old bytes that the server ignores would move it. */
+static void forgotten_requests_do_not_begin_anywhere(void **state)
+{
+	static const char good[] = "GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n";
+	enum { GOOD = sizeof(good) - 1 };
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_str(good)), REQUESTS);
+	for (int i = 0; i < 10; i++) {
+		h.w.now_ms += 61000;
+		gate_sweep(&h.w);
+	}
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), REQUESTS);
+	for (int i = 0; i < 16; i++) {
+		h.w.now_ms += 61000;
+		gate_sweep(&h.w);
+	}
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+	close_home(&h);
+}
+
+/* A stranger's bytes may all have died on the way to the server: others in their place are a contradiction for ever. */
+static void more_than_is_kept_is_not_final(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	static uint8_t junk[1000];
+	struct home h;
+
+	memset(junk, 1, sizeof(junk));
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	for (uint32_t at = 0; at < 80000; at += sizeof(junk))
+		assert_int_equal(
+			tcp(&h, at ? MARK_TENTATIVE : MARK_HELD, at, slice_of(junk, sizeof(junk))),
+			MARK_TENTATIVE);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+	free(bad);
+}
+
 /* What the first connection won is not the second's, though it has the same tuple and the same numbers. */
 static void the_same_number_again_is_a_new_flow(void **state)
 {
@@ -693,6 +738,8 @@ int main(void)
 		cmocka_unit_test(P21_bytes_before_the_start_are_nothing),
 		cmocka_unit_test(two_syns_with_different_numbers_are_evasive),
 		cmocka_unit_test(P30_a_new_syn_makes_the_tuple_a_new_flow),
+		cmocka_unit_test(forgotten_requests_do_not_begin_anywhere),
+		cmocka_unit_test(more_than_is_kept_is_not_final),
 		cmocka_unit_test(the_same_number_again_is_a_new_flow),
 		cmocka_unit_test(T28_a_retry_waits_for_the_second_hello),
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
