@@ -81,3 +81,32 @@ def test_taken_up_the_wrong_way_round(lab, v6):
                 got = server.recv(4096)
     assert b"wrong.block" not in got
 
+
+
+@BOTH
+def test_a_forgotten_udp_server_waits_for_its_client(lab, v6):
+    lab.exec("gateway", ["sh", "-c", "for f in /proc/sys/net/netfilter/nf_conntrack_udp_timeout*; do echo 1 >$f; done"],
+             check=True)
+    peers.add_addresses(lab, peers.PEER)
+    family, server, client = socket.AF_INET6 if v6 else socket.AF_INET, None, None
+    with lab.inside("origin"):
+        server = socket.socket(family, socket.SOCK_DGRAM)
+        server.bind((peers.PEER[6 if v6 else 4], 443))
+    with lab.inside("client"):
+        client = socket.socket(family, socket.SOCK_DGRAM)
+        client.connect((peers.PEER[6 if v6 else 4], 443))
+    with server, client:
+        server.settimeout(2)
+        client.settimeout(1)
+        client.send(b"\x01 a word")
+        word, source = server.recvfrom(99)
+        server.sendto(b"\x01 its answer", source)
+        assert client.recv(99) == b"\x01 its answer"
+        time.sleep(2.5)
+        server.sendto(b"\x01 late", source)
+        with pytest.raises(TimeoutError):
+            client.recv(99)
+        client.send(word)
+        server.recvfrom(99)
+        server.sendto(b"\x01 in time", source)
+        assert client.recv(99) == b"\x01 in time"
