@@ -219,7 +219,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 	struct policy_loaded l = {0};
 	struct image_box *b = NULL;
 	struct strbuf text = {0};
-	uint32_t number = 0;
+	uint32_t number = 0, kept;
 	bool again = needs_number(d);
 	int rc = read_policy(d, &text);
 
@@ -238,7 +238,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 		fall_back(d, &l.diag);
 	} else {
 		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), again, actor,
-					 clock_wall_ms(), &number) < 0)
+					 clock_wall_ms(), &kept) < 0)
 			log_warn("revision %u could not be kept in %s", number, d->ledger_path);
 		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
 		put_in_force(d, b, slice_buf(&text));
