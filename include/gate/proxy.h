@@ -18,7 +18,8 @@ struct proxy_config {
 	bool source_gateway; /* servers see the gateway's address instead of the client's */
 	uint32_t own_mark;   /* of the sockets that we dial with */
 	uint32_t idle_ms, hello_deadline_ms, hello_limit;
-	uint32_t max_connections;
+	uint32_t max_connections; /* of this worker */
+	uint32_t workers;	  /* that share the process's open files */
 	void (*turn)(void *user); /* called before each event: refreshes the worker's turn fields */
 	void (*done)(void *user); /* called after each event: new records are announced */
 	void *user;

@@ -163,6 +163,7 @@ static int thread_proxy(struct thread *t, const struct handoff *h, unsigned i)
 		.hello_deadline_ms = s->hello_deadline_s * 1000,
 		.hello_limit = s->hello_limit,
 		.max_connections = s->flow_limit,
+		.workers = t->gate->n,
 		.turn = turn,
 		.done = done,
 		.user = t};

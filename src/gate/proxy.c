@@ -332,8 +332,9 @@ static uint32_t room(const struct proxy_config *c)
 	uint64_t by_files;
 
 	getrlimit(RLIMIT_NOFILE, &r);
-	/* two sockets each, and two pipes while bytes flow: a third of the relays flow at once */
-	by_files = r.rlim_cur > 2 * SPARE_FDS ? (r.rlim_cur - SPARE_FDS) / 4 / 2 : 8;
+	/* of all workers' together: two sockets each, and two pipes (four files) while bytes flow */
+	by_files = r.rlim_cur > 2 * SPARE_FDS ? (r.rlim_cur - SPARE_FDS) / 4 : 16;
+	by_files /= c->workers ? c->workers : 1;
 	return by_files < c->max_connections ? (uint32_t)by_files : c->max_connections;
 }
 
