@@ -312,6 +312,10 @@ static void judge_framing(struct head *h)
 		evasive(out, ODD_FRAMING);
 	if (h->codings && (!h->chunked || out->minor == 0))
 		evasive(out, ODD_FRAMING);
+	/* there are servers that ignore such a body, and take it for the next request (RFC 9110 9.3.1) */
+	if ((same(out->method, "GET") || same(out->method, "HEAD")) &&
+		(h->codings || out->length > 0))
+		evasive(out, ODD_FRAMING);
 	if (same(out->method, "CONNECT")) {
 		out->switch_to = HTTP_SWITCH_CONNECT;
 		if (h->codings || out->length > 0)

@@ -133,7 +133,7 @@ def http_big_lines(s, rng):
 def http_upgrade(s, rng):
     s.victim.lines += rng.choice(([b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA", b"Connection: Upgrade, HTTP2-Settings"],
                                   [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
-                                  [b"Expect: 100-continue", b"Content-Length: 3"], [b"Connection: close"], [b"Upgrade: TLS/1.0", b"Connection: Upgrade"]))
+                                  [b"Expect: 100-continue", b"Content-Length: 0"], [b"Connection: close"], [b"Upgrade: TLS/1.0", b"Connection: Upgrade"]))
 
 
 def front(s, rng, **kw):

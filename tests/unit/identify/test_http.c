@@ -382,6 +382,14 @@ static const struct stream_row streams[] = {
 		POST("Content-Length: 12\r\n\r\n") "Host: other\n" GET("b"), "p b "},
 	{"H15 a body that is a request", POST("Content-Length: 33\r\n\r\n") GET("inside1") GET("b"),
 		"p b "},
+	{"H14 a GET with a body",
+		"GET / HTTP/1.1\r\nHost: w\r\nContent-Length: 33\r\n\r\n" GET("inside1"),
+		"!framing"},
+	{"H14 a HEAD in chunks",
+		"HEAD / HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"!framing"},
+	{"H14 a GET with a body of nothing",
+		"GET / HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n" GET("b"), "w b "},
 	{"H14 chunks", CHUNKED "5\r\nhello\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" GET("b"),
 		"p b "},
 	{"H14 trailers", CHUNKED "00\r\nTrailer: x\r\nHost: y\r\n\r\n" GET("b"), "p b "},
@@ -422,7 +430,7 @@ static const struct stream_row streams[] = {
 	{"H12 an unknown switch", "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\n\r\nls -l\r\n",
 		"w !bad-request"},
 	{"H12 an unknown switch, with a body",
-		"GET / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\nContent-Length: 3\r\n\r\n\1\2\3" GET(
+		"PUT / HTTP/1.1\r\nHost: w\r\nUpgrade: foo\r\nContent-Length: 3\r\n\r\n\1\2\3" GET(
 			"b"),
 		"w b "},
 	{"H11 H12 h2c by upgrade",
