@@ -135,8 +135,8 @@ static bool read_version(struct slice word, struct http_head *out)
 	return true;
 }
 
-/* A method and a URL, or three words or more whose second is a path: some servers do not read the version, or not
- * strictly, and some take a URL without one. */
+/* A method and a URL, or three words or more whose second is a path or whose last is like a version: some servers do
+ * not read the version, or not strictly, and some take a URL without one. */
 static bool is_like_request(struct slice rest, struct slice last)
 {
 	size_t n = 0;
@@ -145,18 +145,22 @@ static bool is_like_request(struct slice rest, struct slice last)
 		n++;
 	if (last.n > 5 && memcmp(last.p, "RTSP/", 5) == 0)
 		return false;
-	return (n < rest.n && rest.p[0] == '/') || memmem(rest.p, n, "://", 3) != NULL;
+	if (n == rest.n)
+		return memmem(rest.p, n, "://", 3) != NULL;
+	return rest.p[0] == '/' || memmem(rest.p, n, "://", 3) ||
+	       memmem(last.p, last.n, "/1.", 3) ||
+	       (last.n >= 4 && strncasecmp((const char *)last.p, "HTTP", 4) == 0);
 }
 
 /* No version: HTTP/0.9 is GET and a path. */
 static bool read_unversioned(struct slice rest, struct slice last, bool odd, struct http_head *out)
 {
+	out->minor = 9; /* such a server answers the line alone */
+	out->target = rest;
 	if (is_like_request(rest, last)) {
 		evasive(out, ODD_BAD_REQUEST);
 		return true;
 	}
-	out->minor = 9;
-	out->target = rest;
 	return !odd && rest.n > 0 && rest.p[0] == '/' && last.n == rest.n &&
 	       same(out->method, "GET");
 }

@@ -74,7 +74,7 @@ class Engine:
         self.live[flight.key] = flight
         flight.start(time.monotonic())
 
-    def run(self, flights, finished, busy=lambda f: False):
+    def run(self, flights, finished, busy=lambda f: False, tell=lambda live, waiting: None):
         """Flies all of an iterator's flights, at most `width` at once; finished(flight) for each. busy(flight) says
         that its server can take no more just now: it waits."""
         waiting, more = [], True
@@ -82,6 +82,7 @@ class Engine:
         for s in self.socks.values():
             poll.register(s, select.POLLIN)
         while more or self.live or waiting:
+            tell(self.live, waiting)
             held = []
             for f in waiting:
                 if len(self.live) < self.width and not busy(f):

@@ -210,6 +210,8 @@ class Answer:
             return "blocked"
         if any(c.hello and c.blocked and c.owner is None and c.understood is None for c in self.conns):
             return None  # more to come: whose certificate
+        if all(c.owner or c.closed is not None for c in self.conns):
+            return "other" if any(c.owner for c in self.conns) else "closed"
         if not self.wait and any(c.owner for c in self.conns):
             return "other"
         if not self.wait and any(c.closed is not None for c in self.conns):

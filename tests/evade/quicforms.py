@@ -433,7 +433,8 @@ class QuicFlight:
             return
         while self.step < len(self.plan):
             d = self.plan[self.step]
-            if d.again and self.reader.conns[0].hello:
+            first = self.reader.conns[0]
+            if d.again and (first.hello or first.closed is not None):
                 self.step = len(self.plan)
                 break
             if d.gap:

@@ -197,7 +197,7 @@ class TcpFlight:
         self.outcome = final(outcome) if final else outcome
         self.done = True
         self.took = time.monotonic() - self.began
-        if self.open and outcome != "reset":
+        if self.open:
             # where the server stands, or near it: then it says where, and the engine resets it there
             for off in {max(self.una, 0), len(self.stream)}:
                 self.emit(Seg(off, b"", flags=RST | ACK))

@@ -399,10 +399,10 @@ def overlap_edge(s, rng):
     out = []
     for x in s.segs:
         if rng.random() < 0.5 and x.off >= k:
-            out.append(x.copy(off=x.off - k, data=s.false_bytes(x.off - k, x.off) + x.data))
+            out.append(x.copy(off=x.off - k, data=s.false_bytes(x.off - k, x.off) + x.data, fake=True))
         else:
             end = x.off + len(x.data)
-            out.append(x.copy(data=x.data + s.false_bytes(end, min(end + k, len(s.stream)))))
+            out.append(x.copy(data=x.data + s.false_bytes(end, min(end + k, len(s.stream))), fake=True))
     s.segs = out
 
 

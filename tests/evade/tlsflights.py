@@ -98,7 +98,7 @@ def flight(engine, spec):
     answer = tls.Answer([s.hello, s.decoy])
     f = TcpFlight(engine, spec, origin.address(spec["server"], spec["v6"]), origin.port(spec["server"], "tls", spec["proxied"]),
                   s.segs, s.stream, answer, stamps=spec["stamps"], syn=s.syn, patience=patience(spec))
-    f.ambiguous, f.only = s.ambiguous, not any(x.fake for x in s.segs) and not s.syn and len(s.pieces) == len(tls.records(s.hello, ()))
+    f.ambiguous, f.only = s.ambiguous, not s.oob and not any(x.fake for x in s.segs) and not s.syn and len(s.pieces) == len(tls.records(s.hello, ()))
     return f
 
 
