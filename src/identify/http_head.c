@@ -483,12 +483,16 @@ static enum parse read_head(struct slice head, enum parse extent, struct http_he
 	bool odd_line =
 		line.n > 0 && (memchr(line.p, '\0', line.n) || memchr(line.p, '\r', line.n));
 
+	struct ident said;
+
 	if (!read_request_line(line, out))
 		return PARSE_INVALID;
+	said = out->ident;
 	if (extent == PARSE_INVALID)
 		evasive(out, ODD_BAD_REQUEST);
 	if (out->minor == 9 && !odd_line) { /* a server answers this line, whatever follows */
-		*out = (struct http_head){.method = out->method, .target = out->target, .minor = 9};
+		*out = (struct http_head){
+			.ident = said, .method = out->method, .target = out->target, .minor = 9};
 		out->head_len = head.n - rest.n;
 		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
 		return PARSE_OK;
