@@ -25,6 +25,7 @@ enum {
 	LINGER_MS = 2000, /* after an answer */
 	DIAL_MS = 30000,
 	SPARE_FDS = 64,
+	REST_MS = 100, /* of the listeners, when no descriptor is left */
 };
 
 static void begin(struct proxy *p)
@@ -309,6 +310,17 @@ static int conn_new(struct proxy *p, int fd)
 	return 0;
 }
 
+/* No descriptor or memory is left: the listeners would wake us for nothing, again and again. */
+static void rest(struct proxy *p)
+{
+	struct gate_worker *w = p->c.worker;
+
+	w->counters.relay_shed++;
+	for (int i = 0; i < 2; i++)
+		loop_del(&p->listener[i]);
+	loop_timer_set(w->loop, &p->rested, w->now_ms + REST_MS);
+}
+
 static void on_listener(struct watch *l, uint32_t events)
 {
 	struct proxy *p = l->user;
@@ -318,12 +330,28 @@ static void on_listener(struct watch *l, uint32_t events)
 	for (int i = 0; i < ACCEPTS; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+				      errno == ENOMEM)) {
+			rest(p);
+			break;
+		}
 		if (fd < 0)
 			break;
 		if (conn_new(p, fd) != 0)
 			close(fd); /* SO_LINGER is inherited: a RST */
 	}
 	finish(p);
+}
+
+/* Awake again: the backlog has held those who came meanwhile. */
+static void on_rested(struct timer *t, uint64_t now)
+{
+	struct proxy *p = t->user;
+
+	(void)now;
+	for (int i = 0; i < 2; i++)
+		if (p->listener[i].fd >= 0 && !p->listener[i].loop)
+			loop_add(p->c.worker->loop, &p->listener[i], EPOLLIN);
 }
 
 static uint32_t room(const struct proxy_config *c)
@@ -347,6 +375,7 @@ int proxy_new(struct proxy **out, const struct proxy_config *c)
 		return -ENOMEM;
 	p->c = *c;
 	p->max = room(c);
+	p->rested = (struct timer){.on_due = on_rested, .user = p};
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		p->listener[i] =
 			(struct watch){.fd = c->listener[i], .on_event = on_listener, .user = p};
@@ -368,6 +397,7 @@ void proxy_free(struct proxy *p)
 	while (p->conns)
 		conn_close(p->conns, false);
 	finish(p);
+	loop_timer_clear(&p->rested);
 	for (int i = 0; i < 2; i++)
 		loop_del(&p->listener[i]);
 	free(p);

@@ -58,6 +58,7 @@ struct conn {
 struct proxy {
 	struct proxy_config c;
 	struct watch listener[2];
+	struct timer rested;
 	struct conn *conns;
 	struct conn *dead; /* freed at the end of the event */
 	uint32_t n, max;

@@ -102,6 +102,10 @@ static int load_zone(struct loading *l)
 
 /* --- lists --- */
 
+enum {
+	JUNK_LINES = 1000
+}; /* more broken lines than that, and than names: junk, not a list with slips */
+
 /* A relative path starts at the policy file's folder. Heap; NULL without memory. */
 static char *list_path(const struct loading *l, const char *path)
 {
@@ -144,6 +148,14 @@ static int load_list(struct loading *l, const struct conf_list *c, struct list_n
 		err = listfile_parse(slice_of(text.s, text.n), c->format, &l->list_mem, names);
 	if (err)
 		list_trouble(l, c, path, err);
+	else if (names->broken >= JUNK_LINES && names->broken > names->n)
+		/* taken as it is, its names would be allowed without a word: the last good policy stays instead */
+		diag_add(&l->out->diag, DIAG_ERROR, c->path_pos.line, c->path_pos.column,
+			c->path_pos.length,
+			"list '%s': %s is no list: %llu of its %llu lines are broken; is `format` "
+			"right?",
+			c->name, path, (unsigned long long)names->broken,
+			(unsigned long long)names->lines);
 	else if (names->n == 0)
 		diag_add(&l->out->diag, DIAG_WARNING, c->pos.line, c->pos.column, c->pos.length,
 			"list '%s' has no entry (%llu lines, %llu of them broken); is `format` "

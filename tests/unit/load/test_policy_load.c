@@ -26,6 +26,18 @@ static void put(const char *name, const char *text, size_t n)
 	assert_int_equal(file_write_atomic(path, slice_of(text, n), 0600), 0);
 }
 
+/* 2000 lines that are no names, and one that is */
+static void put_junk(void)
+{
+	struct strbuf b = {0};
+
+	for (int i = 0; i < 2000; i++)
+		strbuf_fmt(&b, "%d words of nothing\n", i);
+	strbuf_str(&b, "a.example\n");
+	put("junk.txt", b.s, b.n);
+	strbuf_fini(&b);
+}
+
 static int load(const char *text, bool check_only, struct policy_loaded *l)
 {
 	char path[128];
@@ -43,12 +55,13 @@ static int setup(void **state)
 	put("good.txt", "a.example\n# x\nb.example\n", 24);
 	put("empty.txt", "# nothing\nlocalhost\n", 20);
 	put("zero.txt", "a.example\n\0\n", 12);
+	put_junk();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	const char *names[] = {"policy", "good.txt", "empty.txt", "zero.txt"};
+	const char *names[] = {"policy", "good.txt", "empty.txt", "zero.txt", "junk.txt"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -103,6 +116,8 @@ static const struct {
 		"it is not text"},
 	{"fail open\nlist l empty.txt format domains\notherwise allow\n", 0, DIAG_WARNING, 2, 6,
 		"has no entry (2 lines, 1 of them broken)"},
+	{"fail open\nlist l junk.txt format domains\notherwise allow\n", -EINVAL, DIAG_ERROR, 2, 8,
+		"is no list: 2000 of its 2001 lines are broken"},
 	{"fail open\ntimezone Europe/Belrin\notherwise allow\n", -EINVAL, DIAG_ERROR, 2, 10,
 		"the nearest is 'Europe/Berlin'"},
 	{"fail open\ntimezone london\notherwise allow\n", -EINVAL, DIAG_ERROR, 2, 10,
