@@ -64,7 +64,9 @@ def steps_for(rng, first, more, kind, v6, layer="tls"):
 def spec_for(family, n, rng, proxied):
     kind, first, more = GROUPS[family]
     v6 = rng.random() < 0.5
-    servers = origin.TLS if rng.random() < 0.15 else tuple(s for s in origin.TLS if s not in origin.ONE_AT_A_TIME)
+    # a server that is left half-open by a trick (its RST came at a number that it does not expect) serves nobody else
+    serial = "valid" in family or family in ("tcp-segments", "tcp-order", "tls-records", "tls-odd-records", "tls-names")
+    servers = origin.TLS if serial and rng.random() < 0.15 else tuple(s for s in origin.TLS if s not in origin.ONE_AT_A_TIME)
     return {"layer": "tls", "family": family, "n": n, "kind": kind, "v6": v6, "server": rng.choice(servers),
             "proxied": proxied, "stamps": rng.random() < 0.7, "seed": rng.getrandbits(32), "version": rng.choice((13, 13, 12)),
             "steps": steps_for(rng, first, more, kind, v6)}
