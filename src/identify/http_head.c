@@ -157,7 +157,7 @@ static bool read_unversioned(struct slice rest, struct slice last, bool odd, str
 {
 	out->minor = 9; /* such a server answers the line alone */
 	out->target = rest;
-	if (is_like_request(rest, last)) {
+	if (is_like_request(rest, last) || same(out->method, "CONNECT")) {
 		evasive(out, ODD_BAD_REQUEST);
 		return true;
 	}

@@ -248,6 +248,7 @@ static void H18_what_a_lenient_server_takes_for_a_request_is_evasive(void **stat
 		"GET /\x7f\5 HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		"GET /\rx",
 		"GET http://a.example/\r\n",
+		"CONNECT a.example:80\r\n",
 		"GET a.example:80 HTTP\r\nHost: a.example\r\n\r\n",
 		"GET\v/ HTTP/1.1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
