@@ -19,7 +19,7 @@ for everyone
   block block.example
 otherwise allow
 """
-NAT = {"N": (False, True), "T": (True,)}
+NAT = (False, True)
 PATHS = {"N": "inspect-tcp 80\nproxy-tcp none\nhello-deadline 3\n", "T": "hello-deadline 3\n"}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 HOST = b"Host: fine.test\r\n"

@@ -24,7 +24,7 @@ for everyone
   block block.example
 otherwise allow
 """
-NAT = {"N": (False, True), "T": (True,)}
+NAT = (False, True)
 PATHS = {"N": "hello-deadline 3\nflow-limit 512\n", "T": "inspect-tcp none\nproxy-tcp 80 443\nhello-deadline 3\n"}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32

@@ -26,7 +26,7 @@ for everyone
   block block.example
 otherwise allow
 """
-NAT = {"N": (False, True), "T": (True,)}
+NAT = (False, True)
 PATHS = {"N": "inspect-tcp 80 443 4443\nproxy-tcp none\nhello-deadline 3\n",
          "T": "inspect-tcp none\nproxy-tcp 80 443 4443\nhello-deadline 3\n"}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])

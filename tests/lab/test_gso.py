@@ -13,7 +13,7 @@ import peers
 sys.path.append(os.path.join(labkit.REPO, "tests", "evade"))
 import quic  # noqa: E402 (a test's own folder)
 
-NAT = (False,)
+NAT = (False, True)
 PATH = "N"
 POLICY = """\
 timezone UTC

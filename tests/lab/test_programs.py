@@ -14,7 +14,7 @@ import labkit
 import programs
 from programs import AT_ONCE, INSPECT, OWN, NO, PROXY, POLICY, SETTINGS  # noqa: F401 (the fixture reads them)
 
-NAT = (False,)
+NAT = (False, True)
 BOTH = pytest.mark.parametrize("v", [4, 6], ids=["v4", "v6"])
 EITHER = pytest.mark.parametrize("port", [INSPECT, PROXY], ids=["inspect", "proxy"])
 _numbers = itertools.count(1)

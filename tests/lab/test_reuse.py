@@ -11,7 +11,7 @@ import pytest
 import peers
 import rawtcp
 
-NAT = (False,)
+NAT = (False, True)
 POLICY = """\
 timezone UTC
 fail closed

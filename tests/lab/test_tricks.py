@@ -198,7 +198,7 @@ def retry_judge(lab):
         yield one
 
 
-NAT = {"N": (False, True), "T": (True,)}
+NAT = (False, True)
 PATHS = {"N": "inspect-tcp 443 8443\nhello-deadline 2\n", "T": "inspect-tcp none\nproxy-tcp 80 443 8443\nhello-deadline 3\n"}
 
 
