@@ -11,43 +11,31 @@
 
 #include "ctl/ctl.h"
 #include "load/policy_load.h"
+#include "show/json.h"
 
 #define POLICY_FILE "/etc/durward/policy"
 
-/* JSON text of RFC 8259: the policy is UTF-8 (conf/ has checked), a path need not be. */
-static void json_text(struct strbuf *b, const char *s)
-{
-	strbuf_char(b, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			strbuf_fmt(b, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_fmt(b, "\\u%04x", c);
-		else
-			strbuf_char(b, (char)c);
-	}
-	strbuf_char(b, '"');
-}
-
 static void print_json(const char *file, const struct diag *d, struct strbuf *out)
 {
-	strbuf_str(out, "{\"file\":");
-	json_text(out, file);
-	strbuf_fmt(
-		out, ",\"errors\":%zu,\"warnings\":%zu,\"diagnostics\":[", d->errors, d->warnings);
+	jw_open(out, NULL, '{');
+	jw_text(out, "file", file);
+	jw_uint(out, "errors", d->errors);
+	jw_uint(out, "warnings", d->warnings);
+	jw_open(out, "diagnostics", '[');
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag_entry *e = &d->entries[i];
 
-		strbuf_fmt(out,
-			"%s{\"line\":%u,\"column\":%u,\"length\":%u,\"level\":\"%s\",\"text\":",
-			i ? "," : "", e->line, e->column, e->length,
-			e->level == DIAG_ERROR ? "error" : "warning");
-		json_text(out, e->text ? e->text : "");
-		strbuf_char(out, '}');
+		jw_open(out, NULL, '{');
+		jw_uint(out, "line", e->line);
+		jw_uint(out, "column", e->column);
+		jw_uint(out, "length", e->length);
+		jw_text(out, "level", e->level == DIAG_ERROR ? "error" : "warning");
+		jw_text(out, "text", e->text ? e->text : "");
+		jw_close(out, '}');
 	}
-	strbuf_str(out, "]}\n");
+	jw_close(out, ']');
+	jw_close(out, '}');
+	strbuf_char(out, '\n');
 }
 
 static void print_text(const char *file, const struct diag *d, struct strbuf *out)

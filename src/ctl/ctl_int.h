@@ -9,8 +9,8 @@
 
 /* Text of strangers made fit for a terminal: controls become '?', UTF-8 stays. */
 void ctl_safe(struct strbuf *b, const char *text);
-/* One decision in a line: time, verdict, who, name, where to, by which line. */
-void ctl_row(const struct ctl *c, const struct json *row, struct strbuf *out);
+/* Prints one decision as a line: time, verdict, who, name, where to, by which line; with -j its JSON. */
+void ctl_print_row(const struct ctl *c, const struct json *row);
 /* FILTER words -> query string ("verdict=block&who=phone"). False: said why; the caller returns EXIT_USAGE. */
 bool ctl_filter(int argc, char **argv, struct strbuf *query);
 /* GET; prints the problem when it fails. EXIT_OK with *out parsed, else an exit status. */

@@ -22,11 +22,6 @@
 #include "load/policy_load.h"
 #include "show/explain.h"
 
-/* src/ctl/explain_daemon.c; a build without the API's client leaves them out. */
-__attribute__((weak)) int explain_daemon(struct ctl *c, const char *query, struct api_answer *out);
-__attribute__((weak)) void api_answer_fini(struct api_answer *a);
-__attribute__((weak)) int api_report(struct ctl *c, const struct api_answer *a);
-
 struct options {
 	const char *policy, *batch;
 	struct explain_ask ask;
@@ -123,26 +118,13 @@ static void query_field(struct strbuf *b, const char *key, const char *value)
 	if (!value || !*value)
 		return;
 	strbuf_fmt(b, "%s%s=", b->n ? "&" : "", key);
-	for (const char *p = value; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
-			strchr("-._~", c))
-			strbuf_char(b, (char)c);
-		else
-			strbuf_fmt(b, "%%%02X", c);
-	}
+	api_escape(b, value);
 }
 
 static void ask_daemon(struct ctl *c, const struct explain_ask *a, struct reply *r)
 {
 	struct strbuf query = {0};
 	struct api_answer answer = {0};
-	if (!explain_daemon || !api_answer_fini || !api_report) {
-		r->status = EXIT_UNREACHABLE;
-		snprintf(r->why, sizeof r->why,
-			"the daemon cannot be asked; --policy FILE answers without it");
-		return;
-	}
 	query_field(&query, "who", a->who);
 	query_field(&query, "name", a->name);
 	query_field(&query, "addr", a->addr);

@@ -56,27 +56,13 @@ static int fetch(struct ctl *c, const char *filter, size_t want, struct pages *p
 	return status;
 }
 
-static void print_row(const struct ctl *c, const struct json *row)
-{
-	struct strbuf b = {0};
-
-	if (c->json) {
-		jr_print(row, &b);
-		strbuf_char(&b, '\n');
-	} else {
-		ctl_row(c, row, &b);
-	}
-	fputs(strbuf_text(&b), stdout);
-	strbuf_fini(&b);
-}
-
 static void print_all(const struct ctl *c, const struct pages *p, bool oldest_first)
 {
 	for (size_t i = p->n; i-- > 0;) {
 		const struct json *rows = jr_get(p->page[i], "events");
 		size_t n = jr_count(rows);
 		for (size_t k = 0; k < n; k++)
-			print_row(c, jr_at(rows, oldest_first ? k : n - 1 - k));
+			ctl_print_row(c, jr_at(rows, oldest_first ? k : n - 1 - k));
 	}
 }
 

@@ -13,27 +13,13 @@ struct watcher {
 	char event[16]; /* of the block being read */
 };
 
-static void print_row(const struct ctl *c, const struct json *row)
-{
-	struct strbuf b = {0};
-
-	if (c->json) {
-		jr_print(row, &b);
-		strbuf_char(&b, '\n');
-	} else {
-		ctl_row(c, row, &b);
-	}
-	fputs(strbuf_text(&b), stdout);
-	strbuf_fini(&b);
-}
-
 static void take_data(struct watcher *w, struct slice text)
 {
 	struct json *j = jr_parse(text);
 
 	if (strcmp(w->event, "events") == 0)
 		for (size_t i = jr_count(j); i-- > 0;) /* newest first in a batch */
-			print_row(w->c, jr_at(j, i));
+			ctl_print_row(w->c, jr_at(j, i));
 	else if (strcmp(w->event, "lagged") == 0)
 		fprintf(stderr,
 			"durwardctl: too fast to show: events %.0f to %.0f are in the log\n",

@@ -102,7 +102,7 @@ static void add_end(const struct json *row, struct strbuf *b)
 		jr_number(jr_get(row, "duration_ms"), 0) / 1000);
 }
 
-void ctl_row(const struct ctl *c, const struct json *row, struct strbuf *b)
+static void add_row(const struct ctl *c, const struct json *row, struct strbuf *b)
 {
 	const char *who = jr_get_text(row, "who");
 
@@ -113,7 +113,18 @@ void ctl_row(const struct ctl *c, const struct json *row, struct strbuf *b)
 	add_target(row, b);
 	add_reason(row, b);
 	add_end(row, b);
-	strbuf_char(b, '\n');
+}
+
+void ctl_print_row(const struct ctl *c, const struct json *row)
+{
+	struct strbuf b = {0};
+
+	if (c->json)
+		jr_print(row, &b);
+	else
+		add_row(c, row, &b);
+	puts(strbuf_text(&b));
+	strbuf_fini(&b);
 }
 
 /* --- filters --- */
