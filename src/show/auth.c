@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "show/throttle.h"
 #include "show_int.h"
 
 enum {
@@ -28,15 +29,6 @@ enum {
 	IDLE_MS = 30 * 60 * 1000,
 	LIFE_MS = 12 * 60 * 60 * 1000,
 	TOUCH_MS = 60 * 1000, /* a session's last use is written once a minute */
-	GUESSERS = 256,
-	FREE_GUESSES = 4,
-	WAIT_MAX_S = 60,
-};
-
-struct guesser {
-	struct addr peer;
-	unsigned failures;
-	uint64_t until_ms, last_ms; /* monotonic */
 };
 
 struct auth {
@@ -45,7 +37,7 @@ struct auth {
 	pthread_mutex_t lock;
 	char token[32]; /* "" = none */
 	uint64_t token_until_ms;
-	struct guesser guessers[GUESSERS];
+	struct throttle throttle;
 };
 
 static void hex(const uint8_t *p, size_t n, char *out)
@@ -65,65 +57,36 @@ static bool digest_of(const char *text, char out[static TOKEN_HEX])
 	return true;
 }
 
+/* Takes as long for texts that differ early as for such that differ late. */
 static bool same(const char *a, const char *b)
 {
-	size_t n = strlen(a);
+	char da[TOKEN_HEX], db[TOKEN_HEX];
 
-	return n == strlen(b) && CRYPTO_memcmp(a, b, n) == 0;
+	return digest_of(a, da) && digest_of(b, db) && CRYPTO_memcmp(da, db, sizeof da) == 0;
 }
 
-/* --- the throttle: after FREE_GUESSES failures an address waits 1, 2, 4 ... 60 s --- */
-
-/* Its own row, or the one longest unused. */
-static struct guesser *find_guesser(struct auth *a, const struct addr *peer)
-{
-	struct guesser *oldest = &a->guessers[0];
-
-	for (size_t i = 0; i < GUESSERS; i++) {
-		struct guesser *g = &a->guessers[i];
-		if (g->failures && addr_eq(&g->peer, peer))
-			return g;
-		if (g->last_ms < oldest->last_ms)
-			oldest = g;
-	}
-	*oldest = (struct guesser){.peer = *peer};
-	return oldest;
-}
+/* --- the throttle (peer NULL: the console, which is never locked) --- */
 
 static bool may_guess(struct auth *a, const struct addr *peer, unsigned *wait_s)
 {
-	uint64_t now = clock_mono_ms();
-	struct guesser *g;
-
 	if (!peer)
 		return true;
 	pthread_mutex_lock(&a->lock);
-	g = find_guesser(a, peer);
-	*wait_s = g->until_ms > now ? (unsigned)((g->until_ms - now + 999) / 1000) : 0;
+	*wait_s = throttle_admit(&a->throttle, peer, clock_mono_ms());
 	pthread_mutex_unlock(&a->lock);
 	return *wait_s == 0;
 }
 
-static void note_guess(struct auth *a, const struct addr *peer, bool right)
+static void note_guess(struct auth *a, const struct addr *peer, enum throttle_end end)
 {
-	uint64_t now = clock_mono_ms(), wait_s;
 	char text[ADDR_TEXT];
-	struct guesser *g;
 
 	if (!peer)
 		return;
 	pthread_mutex_lock(&a->lock);
-	g = find_guesser(a, peer);
-	g->last_ms = now;
-	g->failures = right ? 0 : g->failures + 1;
-	g->until_ms = 0;
-	if (g->failures >= FREE_GUESSES) {
-		unsigned shift = g->failures - FREE_GUESSES;
-		wait_s = shift < 6 ? 1u << shift : WAIT_MAX_S;
-		g->until_ms = now + (wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S) * 1000;
-	}
+	throttle_settle(&a->throttle, peer, clock_mono_ms(), end);
 	pthread_mutex_unlock(&a->lock);
-	if (!right)
+	if (end == THROTTLE_WRONG)
 		log_warn("web: a wrong password or token from %s", addr_format(peer, text));
 }
 
@@ -195,18 +158,19 @@ enum auth_result auth_check(
 	bool right;
 	int rc;
 
-	if (!may_guess(a, peer, wait_s))
-		return AUTH_THROTTLED;
 	if (strlen(password) > PASSWORD_MAX)
 		return AUTH_WRONG;
+	if (!may_guess(a, peer, wait_s))
+		return AUTH_THROTTLED;
 	rc = desk_secret(a->desk, "password", &hash);
 	if (rc < 0 && rc != -ENOENT) {
 		strbuf_fini(&hash);
+		note_guess(a, peer, THROTTLE_UNTOLD);
 		return AUTH_FAILED;
 	}
 	right = hash.n > 0 && matches(password, strbuf_text(&hash));
 	strbuf_fini(&hash);
-	note_guess(a, peer, right);
+	note_guess(a, peer, right ? THROTTLE_RIGHT : THROTTLE_WRONG);
 	return right ? AUTH_OK : AUTH_WRONG;
 }
 
@@ -339,12 +303,12 @@ enum auth_result auth_claim(struct auth *a, const struct addr *peer, const char 
 	enum auth_result set;
 	bool right;
 
-	if (!may_guess(a, peer, wait_s))
-		return AUTH_THROTTLED;
 	if (is_weak(password))
 		return AUTH_WEAK;
+	if (!may_guess(a, peer, wait_s))
+		return AUTH_THROTTLED;
 	right = token_fits(a, token);
-	note_guess(a, peer, right);
+	note_guess(a, peer, right ? THROTTLE_RIGHT : THROTTLE_WRONG);
 	if (!right)
 		return AUTH_WRONG;
 	set = auth_set_password(a, password);
