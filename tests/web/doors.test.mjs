@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Setup and login, as a person meets them.
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
-import { browser_open, house_open, page_open, password, phone } from "./help.mjs";
+import { before } from "node:test";
+import { browser_open, house_open, page_open, password, phone, test } from "./help.mjs";
 
 let house, browser;
 before(async () => { [house, browser] = await Promise.all([house_open(), browser_open()]); });
 
-const alert = (page) => page.getByRole("alert");
+const alert = (page, hasText) => page.getByRole("alert").filter({ hasText }).waitFor();
 
 test("a new gateway asks for the token and a password twice", async () => {
 	const page = await page_open(browser, house, { viewport: phone });
@@ -20,9 +20,9 @@ test("a new gateway asks for the token and a password twice", async () => {
 		await page.getByRole("button", { name: "Set the password" }).click();
 	};
 	await fill(house.token(), password, password + "x");
-	assert.match(await alert(page).textContent(), /differ/);
+	await alert(page, "differ");
 	await fill(house.token(), "short", "short");
-	assert.match(await alert(page).textContent(), /too short/);
+	await alert(page, "too short");
 	await fill("not-the-token", password, password);
 	await page.getByText("not the right password or token").waitFor();
 	await fill(house.token(), password, password);

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { promisify } from "node:util";
-import { browser_open, page_open, password, root, until } from "./help.mjs";
+import { browser_open, page_open, password, patience, root, test, until } from "./help.mjs";
 
 const run = promisify(execFile);
 const prefix = `web${process.pid}`, state = `/run/durward-lab/${prefix}`;
 const env = { ...process.env, LAB_PREFIX: prefix, LAB_STATE: state, LAB_WEB_PORT: "0" };
-const lab = (...args) => run(join(root, "tests/lab/lab"), args, { env, timeout: 90000 });
-const from = (space, ...args) => lab("exec", space, ...args).then((r) => r.stdout, (e) => e.stdout);
+const lab = (...args) => run(join(root, "tests/lab/lab"), args, { env, timeout: 4 * patience });
+const from = (space, ...args) => lab("exec", space, ...args).catch((e) => e);
 const read = (name) => readFileSync(join(state, name), "utf8").trim();
 const skip = process.getuid() !== 0 && "needs root: network namespaces";
 
@@ -26,7 +26,12 @@ before(async () => {
 after(async () => { if (!skip) await lab("down"); });
 
 const row = (page, ...texts) => texts.reduce((rows, hasText) => rows.filter({ hasText }), page.locator(".row")).first();
-const curl = (space, ...args) => from(space, "curl", "-sS", "-m", "8", "-o", "/dev/null", "-w", "%{http_code}", ...args);
+// a name's first certificate may be "not yet valid" for the first few milliseconds (labkit.py says why)
+const curl = async (space, ...args) => {
+	const ask = () => from(space, "curl", "-sS", "-m", "30", "-o", "/dev/null", "-w", "%{http_code}", ...args);
+	const first = await ask();
+	return (/not yet valid/.test(first.stderr) ? await ask() : first).stdout;
+};
 
 test("the token of the console opens a fresh gateway", { skip }, async () => {
 	const page = await page_open(browser, gateway);
@@ -50,7 +55,7 @@ test("traffic of the clients appears as it happens, with names, verdicts and rea
 	await row(page, "www.blocked.example", "TLS name", "Blocked", "The lab blocks this site", "2001:db8:1::2").waitFor();
 	assert.equal(await curl("client2", "-4", "http://blocked.example/"), "403");
 	await row(page, "HTTP host", "Blocked", "client2", "192.0.2.3").waitFor();
-	await from("client", "timeout", "5", "gtlsclient", "-q", "--exit-on-all-streams-close", "--timeout", "4s", "quic.example", "443", "https://quic.example/x");
+	await from("client", "timeout", "20", "gtlsclient", "-q", "--exit-on-all-streams-close", "--timeout", "15s", "quic.example", "443", "https://quic.example/x");
 	await row(page, "quic.example", "QUIC name", "Allowed", "udp/443").waitFor();
 	await page.done();
 });
@@ -84,7 +89,7 @@ test("a killed desk is back, the session holds, and the list goes on", { skip },
 	assert.equal(await curl("client", "-4", "http://meanwhile.example/"), "200");
 	assert.ok(await until(async () => await page.locator(".live.is-live").count() === 1
 		&& await curl("client", "-4", "http://afterwards.example/") === "200"
-		&& await row(page, "afterwards.example").count() === 1, 20000));
+		&& await row(page, "afterwards.example").count() === 1));
 	assert.deepEqual(await page.evaluate(() => window.violations), []);
 	await page.context().close();
 });

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { before } from "node:test";
 import { gzipSync } from "node:zlib";
-import { axe, browser_open, claim, desktop, house_open, mia, page_open, phone, policy, root } from "./help.mjs";
+import { axe, browser_open, claim, desktop, house_open, mia, page_open, phone, policy, root, test } from "./help.mjs";
 
 const narrow = { width: 320, height: 640 };
 let house, browser, cookie;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The policy in its editor: check, apply, and an edit that somebody else made meanwhile.
 import assert from "node:assert/strict";
-import { before, beforeEach, test } from "node:test";
-import { browser_open, claim, house_open, page_open, policy, until } from "./help.mjs";
+import { before, beforeEach } from "node:test";
+import { browser_open, claim, house_open, page_open, policy, test, until } from "./help.mjs";
 
 let house, browser, cookie;
 before(async () => {

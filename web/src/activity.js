@@ -271,10 +271,11 @@ const only_filters = (args) => Object.fromEntries(keys.filter((k) => args[k]).ma
 // The text under the hand is at once in the field and, a moment after the last key, in the filter.
 function TextFilter({ id, hint, value, set, list, field }) {
 	const [text, set_text] = useState(value ?? "");
-	const wait = useRef(null);
-	useEffect(() => { set_text(value ?? ""); }, [value]);
+	const wait = useRef(null), own = useRef(value ?? "");
+	// what comes back of one's own typing must not undo what was typed meanwhile, a blank at the end among it
+	useEffect(() => { if ((value ?? "") !== own.current) set_text(own.current = value ?? ""); }, [value]);
 	useEffect(() => () => clearTimeout(wait.current), []);
-	const now = (v) => { clearTimeout(wait.current); set(v.trim()); };
+	const now = (v) => { clearTimeout(wait.current); set(own.current = v.trim()); };
 	return html`<input id=${id} ref=${field} type="search" value=${text} placeholder=${hint} aria-label=${hint} list=${list}
 		autocomplete="off" autocapitalize="none" spellcheck=${false}
 		onInput=${(e) => {

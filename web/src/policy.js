@@ -3,7 +3,7 @@
 //
 // Apply carries the ETag of the file as it was read (If-Match). 412: somebody changed the file meanwhile; the text here is
 // kept and may be compared with the new file, or dropped for it.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { diff, folded } from "./diff.js";
 import { api, html, Notice } from "./lib.js";
 import { t } from "./words.js";
@@ -127,7 +127,8 @@ function use_file() {
 	}, []);
 	useEffect(() => { read(kept !== null); }, []);
 	const edited = file !== null && text !== file.text;
-	useEffect(() => { kept = edited ? { file, text } : null; }, [edited, file, text]);
+	// before the next paint: a link may be followed right after the last key
+	useLayoutEffect(() => { kept = edited ? { file, text } : null; }, [edited, file, text]);
 	return { file, text, set_text, read, bad, edited };
 }
 
