@@ -180,9 +180,9 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/durward
 	install -m 755 $B/durward $(DESTDIR)$(PREFIX)/sbin/durward
 	install -m 755 $B/durwardctl $(DESTDIR)$(PREFIX)/bin/durwardctl
-	install -m 755 iptables/durward-rules systemd/stopped $(DESTDIR)$(PREFIX)/lib/durward/
+	install -m 755 iptables/durward-rules systemd/stopped systemd/unguard $(DESTDIR)$(PREFIX)/lib/durward/
 	ln -sf ../lib/durward/durward-rules $(DESTDIR)$(PREFIX)/sbin/durward-rules
-	$(SUB) systemd/durward.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service
+	for u in durward durward-guard; do $(SUB) systemd/$$u.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
 	install -m 644 systemd/durward.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf
 	install -m 644 systemd/durward.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
 	install -m 644 docs/sample.policy $(DESTDIR)$(PREFIX)/share/doc/durward/sample.policy
@@ -192,7 +192,8 @@ install: all
 uninstall:
 	-test -n "$(DESTDIR)" || $(PREFIX)/lib/durward/durward-rules down
 	rm -f $(DESTDIR)$(PREFIX)/sbin/durward $(DESTDIR)$(PREFIX)/sbin/durward-rules $(DESTDIR)$(PREFIX)/bin/durwardctl \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service $(DESTDIR)$(PREFIX)/lib/systemd/system/durward-guard.service \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
 	rm -rf $(DESTDIR)$(PREFIX)/lib/durward $(DESTDIR)$(PREFIX)/share/doc/durward
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done

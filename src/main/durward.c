@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "conf/settings.h"
 #include "main_int.h"
+#include "super/guard.h"
 #include "super/rescue.h"
 #include "super/super.h"
 
@@ -20,7 +21,12 @@
 
 static int face_super(const struct face_in *in)
 {
-	return super_main(in->settings_path, &in->settings);
+	return super_main(in->settings_path, &in->settings, in->guarded);
+}
+
+static int face_guard(const struct face_in *in)
+{
+	return guard_main(&in->settings);
 }
 
 static int face_rescue(const struct face_in *in)
@@ -38,18 +44,21 @@ static const struct face {
 	{"gate", NULL, face_gate},
 	{"desk", NULL, face_desk},
 	{"rescue", NULL, face_rescue},
+	{"guard", "at boot: with `fail closed`, refuse all forwarding until the super runs",
+		face_guard},
 	{"route", "up|down: the policy route of diverted packets (durward-rules calls it)",
 		face_route},
 };
 
 static int usage(FILE *to)
 {
-	fputs("usage: durward super [--settings FILE]\n", to);
+	fputs("usage: durward super [--settings FILE] [--guarded]\n", to);
 	for (size_t i = 0; i < sizeof faces / sizeof *faces; i++)
 		if (faces[i].help)
 			fprintf(to, "  %-8s %s\n", faces[i].word, faces[i].help);
 	fputs("  --settings FILE   default " DEFAULT_SETTINGS
-	      "\n  --version\nSee durward(8), durwardctl(8).\n",
+	      "\n  --guarded         super: an orderly end in `fail closed` leaves the rules up\n  "
+	      "--version\nSee durward(8), durwardctl(8).\n",
 		to);
 	return 2;
 }
@@ -78,8 +87,8 @@ static bool read_settings(struct face_in *in, bool named)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"settings", required_argument, NULL, 's'},
-		{"fd", required_argument, NULL, 'f'}, {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"fd", required_argument, NULL, 'f'}, {"guarded", no_argument, NULL, 'g'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
 	static struct face_in in; /* large: hands */
 	const char *word = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
 	bool named = false;
@@ -97,6 +106,8 @@ int main(int argc, char **argv)
 		} else if (o == 'f') {
 			if (!handoff_read(&in.hands, optarg))
 				return usage(stderr);
+		} else if (o == 'g') {
+			in.guarded = true;
 		} else if (o == 'V') {
 			puts("durward " DURWARD_VERSION);
 			return 0;

@@ -11,7 +11,8 @@ struct face_in {
 	const char *settings_path;
 	struct settings settings;
 	struct handoff hands;
-	int argc; /* words after the options */
+	bool guarded; /* --guarded */
+	int argc;     /* words after the options */
 	char **argv;
 };
 

@@ -13,6 +13,7 @@
 #include "model/mark.h"
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
+#include "super/guard.h"
 #include "super_int.h"
 
 enum { SCRIPT_MS = 20000 };
@@ -103,13 +104,41 @@ int force_up(struct super *su)
 		struct nfq_config config = {
 			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->fail_open};
 
-		rc = nfq_send_config(su->queue_fd[i], &config);
+		rc = su->queue_fd[i] < 0 ? 0 : nfq_send_config(su->queue_fd[i], &config);
 	}
 	if (rc == 0)
 		rc = run(su, RULES_VERB_UP);
-	if (rc == 0)
+	if (rc == 0) {
 		su->rules = RULES_UP;
+		su->loaded_open = su->fail_open;
+		su->loaded_all = su->judges_all;
+	}
 	return rc;
+}
+
+bool force_is_stale(const struct super *su)
+{
+	return su->rules == RULES_UP &&
+	       (su->loaded_open != su->fail_open || su->loaded_all != su->judges_all);
+}
+
+/* The super's first act. In `fail closed` the working rules stand before there is a queue or a listener: what is decided
+ * (a mark of an earlier life) goes on, what is new waits, for a packet to a queue or a diverted port that nobody holds is
+ * dropped and sent again. Where they cannot be made yet (no client interface), nothing passes at all. In `fail open` traffic
+ * passes until the gate is ready, as declared; so it does where no policy declares anything. */
+void force_first(struct super *su)
+{
+	struct priv_user reader = {.uid = su->desk.uid, .gid = su->desk.gid};
+	enum guard_word word = guard_ask(su->s, &reader);
+
+	su->fail_open = word == GUARD_OPEN;
+	su->judges_all = true; /* until the image says otherwise */
+	if (word != GUARD_CLOSED)
+		return;
+	if (force_up(su) == 0)
+		log_info("fail closed: the rules are up before anything else");
+	else
+		force_failed(su);
 }
 
 void force_down(struct super *su)

@@ -105,6 +105,15 @@ static int take_lock(struct super *su)
 	return 0;
 }
 
+static void count_workers(struct super *su)
+{
+	su->workers = su->s->workers ? su->s->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (su->workers < 1 || su->workers > QUEUES_MAX)
+		su->workers = su->workers < 1 ? 1 : QUEUES_MAX;
+	for (unsigned i = 0; i < QUEUES_MAX; i++)
+		su->queue_fd[i] = -1;
+}
+
 static int prepare(struct super *su)
 {
 	uint64_t files = 0;
@@ -118,14 +127,15 @@ static int prepare(struct super *su)
 		rc = make_folder(su->s->run_dir, 0755, 0, 0);
 	if (rc == 0)
 		rc = take_lock(su);
-	if (rc == 0)
-		rc = make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
+	if (rc != 0)
+		return rc;
+	count_workers(su);
+	force_first(
+		su); /* before anything is opened: with `fail closed` nothing passes from here on */
+	rc = make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
 	if (rc != 0)
 		return rc;
 	priv_limit_files(&files);
-	su->workers = su->s->workers ? su->s->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (su->workers < 1 || su->workers > 64)
-		su->workers = su->workers < 1 ? 1 : 64;
 	log_info("%u workers, at most %llu open files", su->workers, (unsigned long long)files);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * super.c - start order, messages, deaths and the end.
  *
- *   open everything -> desk -> (image) -> gate -> (ready) -> rules -> READY=1 -> watch
+ *   (fail closed: rules) -> open everything -> desk -> (image) -> gate -> (ready) -> rules -> READY=1 -> watch
  *
- * Rules come last: before the first packet is queued, the gate has dropped its rights and holds a policy.
+ * In `fail open` rules come last: before the first packet is queued, the gate has dropped its rights and holds a policy.
+ * In `fail closed` they come first as well, and packets wait for the gate: nothing passes unjudged (force.c).
  *
  * Owns: struct super. Thread: one. Fails: exit status. See: house.md 1; reliability.md 2.
  */
@@ -93,9 +94,6 @@ static void send_image(struct super *su)
 
 static void take_image(struct super *su, const struct message *m, int fd)
 {
-	bool rules =
-		!su->announced || su->fail_open != m->fail_open || su->judges_all != m->judges_all;
-
 	if (su->image_fd >= 0)
 		close(su->image_fd);
 	su->image_fd = fd;
@@ -108,7 +106,7 @@ static void take_image(struct super *su, const struct message *m, int fd)
 		start(&su->gate);
 	else
 		send_image(su);
-	if (su->rules == RULES_UP && rules && force_up(su) != 0)
+	if (force_is_stale(su) && force_up(su) != 0)
 		log_error("the rules could not be changed; the old ones stay in force");
 	tell_rescue(su, su->fail_open ? 'o' : 'c');
 }
@@ -352,6 +350,7 @@ static int begin(struct super *su)
 	if (rc != 0)
 		return rc;
 	start(&su->rescue);
+	tell_rescue(su, su->fail_open ? 'o' : 'c');
 	start(&su->desk);
 	rc = priv_drop(&keep);
 	if (rc != 0)
@@ -366,7 +365,9 @@ static void finish(struct super *su, bool in_order)
 	if (su->lock_fd < 0)
 		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
-	if (in_order)
+	if (in_order && su->guarded && !su->fail_open)
+		log_note("fail closed: the rules stay, nothing new passes, until the guard goes");
+	else if (in_order)
 		force_down(su);
 	else if (su->rules == RULES_UP)
 		force_failed(su);
@@ -379,7 +380,7 @@ static void finish(struct super *su, bool in_order)
 	close_api(su);
 }
 
-int super_main(const char *settings_path, const struct settings *s)
+int super_main(const char *settings_path, const struct settings *s, bool guarded)
 {
 	struct super *su = calloc(1, sizeof *su);
 	int rc;
@@ -388,6 +389,7 @@ int super_main(const char *settings_path, const struct settings *s)
 		return 1;
 	su->s = s;
 	su->settings_path = settings_path;
+	su->guarded = guarded;
 	su->image_fd = su->rescue_pipe = su->lock_fd = -1;
 	su->start_wall_ms = clock_wall_ms();
 	rc = begin(su);

@@ -12,6 +12,8 @@
 #include "model/message.h"
 #include "model/settings.h"
 
+enum { QUEUES_MAX = 64 };
+
 struct super;
 
 /* One of gate, desk, rescue. */
@@ -43,16 +45,18 @@ struct super {
 	int image_fd;	   /* the last policy image; -1 = none yet */
 	uint32_t revision;
 	bool fail_open, judges_all;
-	uint8_t rules; /* enum rules_state */
+	uint8_t rules;		      /* enum rules_state */
+	bool loaded_open, loaded_all; /* fail_open and judges_all of the rules that are up */
+	bool guarded; /* --guarded: the rules stay at an orderly end in fail closed; another takes them away */
 	bool announced, ending;
 	int status; /* exit status */
 	uint64_t start_wall_ms;
 	struct gate_counters counters;
 	unsigned workers;
 	int lock_fd;
-	int queue_fd[64];     /* ours, for unbinding and for a new gate */
-	uint64_t gateless_ms; /* monotonic since when no gate answers; 0 = one does */
-	bool unbound;	      /* the queues were unbound because of fail open */
+	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
+	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
+	bool unbound;		  /* the queues were unbound because of fail open */
 };
 
 /* child.c */
@@ -66,6 +70,8 @@ int open_all(struct super *su);
 void close_api(const struct super *su); /* its name goes; who holds it open keeps it */
 
 /* force.c: rules in and out of force. */
+void force_first(struct super *su);	     /* `fail closed` from the first moment; see there */
+bool force_is_stale(const struct super *su); /* rules are up, but a policy's other than now */
 int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */
 void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */

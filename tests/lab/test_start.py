@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starts that cannot go on, and what an installed copy finds: a clear word, and never an open gateway by accident."""
 import os
+import re
 import signal
+import socket
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -91,6 +95,27 @@ def test_an_installed_copy_finds_its_rules(tmp_path):
         lab.down()
 
 
+def test_the_units_are_sound_and_narrow(tmp_path):
+    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=labkit.REPO, check=True,
+                   capture_output=True)
+    units = [f"{tmp_path}/usr/lib/systemd/system/{u}.service" for u in ("durward", "durward-guard")]
+    for unit in units:
+        with open(unit, encoding="utf-8") as f:
+            text = f.read()
+        programs = re.findall(r"^Exec\w+=\+?(/\S+)", text, flags=re.M)
+        assert len(programs) >= 2 and all(os.access(f"{tmp_path}{p}", os.X_OK) for p in programs), programs
+        with open(unit, "w", encoding="utf-8") as f:  # so that verify finds them
+            f.write(text.replace("=/usr/", f"={tmp_path}/usr/").replace("+/usr/", f"+{tmp_path}/usr/"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False,
+                          env={**os.environ, "SYSTEMD_UNIT_PATH": f"{os.path.dirname(units[0])}:"})
+    assert done.returncode == 0 and not done.stderr.strip(), done
+    for unit in units:
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=26", unit],
+                              capture_output=True, text=True, check=False)
+        print(done.stdout.strip().splitlines()[-1])
+        assert done.returncode == 0, done
+
+
 def test_without_iptables_it_says_which_package(tmp_path):
     for tool in ("sh", "cat", "grep", "sed", "mkdir", "flock"):
         os.symlink(subprocess.run(["which", tool], capture_output=True, text=True, check=True).stdout.strip(),
@@ -118,5 +143,185 @@ def test_a_hung_gate_and_what_fail_says_meanwhile(fail):
         assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403
                             and lab.curl("https://fine.test/").status == 200, 10)
         assert lab.curl("https://tracker.example/").status == 0
+    finally:
+        lab.down()
+
+
+class Knocker:
+    """A client that asks for a blocked site again and again, over HTTP and TLS; when it got it."""
+
+    def __init__(self, lab):
+        self.lab, self.got, self.tries, self.stop = lab, [], 0, threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(port,)) for port in (80, 443)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+    def _run(self, port):
+        while not self.stop.is_set():
+            begin = time.monotonic()
+            if self._ask(port):
+                self.got.append((begin, port))
+            self.tries += 1
+
+    def _ask(self, port):
+        """Whether the origin itself answered for the name."""
+        context = ssl._create_unverified_context()
+        try:
+            with self.lab.inside("client"):
+                s = socket.socket()
+            with s:
+                s.settimeout(0.3)
+                s.connect((labkit.ORIGIN[4], port))
+                if port == 443:
+                    with context.wrap_socket(s, server_hostname="tracker.example") as t:
+                        return bool(t.version())
+                s.sendall(b"GET / HTTP/1.1\r\nHost: tracker.example\r\nConnection: close\r\n\r\n")
+                return s.recv(100).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def passed(self, since):
+        return [port for at, port in self.got if at >= since]
+
+
+def prepared(fail):
+    """A lab with a policy and settings, but without the daemon."""
+    lab = labkit.Lab(policy=POLICY.format(fail=fail), daemon=False).up()
+    for d in ("etc", "var", "run"):
+        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
+    with open(lab.policy_path, "w", encoding="utf-8") as f:
+        f.write(POLICY.format(fail=fail))
+    subprocess.run(["chown", "-R", "64481", f"{lab.state}/etc"], check=True)
+    os.chmod(lab.policy_path, 0o600)  # as the desk writes it: only its own user may read it
+    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
+        f.write(f"policy {lab.policy_path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
+                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
+    return lab
+
+
+def start(lab, *options):
+    with open(f"{lab.state}/log/durward.log", "ab") as log:
+        return lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings", *options],
+                         stdout=log, stderr=log)
+
+
+def filters(lab):
+    return lab.ctl("status", "-q").returncode == 0 and lab.curl("http://fine.test/").status == 200 \
+        and lab.curl("http://tracker.example/").status == 403
+
+
+def guard(lab):
+    return lab.exec("gateway", [labkit.DURWARD, "guard", "--settings", f"{lab.state}/settings"], timeout=30)
+
+
+def test_nothing_passes_unjudged_from_boot_to_a_restart():
+    """What the units do with `fail closed`: the guard at boot, start, restart; then stop."""
+    lab, daemon = prepared("closed"), None
+    try:
+        assert guard(lab).returncode == 0
+        assert lab.curl("http://fine.test/").exit == 7
+        with Knocker(lab) as knocker:
+            begin = time.monotonic()
+            for life in range(3):
+                daemon = start(lab, "--guarded")
+                assert labkit.until(lambda: filters(lab), 20), lab.words()
+                if life < 2:
+                    daemon.terminate()
+                    assert daemon.wait(15) == 0
+            got, tries = knocker.passed(begin), knocker.tries
+        assert not got and tries > 20, (got, tries)
+        assert guard(lab).returncode == 0 and filters(lab)  # it changes nothing where the daemon runs
+        daemon.terminate()
+        assert daemon.wait(15) == 0
+        assert lab.curl("https://tracker.example/", timeout=2).status == 0
+        assert lab.exec("gateway", [f"{labkit.REPO}/iptables/durward-rules", "down", "--params",
+                                    f"{lab.state}/run/rules"]).returncode == 0
+        assert lab.curl("http://tracker.example/").status == 200
+        print(f"{tries} connections to a blocked site over boot, start and two restarts: none got it")
+    finally:
+        if daemon:
+            daemon.kill()
+        lab.down()
+
+
+def test_a_decided_connection_goes_on_over_a_restart():
+    lab, daemon = prepared("closed"), None
+    try:
+        daemon = start(lab, "--guarded")
+        assert labkit.until(lambda: filters(lab), 20), lab.words()
+        got = lab.popen("client", ["curl", "-sS", "-4", "-m", "30", "--limit-rate", "3M", "-o", "/dev/null", "-w",
+                                   "%{size_download}", "https://fine.test/big"])
+        time.sleep(0.7)
+        daemon.terminate()
+        assert daemon.wait(15) == 0
+        begin = time.monotonic()
+        waits = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}",
+                                     "http://fine.test/"])
+        daemon = start(lab, "--guarded")
+        assert waits.communicate(timeout=25)[0] == b"200"
+        print(f"a connection begun while no daemon ran was served after {time.monotonic() - begin:.1f} s")
+        out, err = got.communicate(timeout=35)
+        assert out == b"10000000", (out, err)
+    finally:
+        if daemon:
+            daemon.kill()
+        lab.down()
+
+
+def test_a_start_without_a_guard_closes_the_way_at_once():
+    lab, daemon = prepared("closed"), None
+    try:
+        with Knocker(lab) as knocker:
+            assert labkit.until(lambda: len(knocker.got) > 3)
+            begin = time.monotonic()
+            daemon = start(lab)
+            assert labkit.until(lambda: "the rules are up before anything else" in lab.words(), 20, 0.002), lab.words()
+            took = time.monotonic()
+            assert labkit.until(lambda: filters(lab), 20), lab.words()
+            assert not knocker.passed(took)
+        print(f"the way was closed {(took - begin) * 1000:.0f} ms after the start, "
+              f"filtering {(time.monotonic() - begin) * 1000:.0f} ms after it")
+    finally:
+        if daemon:
+            daemon.kill()
+        lab.down()
+
+
+def test_the_guard_leaves_an_open_gateway_open_and_minds_a_broken_policy():
+    lab = prepared("open")
+    rules = [f"{labkit.REPO}/iptables/durward-rules", "down", "--params", f"{lab.state}/run/rules"]
+    try:
+        def closed():
+            assert guard(lab).returncode == 0
+            reply = lab.curl("http://fine.test/")
+            lab.exec("gateway", rules)
+            return reply.exit == 7
+
+        def policy(text, where=lab.policy_path):
+            with open(where, "w", encoding="utf-8") as f:
+                f.write(text)
+
+        assert not closed()
+        policy("timezone UTC\notherwise allow\n")  # not stated: closed
+        assert closed()
+        policy("timezone UTC\nfail closed\nfor everyone\n  blok x.test\n")
+        assert closed()
+        policy("timezone UTC\nfail open\nfor everyone\n  blok x.test\n")
+        assert not closed()
+        os.makedirs(f"{lab.state}/var", exist_ok=True)
+        os.chmod(f"{lab.state}/var", 0o755)
+        policy(POLICY.format(fail="closed"), f"{lab.state}/var/policy.good")
+        assert closed()  # the last good one will be used
+        os.unlink(f"{lab.state}/var/policy.good")
+        os.unlink(lab.policy_path)
+        assert not closed()  # nothing was ever declared
     finally:
         lab.down()

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * guard.c - what `fail` says before any policy is compiled, and the refusal that stands until Durward runs.
+ *
+ * Owns: nothing. Thread: the caller's only. Fails: GUARD_UNKNOWN, with a word in the log. See: house.md 3, "Failure".
+ */
+#include "super/guard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "netsetup/rules.h"
+#include "super_int.h"
+
+enum { POLICY_BYTES_MAX = 4 << 20, READ_S = 10, SCRIPT_MS = 20000 };
+
+/* *sound: without a mistake (a list that cannot be read is not looked at here). FAIL_UNSET with *sound acts as closed. */
+static enum conf_fail read_word(const char *path, bool *sound)
+{
+	struct strbuf text = {0};
+	struct arena mem = {0};
+	struct conf conf = {0};
+	struct diag d = {0};
+
+	*sound = file_read(path, POLICY_BYTES_MAX, &text) == 0 &&
+		 conf_parse(slice_of(text.s, text.n), &mem, &conf, &d);
+	diag_fini(&d);
+	strbuf_fini(&text);
+	arena_fini(&mem);
+	return conf.fail;
+}
+
+static enum guard_word read_words(const struct settings *s)
+{
+	char good[SETTING_TEXT + 16];
+	enum conf_fail now, before;
+	bool sound, kept;
+
+	now = read_word(s->policy, &sound);
+	if (sound)
+		return now == FAIL_OPEN ? GUARD_OPEN : GUARD_CLOSED;
+	snprintf(good, sizeof good, "%s/policy.good", s->state_dir);
+	before = read_word(good, &kept);
+	if (now == FAIL_CLOSED || (kept && before != FAIL_OPEN))
+		return GUARD_CLOSED;
+	return now == FAIL_OPEN || kept ? GUARD_OPEN : GUARD_UNKNOWN;
+}
+
+enum guard_word guard_ask(const struct settings *s, const struct priv_user *reader)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct priv_drop nothing = {.user = *reader};
+
+		alarm(READ_S);
+		_exit(priv_drop(&nothing) == 0 ? (int)read_words(s) : (int)GUARD_UNKNOWN);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+		log_warn("what `fail` says could not be read: taken as closed");
+		return GUARD_CLOSED;
+	}
+	return WEXITSTATUS(status) <= GUARD_CLOSED ? (enum guard_word)WEXITSTATUS(status)
+						   : GUARD_UNKNOWN;
+}
+
+/* Rules that stand (the daemon runs, or was asked to end a moment ago) are as strict, and let decided flows go on. */
+static int refuse(const char *script, const char *params)
+{
+	struct rules_result r = {0};
+	int rc = rules_run(script, RULES_VERB_STATUS, params, SCRIPT_MS, &r);
+
+	if (rc == 0 && (strstr(r.tail, "state failed") || strstr(r.tail, "fail closed")))
+		return 0;
+	rc = rules_run(script, RULES_VERB_FAILED, params, SCRIPT_MS, &r);
+	if (rc != 0 || r.status != 0) {
+		log_error("forwarding could not be refused: %s (%d, status %d)", script, rc,
+			r.status);
+		return 1;
+	}
+	log_note("fail closed: forwarding is refused until durward runs (or: durward-rules down)");
+	return 0;
+}
+
+int guard_main(const struct settings *s)
+{
+	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
+	struct priv_user reader;
+
+	if (priv_user_find(s->desk_user, &reader) != 0) {
+		log_error("no user \"%s\" (setting desk-user): systemd-sysusers makes it, or name "
+			  "another",
+			s->desk_user);
+		return 1;
+	}
+	if (guard_ask(s, &reader) != GUARD_CLOSED)
+		return 0;
+	super_script(s, script, sizeof script);
+	snprintf(params, sizeof params, "%s/rules", s->run_dir);
+	return refuse(script, params);
+}
