@@ -5,7 +5,8 @@
  * they mean in a policy; text from '#' is a comment; an address or a single label is a broken line: skipped and counted.
  *
  * Owns: nothing; names live in `mem`. Thread: any; pure.
- * Fails: 0; -ENOMEM when mem's limit is met; -EILSEQ when the text is not a text (NUL bytes).
+ * Fails: 0; -ENOMEM when mem's limit is met; -EILSEQ when it is not a text: NUL bytes, control
+ * characters, a web page (out->not_text says which).
  */
 #ifndef CONF_LISTFILE_H
 #define CONF_LISTFILE_H

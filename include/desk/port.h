@@ -73,10 +73,28 @@ int desk_policy_text(struct desk *d, struct strbuf *text, uint32_t *revision, ui
 int desk_policy_check(struct desk *d, struct slice text, struct diag *diag);
 /* Writes the file and puts it in force. -ESTALE: `etag` is not the file's any more; -EROFS: policy-edit is off;
  * -EINVAL: mistakes in *diag; -ENOSPC, -EACCES...: the file could not be written. Nothing is half done. */
-int desk_policy_apply(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+struct desk_apply {
+	struct slice text;
+	uint64_t etag;
+	const char *accept; /* lists that may shrink (load/policy_load.h); NULL = none */
+};
+int desk_policy_apply(struct desk *d, const struct desk_apply *a, const char *actor,
 	struct diag *diag, uint32_t *revision);
 /* Reads the file and the lists again. 0, -EINVAL with *diag, -errno. */
-int desk_policy_reload(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision);
+int desk_policy_reload(struct desk *d, const char *actor, const char *accept, struct diag *diag,
+	uint32_t *revision);
+
+/* The lists of the policy in force, in the file's order. */
+struct desk_list {
+	const char *name, *file;
+	uint64_t names, lines, broken;
+	const char *why; /* what is wrong with its file; NULL = nothing */
+	bool kept;	 /* its last good copy is in force */
+	bool shrunk;	 /* ... for the file has become less than half of it */
+	uint64_t good_ms;
+	int trouble; /* -errno: no copy of it could be kept */
+};
+void desk_lists(struct desk *d, void (*each)(void *user, const struct desk_list *l), void *user);
 
 /* Waits until every worker of the gate uses this revision or a later one. False: not in time, or no gate runs. */
 bool desk_policy_await(struct desk *d, uint32_t revision, uint32_t max_ms);

@@ -181,6 +181,7 @@ struct list_names {
 	struct conf_name *exceptions; /* @@ names of adblock, later */
 	size_t n_exceptions;
 	uint64_t lines, broken; /* broken lines are skipped and counted */
+	const char *not_text;	/* with -EILSEQ: why; static */
 };
 
 /* One zone's offset changes (decide/tz.h): from `from_utc` on, local = UTC + offset_s. The first row's from_utc is INT64_MIN. */

@@ -21,6 +21,8 @@ const char *jr_text(const struct json *v); /* NULL: no string, or one with a NUL
 double jr_number(const struct json *v, double otherwise);
 bool jr_true(const struct json *v);
 bool jr_is_object(const struct json *v);
+bool jr_is_array(const struct json *v);
+bool jr_is_bool(const struct json *v);
 bool jr_is_null(const struct json *v);				     /* true for NULL as well */
 const char *jr_get_text(const struct json *object, const char *key); /* "" when not there */
 void jr_print(const struct json *v, struct strbuf *out);	     /* compact, one line */

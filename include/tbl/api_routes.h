@@ -27,9 +27,10 @@ ROUTE(GET, "/api/v1/policy/revisions", READ, revisions, "every policy that was i
 ROUTE(POST, "/api/v1/policy/check", POLICY, policy_check,
 	"{text}: every mistake in it, nothing changes")
 ROUTE(PUT, "/api/v1/policy/apply", POLICY, policy_apply,
-	"{text} with If-Match: write the file and put it in force")
+	"{text, accept_lists} with If-Match: write the file and put it in force")
 ROUTE(POST, "/api/v1/policy/apply", POLICY, policy_apply, "as PUT")
-ROUTE(POST, "/api/v1/reload", POLICY, reload, "read the policy file and its lists again")
+ROUTE(POST, "/api/v1/reload", POLICY, reload,
+	"{accept_lists}: read the policy file and its lists again")
 ROUTE(GET, "/api/v1/setup", OPEN, setup_state, "whether a password has been set")
 ROUTE(POST, "/api/v1/setup/claim", OPEN, setup_claim, "{token, password}: set the first password")
 ROUTE(POST, "/api/v1/setup/token", ADMIN, setup_token, "a fresh one-time token (socket only)")

@@ -11,7 +11,7 @@ VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
 VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...]",
 	"what would be decided for WHO, and by which line")
 VERB(check, "check", "[FILE]", "every mistake in a policy file")
-VERB(reload, "reload", "", "read the policy and its lists again")
+VERB(reload, "reload", "[--accept-lists [NAME...]]", "read the policy and its lists again")
 VERB(identify, "identify", "FILE.pcap...", "the names in captured traffic")
 VERB(doctor, "doctor", "[--settings FILE]",
 	"look for what stands in the way, with the command that mends it")

@@ -12,7 +12,11 @@
 
 #include "conf_int.h"
 
-enum { CHUNK = 64 * 1024, WORD_MAX_ = 1100 /* longer than any name in UTF-8 */ };
+enum {
+	CHUNK = 64 * 1024,
+	WORD_MAX_ = 1100 /* longer than any name in UTF-8 */,
+	SAMPLE = 64 * 1024
+};
 
 struct reader {
 	struct arena *mem;
@@ -125,6 +129,41 @@ static void read_one(struct reader *r, const uint8_t *p, const uint8_t *end, boo
 		r->out->broken++;
 }
 
+/* Bytes that stand in no text: controls but for tab, line ends, form feed and escape. */
+static bool is_control(uint8_t c)
+{
+	return (c < 0x20 && !(c >= 0x09 && c <= 0x0d) && c != 0x1a && c != 0x1b) || c == 0x7f;
+}
+
+static bool is_binary(struct slice text)
+{
+	size_t n = text.n < SAMPLE ? text.n : SAMPLE, controls = 0;
+
+	for (size_t i = 0; i < n; i++)
+		controls += is_control(text.p[i]);
+	return controls * 64 > n;
+}
+
+/* No line of any list begins with '<': what comes instead of a list is mostly a page that says why. */
+static bool is_page(struct slice text)
+{
+	size_t i = 0;
+
+	while (i < text.n && (is_space(text.p[i]) || text.p[i] == '\n'))
+		i++;
+	return i < text.n && text.p[i] == '<';
+}
+
+/* NULL: it is a text. */
+static const char *not_text(struct slice text)
+{
+	if (text.n && memchr(text.p, 0, text.n))
+		return "it holds NUL bytes";
+	if (is_page(text))
+		return "it is a web page or XML";
+	return is_binary(text) ? "it holds control characters" : NULL;
+}
+
 int listfile_parse(
 	struct slice text, enum list_format format, struct arena *mem, struct list_names *out)
 {
@@ -132,10 +171,11 @@ int listfile_parse(
 	const uint8_t *p = text.p, *end = text.n ? text.p + text.n : text.p;
 
 	*out = (struct list_names){0};
-	if (text.n && memchr(text.p, 0, text.n))
-		return -EILSEQ;
 	if (text.n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
 		p += 3;
+	out->not_text = not_text(slice_of(p, (size_t)(end - p)));
+	if (out->not_text)
+		return -EILSEQ;
 	while (p < end && !r.nomem) {
 		const uint8_t *nl = memchr(p, '\n', (size_t)(end - p));
 

@@ -9,9 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
-#include "load/policy_load.h"
-#include "show/json.h"
+#include "ctl_int.h"
 
 #define POLICY_FILE "/etc/durward/policy"
 
@@ -53,10 +51,12 @@ int ctl_check(struct ctl *c, int argc, char **argv)
 	struct policy_load_in in = {.path = argc > 1 ? argv[1] : POLICY_FILE, .check_only = true};
 	struct policy_loaded l;
 	struct strbuf out = {0};
+	char dir[GOOD_DIR];
 	int err, status;
 
 	if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1]))
 		return ctl_usage(argv[0], "one FILE at most");
+	ctl_good_lists(&in, dir);
 	err = policy_load(&in, &l);
 	if (err && err != -EINVAL)
 		diag_add(&l.diag, DIAG_ERROR, 0, 0, 0, "%s", strerror(-err));

@@ -25,7 +25,6 @@
 #include "netsetup/rules.h"
 
 enum { YEAR_2024 = 1704067200, DISK_LOW = 50 << 20, RUN_S = 20 };
-#define SETTINGS_FILE "/etc/durward/settings"
 
 int doctor_run(const char *const *argv)
 {
@@ -179,8 +178,12 @@ static void check_policy(struct doctor *d)
 {
 	struct policy_load_in in = {.path = d->settings.policy, .check_only = true};
 	struct policy_loaded l = {0};
-	char fix[SETTING_TEXT + 32];
-	int rc = policy_load(&in, &l);
+	char fix[SETTING_TEXT + 32], dir[SETTING_TEXT + 32];
+	int rc;
+
+	snprintf(dir, sizeof dir, "%s/good-lists", d->settings.state_dir);
+	in.good_dir = dir;
+	rc = policy_load(&in, &l);
 
 	snprintf(fix, sizeof fix, "durwardctl check %s", d->settings.policy);
 	if (rc < 0 && l.diag.errors == 0)

@@ -18,8 +18,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
-#include "ctl/ctl.h"
-#include "load/policy_load.h"
+#include "ctl_int.h"
 #include "show/explain.h"
 
 struct options {
@@ -255,6 +254,17 @@ static int ask(const struct source *s, const struct options *o)
 	return status;
 }
 
+/* A list that is not used as its file is, or would not be by the daemon. */
+static void say_lists(const struct list_facts *lists)
+{
+	for (size_t i = 0; i < lists->n; i++) {
+		const struct list_fact *f = &lists->all[i];
+		if (f->why)
+			fprintf(stderr, "durwardctl explain: list %s: %s; %s\n", f->name, f->why,
+				f->kept ? "its last good copy is used" : "taken as it is");
+	}
+}
+
 static int ask_file(struct ctl *c, const struct options *o)
 {
 	struct policy_load_in in = {.path = o->policy};
@@ -262,8 +272,12 @@ static int ask_file(struct ctl *c, const struct options *o)
 	struct source s = {.ctl = c};
 	struct strbuf said = {0};
 	const char *why = "this policy cannot be used; durwardctl check tells more";
-	int status = EXIT_FAILED, err = policy_load(&in, &l);
+	char dir[GOOD_DIR];
+	int status = EXIT_FAILED, err;
+	ctl_good_lists(&in, dir);
+	err = policy_load(&in, &l);
 	if (err == 0 && image_open(l.image, l.image_size, &s.image, &why) == 0) {
+		say_lists(&l.lists);
 		status = ask(&s, o);
 	} else {
 		diag_print(&l.diag, o->policy, &said);

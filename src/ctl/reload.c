@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * reload.c - `durwardctl reload`: the daemon reads the policy and its lists again.
+ * reload.c - `durwardctl reload [--accept-lists [NAME...]]`: the daemon reads the policy and its lists again.
  *
- * A file with mistakes changes nothing: they are printed, exit status 1. Owns: nothing. Thread: one.
+ * A file with mistakes changes nothing: they are printed, exit status 1. A list that has shrunk to less than half keeps
+ * its last good copy, unless it is accepted. Owns: nothing. Thread: one.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl_int.h"
 
@@ -24,16 +26,34 @@ static void print_findings(const struct json *j)
 	strbuf_fini(&b);
 }
 
+/* {} | {"accept_lists":true} | {"accept_lists":[...]} */
+static void write_body(struct strbuf *b, int argc, char **argv)
+{
+	jw_open(b, NULL, '{');
+	if (argc == 2)
+		jw_bool(b, "accept_lists", true);
+	if (argc > 2)
+		jw_open(b, "accept_lists", '[');
+	for (int i = 2; i < argc; i++)
+		jw_text(b, NULL, argv[i]);
+	if (argc > 2)
+		jw_close(b, ']');
+	jw_close(b, '}');
+}
+
 int ctl_reload(struct ctl *c, int argc, char **argv)
 {
+	struct strbuf body = {0};
 	struct api_answer a;
 	struct json *j;
 	bool answered;
 	int status;
 
-	if (argc > 1)
-		return ctl_usage(argv[0], "it takes no argument");
-	api_call(c, "POST", "/api/v1/reload", "{}", &a);
+	if (argc > 1 && strcmp(argv[1], "--accept-lists") != 0)
+		return ctl_usage(argv[0], "no such argument");
+	write_body(&body, argc, argv);
+	api_call(c, "POST", "/api/v1/reload", strbuf_text(&body), &a);
+	strbuf_fini(&body);
 	answered = a.status == 200 || a.status == 422;
 	if (c->json || !answered) {
 		status = api_report(c, &a);

@@ -31,6 +31,29 @@ static void print_policy(const struct json *j)
 		jr_get_text(p, "fail"));
 }
 
+static void print_lists(const struct json *j)
+{
+	const struct json *all = jr_get(j, "lists");
+	struct strbuf b = {0};
+
+	for (size_t i = 0; i < jr_count(all); i++) {
+		const struct json *l = jr_at(all, i);
+		double broken = number(l, NULL, "broken");
+
+		strbuf_fmt(&b, "%-9s ", i ? "" : "lists");
+		ctl_safe(&b, jr_get_text(l, "name"));
+		strbuf_fmt(&b, ": %.0f names", number(l, NULL, "names"));
+		if (broken > 0)
+			strbuf_fmt(&b, ", %.0f broken lines", broken);
+		if (strcmp(jr_get_text(l, "state"), "last-good") == 0)
+			strbuf_fmt(
+				&b, ", the last good copy of %.10s", jr_get_text(l, "last_good"));
+		strbuf_char(&b, '\n');
+	}
+	fputs(strbuf_text(&b), stdout);
+	strbuf_fini(&b);
+}
+
 static void print_processes(const struct json *j)
 {
 	static const char *const names[] = {"gate", "desk", "rescue"};
@@ -71,6 +94,7 @@ static void print_words(const struct ctl *c, const struct json *j)
 		printf("build     sanitizers (%s), no seccomp filter: for tests only\n",
 			jr_get_text(j, "sanitize"));
 	print_policy(j);
+	print_lists(j);
 	print_processes(j);
 	print_counts(j);
 	for (size_t i = 0; i < jr_count(problems); i++)

@@ -35,12 +35,13 @@ struct policy_facts {
 	enum desk_policy_state state;
 	uint64_t loaded_ms, load_failures;
 	size_t file_errors, file_warnings;
+	struct list_facts lists; /* of the policy in force */
 };
 
 struct desk {
 	struct desk_in in;
 	char events_path[DESK_PATH], ledger_path[DESK_PATH], image_path[DESK_PATH],
-		good_path[DESK_PATH];
+		good_path[DESK_PATH], good_lists[DESK_PATH];
 	uint64_t start_ms;
 
 	struct loop *loop;
@@ -81,7 +82,8 @@ void desk_images_fini(struct desk *d);
 void desk_fill_row(void *desk, struct row *row); /* recorder_in.fill */
 
 /* policy_store.c */
-int policy_store_load(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision);
+int policy_store_load(struct desk *d, const char *actor, const char *accept, struct diag *diag,
+	uint32_t *revision);
 int policy_store_start(struct desk *d); /* the policy thread; loads at once */
 void policy_store_stop(struct desk *d);
 void policy_store_want(struct desk *d);

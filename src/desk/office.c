@@ -117,6 +117,7 @@ static void set_paths(struct desk *d)
 	snprintf(d->ledger_path, sizeof d->ledger_path, "%s/durward.db", dir);
 	snprintf(d->image_path, sizeof d->image_path, "%s/image.good", dir);
 	snprintf(d->good_path, sizeof d->good_path, "%s/policy.good", dir);
+	snprintf(d->good_lists, sizeof d->good_lists, "%s/good-lists", dir);
 }
 
 static void open_ledger(struct desk *d)
@@ -209,6 +210,7 @@ static void close_all(struct desk *d)
 	query_close(d->query);
 	ledger_close(d->ledger);
 	desk_images_fini(d);
+	list_facts_fini(&d->policy.lists);
 	loop_free(d->loop);
 	pthread_cond_destroy(&d->policy_wanted);
 	pthread_cond_destroy(&d->taken);

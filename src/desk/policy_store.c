@@ -60,7 +60,7 @@ static uint32_t number_for(struct desk *d, struct slice text, bool again)
 }
 
 static int compile(struct desk *d, struct slice text, uint32_t number, bool check_only,
-	struct policy_loaded *out)
+	const char *accept, struct policy_loaded *out)
 {
 	struct cidr nets[LOCAL_NETS];
 	struct policy_load_in in = {.path = d->in.policy_path,
@@ -68,7 +68,9 @@ static int compile(struct desk *d, struct slice text, uint32_t number, bool chec
 		.local_nets = nets,
 		.n_local_nets = local_nets(nets, LOCAL_NETS),
 		.revision = number,
-		.check_only = check_only};
+		.check_only = check_only,
+		.good_dir = d->good_lists,
+		.accept = accept};
 
 	return policy_load(&in, out);
 }
@@ -123,10 +125,42 @@ static void note_facts(struct desk *d, enum desk_policy_state state, const struc
 	pthread_mutex_unlock(&d->lock);
 }
 
-static void put_in_force(struct desk *d, struct image_box *b, struct slice text)
+static void log_lists(const struct list_facts *lists)
 {
+	for (size_t i = 0; i < lists->n; i++) {
+		const struct list_fact *f = &lists->all[i];
+
+		if (f->kept)
+			log_warn("list %s: %s; its last good copy, %llu names, stays in force",
+				f->name, f->why, (unsigned long long)f->names);
+		if (f->trouble)
+			log_warn("list %s: its last good copy could not be kept in %s: %s", f->name,
+				f->copy, strerror(-f->trouble));
+	}
+}
+
+/* The lists that came with the policy in force, for whoever asks. */
+static void note_lists(struct desk *d, struct policy_loaded *l)
+{
+	struct list_facts old;
+
+	policy_load_keep(l, d->good_lists);
+	log_lists(&l->lists);
+	pthread_mutex_lock(&d->lock);
+	old = d->policy.lists;
+	d->policy.lists = l->lists;
+	l->lists = (struct list_facts){0};
+	pthread_mutex_unlock(&d->lock);
+	list_facts_fini(&old);
+}
+
+static void put_in_force(
+	struct desk *d, struct image_box *b, struct policy_loaded *l, struct slice text)
+{
+	note_facts(d, DESK_POLICY_IN_FORCE, &l->diag);
 	save_good(d, b, text);
 	d->last_number = b->pub.revision;
+	note_lists(d, l);
 	desk_image_publish(d, b);
 	send_image(d, b);
 }
@@ -214,7 +248,8 @@ static void log_findings(struct desk *d, const struct diag *diag)
 
 /* --- the jobs --- */
 
-static int load_locked(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+static int load_locked(struct desk *d, const char *actor, const char *accept, struct diag *diag,
+	uint32_t *revision)
 {
 	struct policy_loaded l = {0};
 	struct image_box *b = NULL;
@@ -229,7 +264,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 		rc = -EINVAL;
 	} else {
 		number = number_for(d, slice_buf(&text), again);
-		rc = compile(d, slice_buf(&text), number, false, &l);
+		rc = compile(d, slice_buf(&text), number, false, accept, &l);
 	}
 	log_findings(d, &l.diag);
 	if (rc == 0)
@@ -240,8 +275,7 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), again, actor,
 					 clock_wall_ms(), &kept) < 0)
 			log_warn("revision %u could not be kept in %s", number, d->ledger_path);
-		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
-		put_in_force(d, b, slice_buf(&text));
+		put_in_force(d, b, &l, slice_buf(&text));
 		*revision = number;
 		log_note("policy revision %u is in force (%s)", number, actor);
 	}
@@ -251,20 +285,22 @@ static int load_locked(struct desk *d, const char *actor, struct diag *diag, uin
 	return rc;
 }
 
-int policy_store_load(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+int policy_store_load(struct desk *d, const char *actor, const char *accept, struct diag *diag,
+	uint32_t *revision)
 {
 	uint32_t ignored;
 	int rc;
 
 	pthread_mutex_lock(&d->policy_lock);
-	rc = load_locked(d, actor, diag, revision ? revision : &ignored);
+	rc = load_locked(d, actor, accept, diag, revision ? revision : &ignored);
 	pthread_mutex_unlock(&d->policy_lock);
 	return rc;
 }
 
-int desk_policy_reload(struct desk *d, const char *actor, struct diag *diag, uint32_t *revision)
+int desk_policy_reload(struct desk *d, const char *actor, const char *accept, struct diag *diag,
+	uint32_t *revision)
 {
-	return policy_store_load(d, actor, diag, revision);
+	return policy_store_load(d, actor, accept, diag, revision);
 }
 
 int desk_policy_check(struct desk *d, struct slice text, struct diag *diag)
@@ -274,7 +310,7 @@ int desk_policy_check(struct desk *d, struct slice text, struct diag *diag)
 
 	if (text.n > POLICY_BYTES)
 		return -EFBIG;
-	rc = compile(d, text, 1, true, &l);
+	rc = compile(d, text, 1, true, NULL, &l);
 	hand_over(&l, diag);
 	policy_loaded_fini(&l);
 	return rc;
@@ -310,22 +346,22 @@ static int keep(struct desk *d, struct slice text, const char *actor, uint32_t *
 	return rc;
 }
 
-static int apply_locked(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+static int apply_locked(struct desk *d, const struct desk_apply *a, const char *actor,
 	struct diag *diag, uint32_t *revision)
 {
 	struct policy_loaded l = {0};
 	struct image_box *b = NULL;
-	int rc = check_etag(d, etag);
+	int rc = check_etag(d, a->etag);
 
 	if (rc == 0)
-		rc = compile(d, text, number_for(d, text, needs_number(d)), false, &l);
+		rc = compile(
+			d, a->text, number_for(d, a->text, needs_number(d)), false, a->accept, &l);
 	if (rc == 0)
 		rc = image_box_new(l.image, l.image_size, &b);
 	if (rc == 0)
-		rc = keep(d, text, actor, revision);
+		rc = keep(d, a->text, actor, revision);
 	if (rc == 0) {
-		note_facts(d, DESK_POLICY_IN_FORCE, &l.diag);
-		put_in_force(d, b, text);
+		put_in_force(d, b, &l, a->text);
 		log_note("policy revision %u is in force (%s)", *revision, actor);
 	} else {
 		image_box_drop(b);
@@ -335,17 +371,17 @@ static int apply_locked(struct desk *d, struct slice text, uint64_t etag, const 
 	return rc;
 }
 
-int desk_policy_apply(struct desk *d, struct slice text, uint64_t etag, const char *actor,
+int desk_policy_apply(struct desk *d, const struct desk_apply *a, const char *actor,
 	struct diag *diag, uint32_t *revision)
 {
 	int rc;
 
 	if (!d->in.policy_edit)
 		return -EROFS;
-	if (text.n > POLICY_BYTES)
+	if (a->text.n > POLICY_BYTES)
 		return -EFBIG;
 	pthread_mutex_lock(&d->policy_lock);
-	rc = apply_locked(d, text, etag, actor, diag, revision);
+	rc = apply_locked(d, a, actor, diag, revision);
 	pthread_mutex_unlock(&d->policy_lock);
 	return rc;
 }
@@ -392,7 +428,7 @@ static void *run(void *desk)
 		}
 		d->want_load = false;
 		pthread_mutex_unlock(&d->lock);
-		policy_store_load(d, "file", NULL, NULL);
+		policy_store_load(d, "file", NULL, NULL, NULL);
 		pthread_mutex_lock(&d->lock);
 	}
 	pthread_mutex_unlock(&d->lock);

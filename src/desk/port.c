@@ -181,6 +181,29 @@ bool desk_filter_who(struct desk *d, struct slice who, struct row_filter *f)
 	return add_named(d, who, f);
 }
 
+/* Under the lock: each() only writes text. */
+void desk_lists(struct desk *d, void (*each)(void *user, const struct desk_list *l), void *user)
+{
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->policy.lists.n; i++) {
+		const struct list_fact *f = &d->policy.lists.all[i];
+		struct desk_list l = {.name = f->name,
+			.file = f->file,
+			.names = f->names,
+			.lines = f->lines,
+			.broken = f->broken,
+			.why = f->why,
+			.kept = f->kept,
+			.shrunk = f->shrunk,
+			.good_ms = f->good_ms,
+			.trouble = f->trouble};
+
+		if (l.name)
+			each(user, &l);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
 /* --- revisions and secrets --- */
 
 struct revision_call {

@@ -18,13 +18,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "conf/conf.h"
-#include "conf/listfile.h"
 #include "decide/compile.h"
 #include "decide/image.h"
 #include "decide/tz.h"
 #include "load_int.h"
 
-enum { POLICY_BYTES_MAX = 4 << 20, LIST_BYTES_MAX = 512 << 20, TZ_ROWS = 512 };
+enum { POLICY_BYTES_MAX = 4 << 20, TZ_ROWS = 512 };
 /* Names of all lists together: some forty million. */
 #define LISTS_BYTES_MAX ((size_t)3 << 30)
 #define YEARS_S(n)	((int64_t)(n)*31556952)
@@ -102,86 +101,16 @@ static int load_zone(struct loading *l)
 
 /* --- lists --- */
 
-enum {
-	JUNK_LINES = 1000
-}; /* more broken lines than that, and than names: junk, not a list with slips */
-
-/* A relative path starts at the policy file's folder. Heap; NULL without memory. */
-static char *list_path(const struct loading *l, const char *path)
-{
-	const char *slash = strrchr(l->in->path, '/');
-	char *out = NULL;
-
-	if (path[0] == '/' || !slash)
-		return strdup(path);
-	if (asprintf(&out, "%.*s/%s", (int)(slash - l->in->path), l->in->path, path) < 0)
-		return NULL;
-	return out;
-}
-
-static void list_trouble(struct loading *l, const struct conf_list *c, const char *path, int err)
-{
-	const char *why = err == -EFBIG	   ? "it is longer than 512 MiB"
-			  : err == -EINVAL ? "it is no file"
-			  : err == -EILSEQ ? "it is not text (it holds NUL bytes)"
-			  : err == -ENOMEM ? "its names do not fit into memory"
-					   : strerror(-err);
-
-	diag_add(&l->out->diag, DIAG_ERROR, c->path_pos.line, c->path_pos.column,
-		c->path_pos.length, "list '%s': %s cannot be read: %s", c->name ? c->name : "",
-		path, why);
-}
-
-static int load_list(struct loading *l, const struct conf_list *c, struct list_names *names)
-{
-	struct strbuf text = {0};
-	char *path;
-	int err;
-
-	if (!c->path || !c->path[0])
-		return 0; /* a mistake that is told already */
-	path = list_path(l, c->path);
-	if (!path)
-		return -ENOMEM;
-	err = file_read(path, LIST_BYTES_MAX, &text);
-	if (!err)
-		err = listfile_parse(slice_of(text.s, text.n), c->format, &l->list_mem, names);
-	if (err)
-		list_trouble(l, c, path, err);
-	else if (names->broken >= JUNK_LINES && names->broken > names->n)
-		/* taken as it is, its names would be allowed without a word: the last good policy stays instead */
-		diag_add(&l->out->diag, DIAG_ERROR, c->path_pos.line, c->path_pos.column,
-			c->path_pos.length,
-			"list '%s': %s is no list: %llu of its %llu lines are broken; is `format` "
-			"right?",
-			c->name, path, (unsigned long long)names->broken,
-			(unsigned long long)names->lines);
-	else if (names->n == 0)
-		diag_add(&l->out->diag, DIAG_WARNING, c->pos.line, c->pos.column, c->pos.length,
-			"list '%s' has no entry (%llu lines, %llu of them broken); is `format` "
-			"right?",
-			c->name, (unsigned long long)names->lines,
-			(unsigned long long)names->broken);
-	strbuf_fini(&text);
-	free(path);
-	return 0;
-}
-
 static int load_lists(struct loading *l)
 {
-	size_t n = l->conf.n_lists;
-	int err = 0;
+	struct lists_in in = {
+		.in = l->in, .conf = &l->conf, .diag = &l->out->diag, .mem = &l->list_mem};
 
-	l->lists = arena_alloc(&l->mem, n * sizeof *l->lists);
+	l->lists = arena_alloc(&l->mem, l->conf.n_lists * sizeof *l->lists);
 	if (!l->lists)
 		return -ENOMEM;
 	l->list_mem.limit = LISTS_BYTES_MAX;
-	for (size_t i = 0; i < n && !err; i++) {
-		err = load_list(l, &l->conf.lists[i], &l->lists[i]);
-		if (!err && l->in->check_only)
-			arena_fini(&l->list_mem); /* looked at, not needed */
-	}
-	return err;
+	return lists_load(&in, l->lists, &l->out->lists);
 }
 
 /* --- all together --- */
@@ -278,5 +207,6 @@ void policy_loaded_fini(struct policy_loaded *l)
 	free(l->timezone);
 	diag_fini(&l->diag);
 	strbuf_fini(&l->text);
+	list_facts_fini(&l->lists);
 	*l = (struct policy_loaded){0};
 }

@@ -117,6 +117,33 @@ void api_policy_check(struct request *r)
 
 /* --- apply --- */
 
+/* "accept_lists": true, or names: lists that may be less than half of what they were. "" = none. */
+static bool read_accept(struct request *r, const struct json *j, struct strbuf *accept)
+{
+	const struct json *v = jr_get(j, "accept_lists");
+	size_t n = jr_count(v);
+	bool ok = jr_is_null(v) || jr_is_bool(v) || jr_is_array(v);
+
+	if (jr_true(v))
+		strbuf_char(accept, '*');
+	for (size_t i = 0; ok && i < n; i++) {
+		const char *name = jr_text(jr_at(v, i));
+
+		ok = name && *name && !strpbrk(name, " *");
+		if (ok)
+			strbuf_fmt(accept, "%s%s", accept->n ? " " : "", name);
+	}
+	if (!ok)
+		reply_problem(r, 400, "Not understood",
+			"accept_lists is true, or an array of names of lists");
+	return ok;
+}
+
+static const char *accept_text(const struct strbuf *accept)
+{
+	return accept->n ? accept->s : NULL;
+}
+
 static bool read_if_match(struct request *r, uint64_t *etag)
 {
 	const char *m = request_header(r, "If-Match");
@@ -170,33 +197,45 @@ void api_policy_apply(struct request *r)
 {
 	char actor[64] = "web";
 	struct diag d = {0};
+	struct desk_apply a = {0};
+	struct strbuf accept = {0};
 	uint32_t revision = 0;
-	uint64_t etag;
 	struct json *j = NULL;
-	const char *text = read_if_match(r, &etag) ? body_text(r, &j) : NULL;
+	const char *text = read_if_match(r, &a.etag) ? body_text(r, &j) : NULL;
 
 	if (r->local)
 		snprintf(actor, sizeof actor, "socket, uid %u", r->uid);
-	if (text)
-		reply_applied(r,
-			desk_policy_apply(
-				r->show->desk, slice_str(text), etag, actor, &d, &revision),
-			&d, revision);
+	if (text && read_accept(r, j, &accept)) {
+		int rc;
+
+		a.text = slice_str(text);
+		a.accept = accept_text(&accept);
+		rc = desk_policy_apply(r->show->desk, &a, actor, &d, &revision);
+		reply_applied(r, rc, &d, revision);
+	}
+	strbuf_fini(&accept);
 	diag_fini(&d);
 	jr_free(j);
 }
 
 void api_reload(struct request *r)
 {
+	struct json *j = request_json(r); /* none is fine */
 	struct diag d = {0};
+	struct strbuf accept = {0};
 	uint32_t revision = 0;
-	int rc = desk_policy_reload(r->show->desk, "file", &d, &revision);
+	int rc = 0;
 
-	if (rc < 0 && rc != -EINVAL)
-		reply_errno(r, rc, "the policy could not be loaded");
-	else
-		reply_findings(r, &d, revision, true);
+	if (read_accept(r, j, &accept)) {
+		rc = desk_policy_reload(r->show->desk, "file", accept_text(&accept), &d, &revision);
+		if (rc < 0 && rc != -EINVAL)
+			reply_errno(r, rc, "the policy could not be loaded");
+		else
+			reply_findings(r, &d, revision, true);
+	}
+	strbuf_fini(&accept);
 	diag_fini(&d);
+	jr_free(j);
 }
 
 /* --- revisions --- */

@@ -87,13 +87,56 @@ static void write_events(struct strbuf *b, const struct desk_status *s)
 	jw_close(b, '}');
 }
 
-/* What a person should know, worst first. */
-static size_t write_problems(struct strbuf *b, const struct desk_status *s)
-{
-	size_t before = b->n, n = 0;
+/* --- lists --- */
 
+static void write_list(void *buf, const struct desk_list *l)
+{
+	struct strbuf *b = buf;
+
+	jw_open(b, NULL, '{');
+	jw_text(b, "name", l->name);
+	jw_text(b, "file", l->file);
+	jw_text(b, "state", l->kept ? "last-good" : "current");
+	jw_uint(b, "names", l->names);
+	jw_uint(b, "lines", l->lines);
+	jw_uint(b, "broken", l->broken);
+	jw_text(b, "trouble", l->why);
+	jw_bool(b, "may_accept", l->shrunk);
+	jw_time(b, "last_good", l->good_ms);
+	jw_close(b, '}');
+}
+
+static void write_lists(struct strbuf *b, struct desk *d)
+{
+	jw_open(b, "lists", '[');
+	desk_lists(d, write_list, b);
+	jw_close(b, ']');
+}
+
+static void write_list_problem(void *buf, const struct desk_list *l)
+{
+	struct strbuf text = {0};
+
+	if (l->kept)
+		strbuf_fmt(&text,
+			"list '%s': %s; its last good copy (%llu names) stays in force%s%s",
+			l->name, l->why, (unsigned long long)l->names,
+			l->shrunk ? "; if the smaller list is meant: durwardctl reload "
+				    "--accept-lists "
+				  : "",
+			l->shrunk ? l->name : "");
+	else if (l->trouble)
+		strbuf_fmt(&text, "list '%s': no copy of it could be kept for a bad day: %s",
+			l->name, strerror(-l->trouble));
+	if (text.n)
+		jw_text(buf, NULL, strbuf_text(&text));
+	strbuf_fini(&text);
+}
+
+/* What a person should know, worst first. */
+static void write_problems(struct strbuf *b, const struct desk_status *s, struct desk *d)
+{
 	jw_open(b, "problems", '[');
-	before = b->n;
 	if (s->policy == DESK_POLICY_NONE)
 		jw_text(b, NULL, "no policy is in force: `durwardctl check` tells why");
 	if (s->policy == DESK_POLICY_LAST_GOOD)
@@ -106,15 +149,14 @@ static size_t write_problems(struct strbuf *b, const struct desk_status *s)
 		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
 		jw_text(b, NULL, "the gate still uses an earlier policy");
+	desk_lists(d, write_list_problem, b);
 	if (s->events_trouble[0])
 		jw_text(b, NULL, s->events_trouble);
 	if (s->ledger_trouble[0])
 		jw_text(b, NULL, s->ledger_trouble);
 	if (s->disk_free && s->disk_free < 50u << 20)
 		jw_text(b, NULL, "less than 50 MB are free where events are kept");
-	n = b->n - before;
 	jw_close(b, ']');
-	return n;
 }
 
 /* A build with sanitizers has no seccomp filter: whoever looks must see which one runs. */
@@ -148,7 +190,8 @@ void api_status(struct request *r)
 	write_events(b, &s);
 	jw_uint(b, "streams", sse_clients(r->show->sse));
 	jw_uint(b, "disk_free", s.disk_free);
-	write_problems(b, &s);
+	write_lists(b, r->show->desk);
+	write_problems(b, &s, r->show->desk);
 	jw_close(b, '}');
 	reply_json(r, 200);
 }
@@ -222,6 +265,51 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 	metric(b, "counter", "drops_total", "{stage=\"store\"}", NULL, s->events_lost_store);
 }
 
+struct list_metric {
+	struct strbuf *b;
+	const char *name, *help;
+	uint64_t (*value)(const struct desk_list *l);
+};
+
+static uint64_t list_names(const struct desk_list *l)
+{
+	return l->names;
+}
+
+static uint64_t list_good_s(const struct desk_list *l)
+{
+	return l->good_ms / 1000;
+}
+
+static uint64_t list_kept(const struct desk_list *l)
+{
+	return l->kept;
+}
+
+static void write_list_metric(void *metrics, const struct desk_list *l)
+{
+	struct list_metric *m = metrics;
+	char labels[160];
+
+	snprintf(labels, sizeof labels, "{list=\"%s\"}", l->name);
+	metric(m->b, "gauge", m->name, labels, m->help, m->value(l));
+	m->help = NULL;
+}
+
+static void write_list_metrics(struct strbuf *b, struct desk *d)
+{
+	struct list_metric all[] = {
+		{b, "list_entries", "Names of a list in force.", list_names},
+		{b, "list_last_success_timestamp_seconds",
+			"When the list's last good copy was made.", list_good_s},
+		{b, "list_kept", "1 while the last good copy stands in for the list's file.",
+			list_kept},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		desk_lists(d, write_list_metric, &all[i]);
+}
+
 void api_metrics(struct request *r)
 {
 	struct strbuf *b = &r->reply.body;
@@ -235,6 +323,7 @@ void api_metrics(struct request *r)
 		s.load_failures);
 	metric(b, "gauge", "policy_load_timestamp_seconds", "", "When the policy was loaded.",
 		s.policy_loaded_ms / 1000);
+	write_list_metrics(b, r->show->desk);
 	metric(b, "gauge", "rules_up", "", "1 when the packet rules are in force.",
 		s.super_seen && s.super.rules == RULES_UP);
 	metric(b, "counter", "gate_restarts_total", "", "Times the gate was started again.",

@@ -65,6 +65,16 @@ bool jr_is_object(const struct json *v)
 	return json_is_object(in(v));
 }
 
+bool jr_is_array(const struct json *v)
+{
+	return json_is_array(in(v));
+}
+
+bool jr_is_bool(const struct json *v)
+{
+	return json_is_boolean(in(v));
+}
+
 bool jr_is_null(const struct json *v)
 {
 	return !v || json_typeof(in(v)) == JSON_NULL;

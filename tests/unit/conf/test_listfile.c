@@ -157,12 +157,43 @@ static void junk_is_skipped_in_time(void **state)
 		if (junk[i] == 0)
 			junk[i] = '\n';
 	}
+	junk[0] = '\n'; /* it is '<', the beginning of a page */
+	assert_int_equal(listfile_parse(slice_of(junk, N), LIST_DOMAINS, &mem, &l), -EILSEQ);
+	assert_string_equal(l.not_text, "it holds control characters");
+	for (size_t i = 0; i < N; i++)
+		junk[i] = junk[i] < 0x20 || junk[i] == 0x7f ? '\n' : junk[i];
 	start = clock();
 	assert_int_equal(listfile_parse(slice_of(junk, N), LIST_DOMAINS, &mem, &l), 0);
 	assert_true((clock() - start) / CLOCKS_PER_SEC < 5);
 	assert_true(l.broken > 10000);
 	arena_fini(&mem);
 	free(junk);
+}
+
+static void what_is_no_text_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} texts[] = {
+		{"<html>\n", -EILSEQ},
+		{"\xef\xbb\xbf\r\n\t <!DOCTYPE html>\na.example\n", -EILSEQ},
+		{"\x1f\x8b\x08\x01\x02\x03", -EILSEQ},
+		{"a.example\n<b>\n", 0}, /* a broken line, as ever */
+		{"# caf\xe9 in Latin-1\na.example\n", 0},
+		{"a.example\n\x1a", 0}, /* the end of a file in DOS */
+		{"", 0},
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct arena mem = {0};
+		struct list_names l;
+
+		assert_int_equal(listfile_parse(slice_str(texts[i].text), LIST_DOMAINS, &mem, &l),
+			texts[i].want);
+		assert_int_equal(l.not_text != NULL, texts[i].want != 0);
+		arena_fini(&mem);
+	}
 }
 
 static void read_real(const char *path, enum list_format format, size_t at_least, size_t broken)
@@ -208,6 +239,7 @@ int main(void)
 		cmocka_unit_test(the_limit_of_memory_is_met),
 		cmocka_unit_test(every_end_is_survived),
 		cmocka_unit_test(junk_is_skipped_in_time),
+		cmocka_unit_test(what_is_no_text_is_refused),
 		cmocka_unit_test(real_lists_are_read),
 	};
 

@@ -47,16 +47,27 @@ static inline int count_files(const char *part)
 	return n;
 }
 
-static inline int folder_remove(void **state)
+static inline int remove_all(const char *dir)
 {
-	DIR *d = opendir(folder);
+	DIR *d = opendir(dir);
 	struct dirent *e;
 
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlink(in_folder(e->d_name));
+	while (d && (e = readdir(d))) {
+		char *path = NULL;
+
+		if (e->d_name[0] == '.' || asprintf(&path, "%s/%s", dir, e->d_name) < 0)
+			continue;
+		if (unlink(path) < 0)
+			remove_all(path); /* a folder */
+		free(path);
+	}
 	closedir(d);
-	return rmdir(folder);
+	return rmdir(dir);
+}
+
+static inline int folder_remove(void **state)
+{
+	return remove_all(folder);
 }
 
 static inline struct event event_of(const char *name, enum action action)

@@ -49,6 +49,103 @@ static void a_bad_file_changes_nothing_and_says_so(void **state)
 	assert_true(m.fail_open);
 }
 
+/* --- lists --- */
+
+static void put_list(int names)
+{
+	char path[128];
+	struct strbuf b = {0};
+
+	for (int i = 0; i < names; i++)
+		strbuf_fmt(&b, "n%d.example\n", i);
+	snprintf(path, sizeof path, "%s/adult.txt", folder);
+	assert_int_equal(file_write_atomic(path, slice_of(b.s ? b.s : "", b.n), 0600), 0);
+	strbuf_fini(&b);
+}
+
+/* What status says of the one list. */
+static void expect_list(const char *state, int names, const char *problem)
+{
+	struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
+	const struct json *l = jr_at(jr_get(g.json, "lists"), 0);
+
+	assert_string_equal(jr_get_text(l, "name"), "adult");
+	assert_string_equal(jr_get_text(l, "state"), state);
+	assert_int_equal((int)jr_number(jr_get(l, "names"), 0), names);
+	assert_true(jr_get_text(l, "last_good")[0]);
+	assert_int_equal(strstr(g.body.s, "list 'adult'") != NULL, *problem != 0);
+	assert_non_null(strstr(jr_get_text(l, "trouble"), problem));
+	got_fini(&g);
+}
+
+static long reload(const char *body, int warnings)
+{
+	struct got g = ask(true, "POST", "/api/v1/reload", NULL, body);
+	long status = g.status;
+
+	if (status == 200)
+		assert_int_equal((int)jr_number(jr_get(g.json, "warnings"), -1), warnings);
+	got_fini(&g);
+	return status;
+}
+
+static void a_list_that_shrinks_keeps_its_last_good_copy(void **state)
+{
+	struct got g;
+	struct message m;
+
+	put_list(10);
+	write_policy("fail open\nlist adult adult.txt format domains\nfor everyone\nblock adult\n"
+		     "otherwise allow\n");
+	assert_int_equal(reload("{}", 0), 200);
+	expect_list("current", 10, "");
+	put_list(3);
+	assert_int_equal(reload("{}", 1), 200);
+	expect_list("last-good", 10, "has shrunk from 10 names to 3");
+	g = ask(true, "GET", "/api/v1/explain?who=everyone&name=n9.example", NULL, NULL);
+	assert_string_equal(jr_get_text(g.json, "verdict"), "block");
+	got_fini(&g);
+	g = ask(true, "GET", "/metrics", NULL, NULL);
+	assert_non_null(strstr(g.body.s, "durward_list_entries{list=\"adult\"} 10\n"));
+	assert_non_null(strstr(g.body.s, "durward_list_kept{list=\"adult\"} 1\n"));
+	got_fini(&g);
+	assert_int_equal(reload("{\"accept_lists\":\"adult\"}", 0), 400);
+	assert_int_equal(reload("{\"accept_lists\":[\"*\"]}", 0), 400);
+	assert_int_equal(reload("{\"accept_lists\":false}", 1), 200);
+	expect_list("last-good", 10, "has shrunk");
+	desk_end(); /* a start is no consent */
+	desk_start();
+	close(await(MESSAGE_IMAGE, &m));
+	expect_list("last-good", 10, "has shrunk");
+	assert_int_equal(reload("{\"accept_lists\":[\"ADULT\"]}", 0), 200);
+	expect_list("current", 3, "");
+	put_list(0);
+	assert_int_equal(reload("{\"accept_lists\":true}", 1), 200); /* it has no entry */
+	expect_list("current", 0, "");
+}
+
+static void an_apply_may_accept_a_list_too(void **state)
+{
+	struct got g;
+	char etag[64] = "";
+
+	put_list(10);
+	write_policy("fail open\nlist adult adult.txt format domains\nfor everyone\nblock adult\n"
+		     "otherwise allow\n");
+	assert_int_equal(reload("{}", 0), 200);
+	put_list(3);
+	g = ask(true, "GET", "/api/v1/policy", NULL, NULL);
+	snprintf(etag, sizeof etag, "If-Match: %.18s", strstr(g.head.s, "ETag: ") + 6);
+	got_fini(&g);
+	g = ask(true, "PUT", "/api/v1/policy/apply", etag,
+		"{\"accept_lists\":[\"adult\"],\"text\":\"fail open\\nlist adult adult.txt format "
+		"domains\\nfor everyone\\nblock adult\\notherwise block\\n\"}");
+	assert_int_equal(g.status, 200);
+	assert_int_equal((int)jr_number(jr_get(g.json, "warnings"), -1), 0);
+	got_fini(&g);
+	expect_list("current", 3, "");
+}
+
 static void without_any_policy_the_super_is_told(void **state)
 {
 	struct message m;
@@ -607,6 +704,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_HOUSE(the_image_comes_sealed_and_the_reload_is_numbered),
 		IN_HOUSE(a_bad_file_changes_nothing_and_says_so),
+		IN_HOUSE(a_list_that_shrinks_keeps_its_last_good_copy),
+		IN_HOUSE(an_apply_may_accept_a_list_too),
 		IN_HOUSE(without_any_policy_the_super_is_told),
 		IN_HOUSE(an_edit_is_applied_once_and_never_over_another),
 		IN_HOUSE(check_lists_every_mistake),
