@@ -12,7 +12,8 @@
  *           hello, and the records that follow are watched for a second one (HelloRetryRequest, renegotiation). Behind
  *           an HTTP CONNECT identification begins afresh: the inner TLS or HTTP gives results of its own.
  *   RESULT  r is set: TLS one (and one more, EVASIVE NAME_CHANGED, if a second hello differs), HTTP one a request, else
- *           one. A result of kind EVASIVE or NOT_PROTO is the last.
+ *           one. A result of kind EVASIVE is the last, and so is NOT_PROTO unless r.goes_on (a plain dialogue on a port
+ *           of STARTTLS: a hello may still come, and is one more result).
  *   DONE    nothing more will be said: TLS is encrypted now, or a tunnel is open, or the last result was final.
  *
  * Results by kind: NAME, NONE, OPAQUE, EVASIVE; NOT_PROTO (odd NOT_KNOWN) where the bytes are neither TLS nor HTTP. TOO_LARGE
@@ -37,11 +38,12 @@ struct stream_ident {
 	uint64_t need; /* next() says WAIT until offset + bytes.n reaches this */
 	uint32_t limit;
 	uint8_t state; /* private */
-	uint8_t dialogue; /* enum starttls_proto while a plain dialogue may still turn into TLS, else STARTTLS_NONE */
-	uint8_t app;	    /* enum app_proto, as far as known */
-	bool retry;	    /* the server asked for a second hello */
-	bool ccs;	    /* private: a change of cipher was seen behind the hello */
-	struct ident first; /* TLS: the first hello's */
+	bool dialogue; /* a plain dialogue of which nothing was said yet may still turn into TLS */
+	struct starttls talk; /* private */
+	uint8_t app;	      /* enum app_proto, as far as known */
+	bool retry;	      /* the server asked for a second hello */
+	bool ccs;	      /* private: a change of cipher was seen behind the hello */
+	struct ident first;   /* TLS: the first hello's */
 	struct http_stream http;
 };
 
@@ -53,13 +55,14 @@ struct identify_result {
 	struct slice raw;
 	struct http_head http; /* ident.app HTTP: method, target and so on, same validity */
 	uint16_t records;      /* TLS: over how many records */
+	bool goes_on;	       /* NOT_PROTO: not the last result */
 	struct slice alpn;     /* TLS: as in struct tls_hello */
 };
 
 /* limit: bytes of one hello or head */
 void stream_ident_init(struct stream_ident *s, uint32_t limit);
 /* A port where TLS may begin behind a plain dialogue: its words pass (WAIT), the hello behind them is judged as ever,
- * anything else is NOT_PROTO (or, at the stream's start, read by content). Before the first next(). */
+ * anything else is NOT_PROTO (or, at the stream's start, read by content: identify/starttls.h). Before the first next(). */
 void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p);
 
 /* bytes: the client's, without a gap, from stream offset `offset` <= s->pos on. scratch: TLS_SCRATCH bytes, may be shared

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * starttls.h - the client's side of a plain dialogue that may turn into TLS (STARTTLS, STLS, AUTH TLS, SSLRequest).
  *
- * Only what may stand in front of TLS is a dialogue: greetings, capabilities, the request for TLS itself. The first
- * word of anything else (a login, a mail, a query) ends it: this connection will not name a site any more.
- * A server that refuses TLS changes nothing: what the client then says is judged by the same words.
+ * What usually stands in front of TLS is a dialogue: greetings, capabilities, the request for TLS itself. The first word
+ * of anything else (a login, a mail, an unknown command) is PLAIN, once: a flow without a name. But a server may answer
+ * "500 what?" and agree to TLS all the same, so the watch goes on where the protocol allows TLS later: lines, XMPP, LDAP.
+ * Servers throw away what they have read ahead when they turn to TLS; so once TLS was spoken of ("TLS" or "SSL" among
+ * the letters), a hello may begin anywhere, also in the middle of a line.
  *
  * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 3207, 9051 6.2.1, 2595 4, 4217, 4511 4.14, 6120 5,
  * PostgreSQL "Message Formats" SSLRequest, MySQL "Protocol::SSLRequest", MS-RDPBCGR 2.2.1.1; row T26.
@@ -30,7 +32,16 @@ enum starttls_proto {
 enum starttls_step {
 	STARTTLS_WAIT,	/* *used bytes are dialogue; come back with more */
 	STARTTLS_TLS,	/* behind *used bytes a TLS record begins */
-	STARTTLS_PLAIN, /* behind *used bytes something begins that is no dialogue */
+	STARTTLS_PLAIN, /* behind *used bytes something begins that is no dialogue; said once */
+};
+
+struct starttls {	 /* = {.proto = ...} */
+	uint8_t proto;	 /* enum starttls_proto */
+	bool plain;	 /* PLAIN was said */
+	bool asked;	 /* TLS was spoken of */
+	bool over;	 /* nothing here can become TLS any more */
+	uint8_t last[2]; /* letters, upper case */
+	uint64_t skip;	 /* LDAP: bytes left of a message */
 };
 
 enum {
@@ -40,7 +51,11 @@ enum {
 
 enum starttls_proto starttls_of_port(uint16_t port); /* ANY_LINES for others */
 
+/* May TLS begin behind plain words that are none of the usual ones? at_start: they are the stream's first; `first` is
+ * their first byte. Where not, bytes at the start may be anything, as on other ports. */
+bool starttls_goes_on(enum starttls_proto p, bool at_start, uint8_t first);
+
 /* in: the client's bytes from the first not yet consumed on, without a gap. */
-enum starttls_step starttls_next(enum starttls_proto p, struct slice in, size_t *used);
+enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *used);
 
 #endif

@@ -33,10 +33,11 @@ enum {
 	IDLE_REQUESTS_MS = 900000,
 	IDLE_OTHER_MS = 10000, /* a decision by address is not older */
 	IDLE_REFUSED_MS = 30000,
-	START_MS = 60000,	  /* flows that an earlier gate knew may turn up for so long */
-	SERVER_LOOK = 96,	  /* bytes of the server's answer that are kept */
-	REQUEST_KEEP = 32 * 1024, /* HTTP: bytes kept behind the newest, to compare copies */
-	ANSWERS_A_SECOND = 5000,  /* of one worker */
+	START_MS = 60000, /* flows that an earlier gate knew may turn up for so long */
+	SERVER_LOOK = 96, /* bytes of the server's answer that are kept */
+	/* HTTP and plain dialogues: bytes kept behind the newest, to compare copies: more than is on its way at once */
+	REQUEST_KEEP = 128 * 1024,
+	ANSWERS_A_SECOND = 5000, /* of one worker */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -57,6 +58,8 @@ struct flow_tcp {
 	uint32_t syns;	      /* synlog_count() when it began */
 	bool closed;	      /* seg and id are gone: refused or final */
 	bool retry;	      /* the server asked for a second hello */
+	bool tunnel;	      /* behind plain words: nothing more will be said of its bytes */
+	bool unseen;	      /* bytes have passed that are not in seg */
 	uint32_t judged_end;  /* the server has answered when it acknowledges this */
 	uint32_t pass_seq;    /* first byte not passed on without a gap */
 	uint32_t client_end;  /* one past the newest byte the client sent */
@@ -108,6 +111,8 @@ void flow_overload(struct seen *s);
 void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state state);
 
 /* flow_tcp.c, flow_server.c */
+/* The server's answer to what is judged now begins at this number. */
+void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);

@@ -54,10 +54,16 @@ static void retry(struct seen *s, struct flow_tcp *t)
 	stream_ident_server(&t->id, SERVER_RETRY);
 }
 
-/* The server acknowledges bytes that never came this way (data in the SYN, another route). A FIN counts one. */
-static bool heard_more(const struct seen *s, uint32_t next)
+void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq)
 {
-	return (int32_t)(s->k.ack - (next + 1)) > 0;
+	t->server_base = seq;
+	t->server_n = 0;
+}
+
+/* The server acknowledges bytes that never came this way (data in the SYN, another route). A FIN counts one. */
+static bool heard_more(const struct seen *s, const struct flow_tcp *t)
+{
+	return !t->unseen && (int32_t)(s->k.ack - (segments_next_seq(&t->seg) + 1)) > 0;
 }
 
 /* The server speaks before a hello: on a port of plain dialogues that is their way, else no name will come. */
@@ -68,7 +74,7 @@ static void spoke_first(struct seen *s, struct flow_rec *r)
 	/* words sent again, while a hello is on its way */
 	bool old = (int32_t)(end - t->server_base) <= 0;
 
-	if (heard_more(s, segments_next_seq(&t->seg))) {
+	if (heard_more(s, t)) {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
 		return;
 	}
@@ -87,9 +93,9 @@ static void answer(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
 	bool acked = (int32_t)(s->k.ack - t->judged_end) >= 0;
-	enum server_says says = r->ident.app == APP_TLS ? hear(s, t) : SERVER_OTHER;
+	enum server_says says = r->ident.app == APP_TLS && !t->tunnel ? hear(s, t) : SERVER_OTHER;
 
-	if (heard_more(s, segments_next_seq(&t->seg))) {
+	if (heard_more(s, t)) {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
 		return;
 	}

@@ -22,7 +22,7 @@ static void due_pending(struct gate_worker *w)
 
 static bool may_go_on(const struct gate_worker *w, const struct flow_rec *r)
 {
-	return r->tcp && r->state == FLOW_REQUESTS &&
+	return r->tcp && (r->state == FLOW_REQUESTS || r->tcp->tunnel) &&
 	       w->now_ms - r->tcp->heard_ms < IDLE_REQUESTS_MS;
 }
 

@@ -137,17 +137,33 @@ bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind,
 }
 
 /* One judgement of the identifier's. The first hello may be one of several (HelloRetryRequest), a request one of many. */
-static bool judge(struct gate_worker *w, struct flow_rec *r)
+static bool judge(struct gate_worker *w, struct flow_rec *r, bool goes_on)
 {
 	struct flow_tcp *t = r->tcp;
+	bool plain = r->ident.app == APP_HTTP || goes_on;
 
 	w->counters.requests += r->ident.app == APP_HTTP;
 	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
-	if (!carry_out(w, r, r->ident.app == APP_HTTP ? FLOW_REQUESTS : FLOW_TENTATIVE))
+	/* plain words before: the answer to this hello begins where the client stands now */
+	if (!plain && r->state == FLOW_REQUESTS)
+		flow_tcp_expect_answer(t, t->server_next);
+	if (!carry_out(w, r, plain ? FLOW_REQUESTS : FLOW_TENTATIVE))
 		return false;
+	if (plain)
+		t->seg.limit = 2 * REQUEST_KEEP;
 	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
 							 : t->base + (uint32_t)t->id.pos;
 	return true;
+}
+
+/* Nothing more will be said of what was plain until now: it is a tunnel. Final, once the server has answered to it. */
+static void tunnel(struct gate_worker *w, struct flow_rec *r)
+{
+	struct flow_tcp *t = r->tcp;
+
+	t->tunnel = true;
+	t->judged_end = segments_next_seq(&t->seg);
+	flow_settle(w, r, FLOW_TENTATIVE);
 }
 
 /* Judges all that the bytes in hand say. False: the packet was dealt with. */
@@ -155,16 +171,19 @@ static bool look(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
 	struct identify_result res;
+	enum identify_step step;
 
-	while (stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
-		       s->w->own->scratch, &res) == IDENTIFY_RESULT) {
+	while ((step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
+			s->w->own->scratch, &res)) == IDENTIFY_RESULT) {
 		r->ident = res.ident;
 		r->ident.packet = t->packets;
-		if (!judge(s->w, r)) {
+		if (!judge(s->w, r, res.goes_on)) {
 			flow_drop(s);
 			return false;
 		}
 	}
+	if (step == IDENTIFY_DONE && r->state == FLOW_REQUESTS)
+		tunnel(s->w, r);
 	return true;
 }
 
@@ -206,7 +225,8 @@ static void stored(struct seen *s, struct flow_rec *r)
  * bytes stay: nobody knows whether the server got them, or will get others in their place. */
 static void too_much(struct seen *s, struct flow_rec *r, enum segments_result how)
 {
-	if (r->state == FLOW_TENTATIVE && r->ident.kind == IDENT_NOT_PROTO) {
+	if (r->state == FLOW_TENTATIVE && (r->ident.kind == IDENT_NOT_PROTO || r->tcp->tunnel)) {
+		r->tcp->unseen = true;
 		flow_settle(s->w, r, FLOW_TENTATIVE);
 		flow_pass(s, MARK_TENTATIVE);
 	} else if (r->state == FLOW_PENDING && how == SEGMENTS_FULL) {

@@ -23,13 +23,14 @@ struct look {
 
 void stream_ident_init(struct stream_ident *s, uint32_t limit)
 {
-	*s = (struct stream_ident){.limit = limit, .state = START, .dialogue = STARTTLS_NONE};
+	*s = (struct stream_ident){.limit = limit, .state = START};
 	http_stream_init(&s->http, limit);
 }
 
 void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p)
 {
-	s->dialogue = (uint8_t)p;
+	s->talk = (struct starttls){.proto = (uint8_t)p};
+	s->dialogue = p != STARTTLS_NONE;
 	s->state = p == STARTTLS_NONE ? START : DIALOGUE;
 }
 
@@ -100,8 +101,12 @@ static enum identify_step read_hello(struct look *l)
 	enum parse status = tls_record_join(l->in, l->scratch, &m);
 
 	l->out->records = m.records;
+	/* on a port of STARTTLS no NOT_PROTO: the server might take it for one more line, and TLS might come behind it */
+	if (status == PARSE_INVALID && m.odd == ODD_NOT_KNOWN)
+		return s->talk.proto ? last(l, IDENT_EVASIVE, ODD_BAD_RECORD)
+				     : last(l, IDENT_NOT_PROTO, m.odd);
 	if (status == PARSE_INVALID)
-		return last(l, m.odd == ODD_NOT_KNOWN ? IDENT_NOT_PROTO : IDENT_EVASIVE, m.odd);
+		return last(l, IDENT_EVASIVE, m.odd);
 	/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
 	if (status == PARSE_NEED_MORE && l->in.n < TLS_HEADER + 1)
 		return wait_for(s, s->pos + l->in.n + 1);
@@ -248,24 +253,42 @@ static enum identify_step start(struct look *l)
 	return read_requests(l);
 }
 
-/* Plain words in front of TLS. At the very start anything may come, as on other ports. */
+/* Words that are none of a dialogue's: what they are is said now; TLS may still come. */
+static enum identify_step plain(struct look *l, bool at_start)
+{
+	struct stream_ident *s = l->s;
+
+	s->dialogue = false;
+	if (starttls_goes_on(s->talk.proto, at_start, l->in.p[0])) {
+		l->out->ident.kind = IDENT_NOT_PROTO;
+		l->out->ident.odd = ODD_NOT_KNOWN;
+		l->out->safe_to = UINT64_MAX;
+		l->out->goes_on = true;
+		return IDENTIFY_RESULT;
+	}
+	s->state = START;
+	return at_start ? wait_for(s, 0) : last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+}
+
+/* Plain words in front of TLS. */
 static enum identify_step dialogue(struct look *l)
 {
 	struct stream_ident *s = l->s;
 	size_t used;
-	enum starttls_step step = starttls_next(s->dialogue, l->in, &used);
-	bool at_start = s->pos + used == 0;
+	bool said = s->talk.plain;
+	enum starttls_step step = starttls_next(&s->talk, l->in, &used);
 
 	s->pos += used;
-	if (step != STARTTLS_PLAIN && s->pos > STARTTLS_LIMIT)
+	l->in = slice_of(l->in.p + used, l->in.n - used);
+	if (step == STARTTLS_PLAIN)
+		return plain(l, s->pos == 0);
+	if (!said && s->pos > STARTTLS_LIMIT)
 		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
-	if (step == STARTTLS_WAIT)
-		return wait_for(s, 0);
-	s->dialogue = STARTTLS_NONE;
-	s->state = START;
-	if (step == STARTTLS_TLS || at_start)
-		return wait_for(s, 0);
-	return last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+	if (step == STARTTLS_TLS) {
+		s->dialogue = false;
+		s->state = START;
+	}
+	return wait_for(s, 0);
 }
 
 static enum identify_step step_once(struct look *l)

@@ -5,8 +5,10 @@
  */
 #include "identify/starttls.h"
 
+#include <string.h>
 #include <strings.h>
 
+enum { POSTGRES_MAX = 10004 }; /* of a start-up packet */
 enum unit { UNIT_MORE, UNIT_DIALOGUE, UNIT_OTHER };
 
 /* first words of lines; IMAP's come behind a tag */
@@ -81,14 +83,56 @@ static bool is_dialogue_line(enum starttls_proto p, struct slice line)
 	}
 }
 
-static enum unit read_line(enum starttls_proto p, struct slice in, size_t *n)
+/* "TLS" or "SSL", whatever stands between the letters. */
+static void listen(struct starttls *t, struct slice in)
+{
+	for (size_t i = 0; i < in.n && !t->asked; i++) {
+		uint8_t c = in.p[i] & 0xdf;
+
+		if (c < 'A' || c > 'Z')
+			continue;
+		t->asked = (t->last[0] == 'T' && t->last[1] == 'L' && c == 'S') ||
+			   (t->last[0] == 'S' && t->last[1] == 'S' && c == 'L');
+		t->last[0] = t->last[1];
+		t->last[1] = c;
+	}
+}
+
+/* Does a record with the beginning of a hello (or of a HelloRequest) stand here? A few bytes may leave it open. */
+static enum unit hello_at(struct slice in)
+{
+	if (in.p[0] != 0x16 || (in.n > 1 && in.p[1] != 3) || (in.n > 5 && in.p[5] > 1))
+		return UNIT_OTHER;
+	return in.n > 5 ? UNIT_DIALOGUE : UNIT_MORE;
+}
+
+/* The first hello that begins within the first `upto` bytes; *n where. */
+static enum unit find_hello(struct slice in, size_t upto, size_t *n)
+{
+	enum unit u = UNIT_OTHER;
+
+	for (*n = 0; *n < upto; ++*n) {
+		const uint8_t *p = memchr(in.p + *n, 0x16, upto - *n);
+
+		*n = p ? (size_t)(p - in.p) : upto;
+		if (p && (u = hello_at(slice_of(p, in.n - *n))) != UNIT_OTHER)
+			return u;
+	}
+	*n = upto;
+	return UNIT_OTHER;
+}
+
+static enum unit read_line(struct starttls *t, struct slice in, size_t *n)
 {
 	const uint8_t *nl = memchr(in.p, '\n', in.n);
 
-	if (!nl)
+	if (!nl || nl - in.p >= STARTTLS_UNIT)
 		return in.n > STARTTLS_UNIT ? UNIT_OTHER : UNIT_MORE;
 	*n = (size_t)(nl - in.p) + 1;
-	return is_dialogue_line(p, slice_of(in.p, *n - 1)) ? UNIT_DIALOGUE : UNIT_OTHER;
+	if (!is_dialogue_line(t->proto, slice_of(in.p, *n - 1)))
+		return UNIT_OTHER;
+	listen(t, slice_of(in.p, *n));
+	return UNIT_DIALOGUE;
 }
 
 /* A complete prefix of `want`, or the beginning of one. */
@@ -124,6 +168,30 @@ static enum unit read_xml(struct slice in, size_t *n)
 	return UNIT_DIALOGUE;
 }
 
+/* Length of a BER element's head and content; false: it cannot be one. *n 0: more is needed. */
+static bool ber_size(struct slice in, uint64_t *n)
+{
+	uint64_t length = 0;
+	size_t more;
+
+	*n = 0;
+	if (in.p[0] != 0x30)
+		return false;
+	if (in.n < 2)
+		return true;
+	more = in.p[1] & 0x80 ? in.p[1] & 0x7f : 0;
+	if (in.p[1] == 0x80 || more > 8)
+		return false;
+	if (in.n < 2 + more)
+		return true;
+	for (size_t i = 0; i < more; i++)
+		length = length << 8 | in.p[2 + i];
+	if (!more)
+		length = in.p[1];
+	*n = 2 + more + length;
+	return length < UINT32_MAX;
+}
+
 /* LDAPMessage with an ExtendedRequest whose OID is StartTLS: 30 len 02 len ID... 77 len 80 16 OID */
 static enum unit read_ldap(struct slice in, size_t *n)
 {
@@ -147,26 +215,32 @@ static enum unit read_ldap(struct slice in, size_t *n)
 	return UNIT_DIALOGUE;
 }
 
+/* SSLRequest or GSSENCRequest: a start-up packet with that number instead of a version, whatever stands behind it. */
 static enum unit read_postgres(struct slice in, size_t *n)
 {
-	enum unit ssl = expect(in, "\0\0\0\010\004\322\026/", 8),
-		  gss = expect(in, "\0\0\0\010\004\322\0260", 8);
+	enum unit ssl, gss;
 
-	*n = 8;
-	return ssl == UNIT_OTHER ? gss : ssl;
+	if (in.n < 4)
+		return in.p[0] == 0 && (in.n < 2 || in.p[1] == 0) ? UNIT_MORE : UNIT_OTHER;
+	*n = (size_t)in.p[2] << 8 | in.p[3];
+	if (in.p[0] || in.p[1] || *n < 8 || *n > POSTGRES_MAX)
+		return UNIT_OTHER;
+	ssl = expect(slice_of(in.p + 4, in.n - 4), "\004\322\026/", 4);
+	gss = expect(slice_of(in.p + 4, in.n - 4), "\004\322\0260", 4);
+	if (ssl == UNIT_OTHER && gss == UNIT_OTHER)
+		return UNIT_OTHER;
+	return in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
 }
 
-/* SSLRequest: a packet of 32 bytes, sequence number 1, with CLIENT_SSL among its capabilities. */
+/* SSLRequest: the first packet of a client (sequence number 1) with CLIENT_SSL among its capabilities. Usually it ends
+ * behind 32 bytes; servers go by the capability alone. */
 static enum unit read_mysql(struct slice in, size_t *n)
 {
-	enum unit head = expect(in, "\040\0\0\001", 4);
-
-	if (head != UNIT_DIALOGUE)
-		return head;
-	*n = 36;
-	if (in.n < *n)
-		return UNIT_MORE;
-	return in.p[5] & 0x08 ? UNIT_DIALOGUE : UNIT_OTHER;
+	if ((in.n > 2 && in.p[2] != 0) || (in.n > 3 && in.p[3] != 1) ||
+		(in.n > 5 && !(in.p[5] & 0x08)))
+		return UNIT_OTHER;
+	*n = 4 + (size_t)in.p[0] + (in.n > 1 ? (size_t)in.p[1] << 8 : 0);
+	return in.n < 6 || in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
 }
 
 /* TPKT with an X.224 Connection Request. */
@@ -184,9 +258,9 @@ static enum unit read_rdp(struct slice in, size_t *n)
 	return in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
 }
 
-static enum unit read_unit(enum starttls_proto p, struct slice in, size_t *n)
+static enum unit read_unit(struct starttls *t, struct slice in, size_t *n)
 {
-	switch (p) {
+	switch (t->proto) {
 	case STARTTLS_XMPP:
 		return read_xml(in, n);
 	case STARTTLS_LDAP:
@@ -198,13 +272,94 @@ static enum unit read_unit(enum starttls_proto p, struct slice in, size_t *n)
 	case STARTTLS_RDP:
 		return read_rdp(in, n);
 	default:
-		return read_line(p, in, n);
+		return read_line(t, in, n);
 	}
 }
 
-enum starttls_step starttls_next(enum starttls_proto p, struct slice in, size_t *used)
+static bool is_lines(enum starttls_proto p)
+{
+	return p == STARTTLS_SMTP || p == STARTTLS_IMAP || p == STARTTLS_POP3 ||
+	       p == STARTTLS_FTP || p == STARTTLS_ANY_LINES;
+}
+
+bool starttls_goes_on(enum starttls_proto p, bool at_start, uint8_t first)
+{
+	if (p == STARTTLS_XMPP)
+		return !at_start || first == '<';
+	if (p == STARTTLS_LDAP)
+		return !at_start || first == 0x30;
+	return is_lines(p);
+}
+
+/* A hello inside what would be a line or a tag. No XML has such a byte. */
+static enum unit hello_inside(const struct starttls *t, struct slice in, size_t *n)
+{
+	const uint8_t *p;
+
+	*n = 0;
+	if (is_lines(t->proto) && t->asked) {
+		p = memchr(in.p, '\n', in.n);
+		return find_hello(in, p ? (size_t)(p - in.p) : in.n, n);
+	}
+	p = t->proto == STARTTLS_XMPP ? memchr(in.p, 0x16, in.n) : NULL;
+	if (!p || memchr(in.p, '>', (size_t)(p - in.p)))
+		return UNIT_OTHER;
+	*n = (size_t)(p - in.p);
+	return UNIT_DIALOGUE;
+}
+
+/* LDAP messages of any kind, each skipped by its length. */
+static enum starttls_step skip_messages(struct starttls *t, struct slice in, size_t *used)
+{
+	uint64_t n;
+
+	while (*used < in.n && !t->over) {
+		struct slice rest = slice_of(in.p + *used, in.n - *used);
+
+		if (t->skip) {
+			n = t->skip < rest.n ? t->skip : rest.n;
+			*used += (size_t)n;
+			t->skip -= n;
+			continue;
+		}
+		if (rest.p[0] == 0x16)
+			return STARTTLS_TLS;
+		t->over = !ber_size(rest, &n);
+		if (!t->over && n == 0)
+			return STARTTLS_WAIT;
+		t->skip = n;
+	}
+	if (t->over)
+		*used = in.n;
+	return STARTTLS_WAIT;
+}
+
+/* Behind PLAIN: all is consumed but what may be the beginning of a hello. */
+static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_t *used)
+{
+	const uint8_t *p;
+	enum unit u;
+
+	if (t->proto == STARTTLS_LDAP)
+		return skip_messages(t, in, used);
+	if (t->proto == STARTTLS_XMPP) {
+		p = memchr(in.p, 0x16, in.n);
+		*used = p ? (size_t)(p - in.p) : in.n;
+		return p ? STARTTLS_TLS : STARTTLS_WAIT;
+	}
+	listen(t, in);
+	*used = in.n;
+	if (!t->asked)
+		return STARTTLS_WAIT;
+	u = find_hello(in, in.n, used);
+	return u == UNIT_DIALOGUE ? STARTTLS_TLS : STARTTLS_WAIT;
+}
+
+enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *used)
 {
 	*used = 0;
+	if (t->plain)
+		return watch_plain(t, in, used);
 	while (*used < in.n) {
 		struct slice rest = slice_of(in.p + *used, in.n - *used);
 		size_t n = 0;
@@ -212,10 +367,20 @@ enum starttls_step starttls_next(enum starttls_proto p, struct slice in, size_t 
 		/* no word of any of these begins like a handshake record */
 		if (rest.p[0] == 0x16 && (rest.n < 2 || rest.p[1] == 3))
 			return rest.n < 2 ? STARTTLS_WAIT : STARTTLS_TLS;
-		switch (read_unit(p, rest, &n)) {
+		switch (hello_inside(t, rest, &n)) {
+		case UNIT_MORE:
+			return STARTTLS_WAIT;
+		case UNIT_DIALOGUE:
+			*used += n;
+			return STARTTLS_TLS;
+		case UNIT_OTHER:
+			break;
+		}
+		switch (read_unit(t, rest, &n)) {
 		case UNIT_MORE:
 			return STARTTLS_WAIT;
 		case UNIT_OTHER:
+			t->plain = true;
 			return STARTTLS_PLAIN;
 		case UNIT_DIALOGUE:
 			*used += n;

@@ -179,6 +179,41 @@ def test_H12_a_websocket_is_judged_by_its_host_and_then_a_tunnel(lab, v6):
         assert b"ws.block.example" not in peer.heard()
 
 
+TUNNELS = {
+    "H12 a websocket": (test_http.get("fine.test", more=UPGRADE.format("websocket")),
+                        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    "H13 CONNECT": (b"CONNECT fine.test:22 HTTP/1.1\r\nHost: fine.test:22\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("first", ["the client speaks", "both speak"])
+@pytest.mark.parametrize("what", TUNNELS)
+def test_a_long_upload_through_a_tunnel(lab, what, first, v6):
+    """More than the gate keeps of a flow that is not decided."""
+    request, answer = TUNNELS[what]
+    size = 1 << 20
+
+    def talk(c):
+        c.hear(len(request))
+        c.sock.sendall(answer)
+        if first == "both speak":
+            c.hear(len(request) + 1)
+            c.sock.sendall(b"go on")
+        if c.hear(len(request) + size):
+            c.sock.sendall(b"taken")
+            c.hear(len(request) + size + 3)
+
+    with peers.Peer(lab, 80, talk), test_http.connect(lab, v6) as s:
+        s.settimeout(10)
+        s.sendall(request)
+        assert test_http.hear(s, lambda d: d.endswith(b"\r\n\r\n"))[0] == answer
+        s.sendall(b"\x82\1\r\n".ljust(size, b"\x82"))
+        got = test_http.hear(s, lambda d: d.endswith(b"taken"))[0]
+        assert got.endswith(b"taken"), got
+        s.sendall(b"bye")
+
+
 @BOTH
 def test_H11_H12_h2c_by_upgrade_is_refused(lab, web, v6):
     with test_http.connect(lab, v6, to=peers.PEER8[6 if v6 else 4]) as s:

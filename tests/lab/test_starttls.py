@@ -39,6 +39,21 @@ DIALOGUES = {
     "mysql": (3306, b"\x0a\0\0\0\x0a8.0\0etc.\0", [(b"\x20\0\0\x01\0\x0a" + bytes(30), b"")]),
 }
 V = pytest.mark.parametrize("v", [4, 6], ids=["v4", "v6"])
+BIND = bytes.fromhex("300c020101600702010304008000")
+# words that are no usual dialogue: the server does not know them, or says no, and agrees to TLS all the same
+LATE = {
+    "an unknown word first": (587, b"220 o\r\n", [(b"XYZZY\r\n", b"500 what\r\n"), (b"EHLO me\r\n", b"250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
+    "a mail first": (25, b"220 o\r\n", [(b"EHLO me\r\nMAIL FROM:<a@b>\r\n", b"250 ok\r\n"), (b"RSET\r\nSTARTTLS\r\n", b"220 go\r\n")]),
+    "a request first": (25, b"220 o\r\n", [(b"GET / HTTP/1.1\r\nHost: fine.example\r\n\r\n", b"500 what\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
+    "read ahead": (587, b"220 o\r\n", [(b"STARTTLS\r\nNOO", b"220 go\r\n")]),
+    "read ahead, behind an unknown word": (587, b"220 o\r\n", [(b"FOO\r\nSTARTTLS\r\nNOO", b"220 go\r\n")]),
+    "a login that fails": (143, b"* OK o\r\n", [(b"a LOGIN {1}\r\nx y\r\n", b"a NO\r\n"), (b"b STARTTLS\r\n", b"b OK\r\n")]),
+    "a user": (110, b"+OK o\r\n", [(b"USER x\r\n", b"-ERR\r\n"), (b"STLS\r\n", b"+OK\r\n")]),
+    "a user of FTP": (21, b"220 o\r\n", [(b"USER x\r\n", b"530 no\r\n"), (b"AUTH SSL\r\n", b"234 go\r\n")]),
+    "a bind": (389, b"", [(BIND, bytes.fromhex("300c02010161070a010004000400")), (LDAP, bytes.fromhex("300c02010178070a010004000400"))]),
+    "more behind the SSLRequest": (5432, b"", [(bytes.fromhex("0000000a04d2162f7878"), b"S")]),
+    "a long SSLRequest": (3306, b"\x0a\0\0\0\x0a8.0\0etc.\0", [(b"\x24\0\0\x01\0\x0a" + bytes(34), b"")]),
+}
 
 
 class Server(peers.Judge):
@@ -104,6 +119,38 @@ def test_T26_the_hello_behind_the_dialogue_is_judged(lab, proto, v):
             assert time.monotonic() - begin < 2
         assert server.names == [NAME["allow"]]
     assert labkit.until(lambda: [e for e in lab.events(f'"{NAME["block"]}"') if "block" in str(e)])
+
+
+@V
+@pytest.mark.parametrize("what", LATE)
+def test_T26_words_in_front_hide_no_hello(lab, what, v):
+    """They make it a flow without a name, which `otherwise` allows; the name that comes after all is judged."""
+    port, greeting, turns = LATE[what]
+    with Server(lab, port, greeting, turns) as server:
+        with client(lab, v, port) as sock:
+            talk(sock, greeting, turns)
+            assert b"200" in secure(sock, NAME["allow"])
+        with client(lab, v, port) as sock:
+            talk(sock, greeting, turns)
+            with pytest.raises(OSError):
+                secure(sock, NAME["block"])
+        assert server.names == [NAME["allow"]]
+
+
+@V
+def test_T26_a_long_mail_without_TLS_goes_on(lab, v):
+    turns = [(b"EHLO me\r\n", b"250 ok\r\n"), (b"MAIL FROM:<a@b>\r\n", b"250 ok\r\n")]
+
+    def hear(c):
+        for says, answers in turns:
+            c.hear(len(c.data) + len(says))
+            c.sock.sendall(answers)
+        c.hear(len(c.data) + (1 << 20))
+        c.sock.sendall(b"250 taken")
+    with peers.Peer(lab, 587, hear), client(lab, v, 587) as sock:
+        talk(sock, b"", turns)
+        sock.sendall(b"all about TLS\r\n".ljust(1 << 20, b"\x16"))
+        assert sock.recv(100) == b"250 taken"
 
 
 @V

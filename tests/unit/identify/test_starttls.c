@@ -32,6 +32,12 @@ static const struct row {
 	ROW("SMTP, half a line", STARTTLS_SMTP, "EHLO me\r\nSTART", STARTTLS_WAIT, 9),
 	ROW("SMTP, refused and gone on", STARTTLS_SMTP, "EHLO a\r\nSTARTTLS\r\nMAIL\r\n",
 		STARTTLS_PLAIN, 18),
+	ROW("SMTP, what was read ahead is thrown away", STARTTLS_SMTP,
+		"EHLO a\r\nSTARTTLS\r\nNOO" HELLO, STARTTLS_TLS, 21),
+	ROW("SMTP, and a line end in the record's length", STARTTLS_SMTP,
+		"STARTTLS\r\nNOO\026\003\001\012\012\001", STARTTLS_TLS, 13),
+	ROW("SMTP, a record that is no hello", STARTTLS_SMTP,
+		"STARTTLS\r\nNOOP \026\003\001\0\1\7\r\n" HELLO, STARTTLS_TLS, 23),
 	ROW("TLS at once", STARTTLS_SMTP, HELLO, STARTTLS_TLS, 0),
 	ROW("IMAP", STARTTLS_IMAP, "a1 CAPABILITY\r\na2 STARTTLS\r\n" HELLO, STARTTLS_TLS, 28),
 	ROW("IMAP, a login", STARTTLS_IMAP, "a1 LOGIN u p\r\n", STARTTLS_PLAIN, 0),
@@ -52,9 +58,13 @@ static const struct row {
 	ROW("PostgreSQL", STARTTLS_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f" HELLO, STARTTLS_TLS, 8),
 	ROW("PostgreSQL, GSS first", STARTTLS_POSTGRES,
 		"\0\0\0\x08\x04\xd2\x16\x30\0\0\0\x08\x04\xd2\x16\x2f", STARTTLS_WAIT, 16),
+	ROW("PostgreSQL, and more behind it", STARTTLS_POSTGRES,
+		"\0\0\0\x0a\x04\xd2\x16\x2fxy" HELLO, STARTTLS_TLS, 10),
 	ROW("PostgreSQL, plain", STARTTLS_POSTGRES, "\0\0\0\x20\0\x03\0\0user", STARTTLS_PLAIN, 0),
 	ROW("MySQL", STARTTLS_MYSQL, "\x20\0\0\x01\0\x08\0\0aaaabbbbbbbbbbbbbbbbbbbbbbbb" HELLO,
 		STARTTLS_TLS, 36),
+	ROW("MySQL, and more behind it", STARTTLS_MYSQL,
+		"\x24\0\0\x01\0\x08\0\0aaaabbbbbbbbbbbbbbbbbbbbbbbbmore" HELLO, STARTTLS_TLS, 40),
 	ROW("MySQL, a login", STARTTLS_MYSQL, "\x40\0\0\x01\0\x00\0\0aaaa", STARTTLS_PLAIN, 0),
 	ROW("RDP", STARTTLS_RDP, "\x03\0\0\x0b\x06\xe0\0\0\0\0\0" HELLO, STARTTLS_TLS, 11),
 	ROW("RDP, data", STARTTLS_RDP, "\x03\0\0\x0b\x06\xf0\0\0\0\0\0", STARTTLS_PLAIN, 0),
@@ -67,7 +77,8 @@ static void T26_words_in_front_of_tls(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct row *r = &rows[i];
 		size_t used = 99;
-		enum starttls_step got = starttls_next(r->proto, slice_of(r->bytes, r->n), &used);
+		struct starttls t = {.proto = (uint8_t)r->proto};
+		enum starttls_step got = starttls_next(&t, slice_of(r->bytes, r->n), &used);
 
 		if (got != r->step || used != r->used)
 			fail_msg("%s: step %d used %zu", r->what, got, used);
@@ -83,21 +94,77 @@ static void T26_cut_anywhere(void **state)
 
 		for (size_t cut = 0; cut <= r->n; cut++) {
 			uint8_t *copy = malloc(cut ? cut : 1); /* a guard for the sanitizers */
+			struct starttls t = {.proto = (uint8_t)r->proto};
 			size_t used, more;
 			enum starttls_step step;
 
 			memcpy(copy, r->bytes, cut);
-			step = starttls_next(r->proto, slice_of(copy, cut), &used);
+			step = starttls_next(&t, slice_of(copy, cut), &used);
 			free(copy);
 			assert_true(used <= cut && used <= r->used);
 			if (step != STARTTLS_WAIT) {
 				assert_int_equal(step, r->step);
 				continue;
 			}
-			step = starttls_next(
-				r->proto, slice_of(r->bytes + used, r->n - used), &more);
+			step = starttls_next(&t, slice_of(r->bytes + used, r->n - used), &more);
 			assert_int_equal(step, r->step);
 			assert_int_equal(used + more, r->used);
+		}
+	}
+}
+
+/* Plain words are told once, and the watch goes on: the server may say "500 what?" and agree to TLS all the same. */
+static const struct late_row {
+	const char *what;
+	enum starttls_proto proto;
+	const char *bytes;
+	size_t n, tls; /* tls 0: none */
+} late[] = {
+#define LATE(what, proto, bytes, tls)                                                              \
+	{                                                                                          \
+		what, proto, bytes, sizeof(bytes) - 1, tls                                         \
+	}
+	LATE("SMTP, an unknown word", STARTTLS_SMTP, "XYZZY\r\nEHLO a\r\nSTARTTLS\r\n" HELLO, 25),
+	LATE("SMTP, half a line thrown away", STARTTLS_SMTP, "MAIL\r\nSTARTTLS\r\nx" HELLO, 17),
+	LATE("SMTP, a mail with such bytes", STARTTLS_SMTP, "MAIL FROM:<a>\r\nDATA\r\n" HELLO, 0),
+	LATE("IMAP, a login that failed", STARTTLS_IMAP, "1 LOGIN a b\r\n2 STARTTLS\r\n" HELLO, 25),
+	LATE("POP3, a user", STARTTLS_POP3, "USER u\r\nSTLS\r\n" HELLO, 14),
+	LATE("FTP, telnet's commands between", STARTTLS_FTP, "USER u\r\nAUTH T\xff\xf1LS\r\n" HELLO,
+		20),
+	LATE("XMPP, auth that failed", STARTTLS_XMPP,
+		"<stream:stream to='x'><auth>x</auth><starttls/>" HELLO, 47),
+	LATE("LDAP, a bind first", STARTTLS_LDAP,
+		"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"
+		"\x30\x81\x1d\x02\x01\x01\x77\x18\x80\x16"
+		"1.3.6.1.4.1.1466.20037" HELLO,
+		46),
+	LATE("LDAP, no message", STARTTLS_LDAP, "\x30\x80\x02\x01\x01" HELLO, 0),
+};
+
+static void T26_the_watch_goes_on_behind_plain_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof late / sizeof *late; i++) {
+		const struct late_row *r = &late[i];
+
+		for (size_t step = 1; step <= r->n; step++) {
+			struct starttls t = {.proto = (uint8_t)r->proto};
+			enum starttls_step got = STARTTLS_WAIT;
+			size_t pos = 0, plain = 0, used;
+
+			for (size_t end = 0; end < r->n && got != STARTTLS_TLS;) {
+				end = end + step < r->n ? end + step : r->n;
+				do {
+					got = starttls_next(
+						&t, slice_of(r->bytes + pos, end - pos), &used);
+					pos += used;
+					plain += got == STARTTLS_PLAIN;
+				} while (got == STARTTLS_PLAIN);
+			}
+			if (plain != 1 || (got == STARTTLS_TLS) != (r->tls != 0) ||
+				(r->tls && pos != r->tls))
+				fail_msg("%s by %zu: step %d at %zu, plain %zu", r->what, step, got,
+					pos, plain);
 		}
 	}
 }
@@ -126,9 +193,15 @@ static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, sizeof plain - 1), scratch, &r),
 		IDENTIFY_RESULT);
 	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
-	/* at the start of the stream anything is read by its content */
+	assert_true(r.goes_on);
+	/* where lines are spoken a request is one of them, else anything is read by its content at the start */
 	stream_ident_init(&s, IDENTIFY_LIMIT);
 	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
+		IDENTIFY_RESULT);
+	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
+	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_expect_dialogue(&s, STARTTLS_LDAP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
 		IDENTIFY_RESULT);
 	assert_int_equal(r.ident.kind, IDENT_NAME);
@@ -140,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(T26_words_in_front_of_tls),
 		cmocka_unit_test(T26_cut_anywhere),
+		cmocka_unit_test(T26_the_watch_goes_on_behind_plain_words),
 		cmocka_unit_test(T26_ports_know_their_words),
 		cmocka_unit_test(T26_the_facade_goes_on_behind_the_dialogue),
 	};
