@@ -148,16 +148,17 @@ catalogue: all $(UNIT_BIN)
 demo:
 	@tests/demo
 
-# Every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each, with clang's libFuzzer and sanitizers; inputs that crash are kept.
-FUZZ_SECONDS ?= 10
 # transformed first flights against real servers: make evade N=50000 SEED=7
 evade: all
 	@tests/evade/run $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
 
+# Every tests/fuzz/fuzz_*.c, or those of FUZZ="stream conf", for FUZZ_SECONDS each, with clang's libFuzzer and
+# sanitizers; inputs that crash are kept.
+FUZZ_SECONDS ?= 10
 fuzz:
 	@$(MAKE) -s CC=clang B=build/fuzz OPT=-O1 CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -U_FORTIFY_SOURCE" \
 		build/fuzz/libdurward.a
-	@tests/fuzz/run $(FUZZ_SECONDS)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 # Lines that the unit tests run, by folder (gcov). Fails below 95 % of src/identify. -v as V=1: by file, too.
 coverage:

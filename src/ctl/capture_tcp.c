@@ -23,10 +23,15 @@ static void say(struct flow *f, int client, const struct identify_result *r)
 	}
 }
 
-/* An alert at the front is odd from a client, and the usual thing where a capture begins late. */
-static bool says_something(const struct flow *f, const struct ident *id)
+/* An alert at the front is odd from a client, or a NUL behind a few letters, and the usual thing where a capture begins
+ * late. */
+static bool says_something(const struct flow *f, const struct identify_result *r)
 {
-	if (id->odd == ODD_BAD_RECORD && f->client == SIDE_UNKNOWN)
+	const struct ident *id = &r->ident;
+
+	if (f->client == SIDE_UNKNOWN &&
+		(id->odd == ODD_BAD_RECORD ||
+			(id->odd == ODD_BAD_REQUEST && !r->http.method.p && !r->http.host.p)))
 		return false;
 	return id->kind != IDENT_NOT_PROTO && id->odd != ODD_PROXY_PREFACE;
 }
@@ -56,7 +61,7 @@ static void read_side(struct flow *f, int i, uint8_t *scratch)
 			segments_contiguous(&s->segments), scratch, &r);
 		if (step != IDENTIFY_RESULT)
 			break;
-		if (!says_something(f, &r.ident)) {
+		if (!says_something(f, &r)) {
 			s->late = !s->syn;
 			s->over = f->results > 0;
 			return; /* kept whole: a hello may come later */

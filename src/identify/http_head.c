@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_head.c - reads the head of one HTTP/1 request.
  *
- * First the extent (scan: where is the empty line, is there a NUL or a bare CR), then the request line, then each
- * header line. What servers read in one way only is judged by its Host; what they read in different ways is EVASIVE.
+ * First the request line (http_line.c), then the extent (scan: where is the empty line, is there a NUL or a bare CR),
+ * then each header line. What servers read in one way only is judged by its Host; what they read in different ways is EVASIVE.
  *
  * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID.
  * See: identify/http_head.h.
  */
 #include "identify/http_head.h"
 
-#include <strings.h>
-
+#include "http_int.h"
 #include "model/hostname.h"
-
-enum { EMPTY_LINES_MAX = 16, METHOD_MAX = 64 };
 
 struct head {
 	struct http_head *out;
@@ -31,32 +28,6 @@ static void evasive(struct http_head *out, enum oddity odd)
 	out->ident.odd = odd;
 }
 
-static bool is_token(uint8_t c)
-{
-	if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
-		return true;
-	return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
-
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static bool same(struct slice s, const char *word)
-{
-	return s.n == strlen(word) && strncasecmp((const char *)s.p, word, s.n) == 0;
-}
-
-static struct slice trim(struct slice s)
-{
-	while (s.n > 0 && is_blank(s.p[0]))
-		s = slice_of(s.p + 1, s.n - 1);
-	while (s.n > 0 && is_blank(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* Cuts one line off, without its CR LF or LF. There is a LF. */
 static struct slice take_line(struct slice *in)
 {
@@ -69,38 +40,20 @@ static struct slice take_line(struct slice *in)
 	return line;
 }
 
-/* Empty lines before the request. OK: *from is the first byte that is none of them. *odd: a bare CR among them, or too
- * many; some servers skip these too. */
-static enum parse skip_empty(struct slice in, size_t *from, bool *odd)
-{
-	size_t i = 0, lines = 0;
-
-	for (; i < in.n && (in.p[i] == '\r' || in.p[i] == '\n') && lines <= EMPTY_LINES_MAX; i++) {
-		lines += in.p[i] == '\n';
-		if (in.p[i] == '\r' && i + 1 < in.n && in.p[i + 1] != '\n')
-			*odd = true;
-	}
-	*odd |= lines > EMPTY_LINES_MAX;
-	*from = i;
-	return i < in.n || *odd ? PARSE_OK : PARSE_NEED_MORE;
-}
-
-/* Searches the head's end from *scanned on. OK: *end is one past the empty line. INVALID: there is a NUL or a bare CR;
- * *end is the head's end all the same, if it is there. */
-static enum parse scan(struct slice in, size_t from, size_t *scanned, size_t *end)
+/* Searches the head's end from *scanned on; the first line ends at `lf`. OK: *end is one past the empty line. INVALID:
+ * there is a NUL or a bare CR behind the first line; *end is the head's end all the same, if it is there. */
+static enum parse scan(struct slice in, size_t lf, size_t *scanned, size_t *end)
 {
 	bool odd = false;
 	size_t i;
 
 	*end = in.n;
-	for (i = *scanned > from ? *scanned : from; i < in.n; i++) {
+	for (i = *scanned > lf ? *scanned : lf + 1; i < in.n; i++) {
 		uint8_t c = in.p[i];
 
-		odd |= c == '\0' || (c != '\n' && i > from && in.p[i - 1] == '\r');
-		if (c != '\n' || i - from < 1)
-			continue;
-		if (in.p[i - 1] != '\n' &&
-			(i - from < 2 || in.p[i - 1] != '\r' || in.p[i - 2] != '\n'))
+		odd |= c == '\0' || (c != '\n' && in.p[i - 1] == '\r');
+		if (c != '\n' ||
+			(in.p[i - 1] != '\n' && (in.p[i - 1] != '\r' || in.p[i - 2] != '\n')))
 			continue;
 		*end = i + 1;
 		return odd ? PARSE_INVALID : PARSE_OK;
@@ -109,124 +62,6 @@ static enum parse scan(struct slice in, size_t from, size_t *scanned, size_t *en
 		return PARSE_INVALID;
 	*scanned = i;
 	return PARSE_NEED_MORE;
-}
-
-static struct slice last_word(struct slice line)
-{
-	size_t i = line.n;
-
-	while (i > 0 && !is_blank(line.p[i - 1]))
-		i--;
-	return slice_of(line.p + i, line.n - i);
-}
-
-/* "HTTP/1.1" and the like: the minor version in *minor. */
-static bool read_version(struct slice word, struct http_head *out)
-{
-	if (word.n < 5 || strncasecmp((const char *)word.p, "HTTP/", 5) != 0)
-		return false;
-	if (word.n == 8 && word.p[5] == '1' && word.p[6] == '.' && word.p[7] >= '0' &&
-		word.p[7] <= '9')
-		out->minor = (uint8_t)(word.p[7] - '0');
-	else if (word.n >= 6 && word.p[5] == '2')
-		evasive(out, ODD_H2C);
-	else
-		evasive(out, ODD_BAD_REQUEST);
-	return true;
-}
-
-/* A method and a URL, or three words or more whose second is a path or whose last is like a version: some servers do
- * not read the version, or not strictly, and some take a URL without one. */
-static bool is_like_request(struct slice rest, struct slice last)
-{
-	size_t n = 0;
-
-	while (n < rest.n && !is_blank(rest.p[n]))
-		n++;
-	if (last.n > 5 && memcmp(last.p, "RTSP/", 5) == 0)
-		return false;
-	if (n == rest.n)
-		return memmem(rest.p, n, "://", 3) != NULL;
-	return rest.p[0] == '/' || memmem(rest.p, n, "://", 3) ||
-	       memmem(last.p, last.n, "/1.", 3) ||
-	       (last.n >= 4 && strncasecmp((const char *)last.p, "HTTP", 4) == 0);
-}
-
-/* No version: HTTP/0.9 is GET and a path. */
-static bool read_unversioned(struct slice rest, struct slice last, bool odd, struct http_head *out)
-{
-	out->minor = 9; /* such a server answers the line alone */
-	out->target = rest;
-	if (is_like_request(rest, last) || same(out->method, "CONNECT")) {
-		evasive(out, ODD_BAD_REQUEST);
-		return true;
-	}
-	return !odd && rest.n > 0 && rest.p[0] == '/' && last.n == rest.n &&
-	       same(out->method, "GET");
-}
-
-/* Blanks to servers that split a line by their language's notion of one: VT, FF, CR, FS to US, NEL and NBSP of Latin-1. */
-static bool is_gap(uint8_t c)
-{
-	return is_blank(c) || (c >= '\v' && c <= '\r') || (c >= 0x1c && c <= 0x1f) || c == 0x85 ||
-	       c == 0xa0;
-}
-
-/* Is it a request line after all, to who takes these for blanks? */
-static bool is_gapped(struct slice line)
-{
-	struct slice word;
-	size_t n = 0, to = line.n, from;
-
-	while (to > 0 && is_gap(line.p[to - 1]))
-		to--;
-	for (from = to; from > 0 && !is_gap(line.p[from - 1]); from--)
-		;
-	word = slice_of(line.p + from, to - from);
-	if (from > 0 && word.n > 5 && strncasecmp((const char *)word.p, "HTTP/", 5) == 0)
-		return true;
-	while (n < to && is_gap(line.p[n]))
-		n++;
-	line = slice_of(line.p + n, to - n);
-	for (n = 0; n < line.n && !is_gap(line.p[n]); n++)
-		;
-	return n < line.n && !is_blank(line.p[n]) && same(slice_of(line.p, n), "GET");
-}
-
-/* METHOD TARGET HTTP/1.x; blanks may be many, the target may hold some. A method of other bytes than a token's, and
- * control bytes, are taken by some servers and refused by others. */
-static bool read_plain_line(struct slice line, struct http_head *out)
-{
-	struct slice rest = trim(line), word;
-	bool odd = false;
-	size_t i = 0, j;
-
-	while (i < rest.n && !is_blank(rest.p[i]))
-		odd |= !is_token(rest.p[i++]);
-	if (i == 0 || i == rest.n)
-		return false;
-	out->method = slice_of(rest.p, i);
-	rest = trim(slice_of(rest.p + i, rest.n - i));
-	for (j = 0; j < rest.n; j++)
-		odd |= (rest.p[j] < ' ' && rest.p[j] != '\t') || rest.p[j] == 0x7f;
-	word = last_word(rest);
-	if (!read_version(word, out))
-		return read_unversioned(rest, word, odd, out);
-	out->target = trim(slice_of(rest.p, rest.n - word.n));
-	if (odd || is_blank(line.p[0]) || out->target.n == 0)
-		evasive(out, ODD_BAD_REQUEST);
-	return true;
-}
-
-static bool read_request_line(struct slice line, struct http_head *out)
-{
-	bool read = read_plain_line(line, out);
-
-	if ((read && out->minor != 9) || !is_gapped(line))
-		return read;
-	out->minor = 0;
-	evasive(out, ODD_BAD_REQUEST);
-	return true;
 }
 
 static void read_length(struct head *h, struct slice value)
@@ -253,27 +88,27 @@ static void read_coding(struct head *h, struct slice value)
 
 	for (i = 0; i < value.n; i++)
 		if (value.p[i] == ',')
-			last = trim(slice_of(value.p + i + 1, value.n - i - 1));
+			last = http_trim(slice_of(value.p + i + 1, value.n - i - 1));
 	h->codings++;
-	h->chunked = same(last, "chunked");
+	h->chunked = http_same(last, "chunked");
 }
 
 static void read_upgrade(struct http_head *out, struct slice value)
 {
-	out->switch_to = same(value, "websocket") ? HTTP_SWITCH_WEBSOCKET : HTTP_SWITCH_OTHER;
+	out->switch_to = http_same(value, "websocket") ? HTTP_SWITCH_WEBSOCKET : HTTP_SWITCH_OTHER;
 }
 
 static void read_field(struct head *h, struct slice name, struct slice value)
 {
 	h->may_fold = false;
-	if (same(name, "Host")) {
+	if (http_same(name, "Host")) {
 		if (h->hosts++ == 0)
 			h->out->host = value;
-	} else if (same(name, "Content-Length")) {
+	} else if (http_same(name, "Content-Length")) {
 		read_length(h, value);
-	} else if (same(name, "Transfer-Encoding")) {
+	} else if (http_same(name, "Transfer-Encoding")) {
 		read_coding(h, value);
-	} else if (same(name, "Upgrade")) {
+	} else if (http_same(name, "Upgrade")) {
 		read_upgrade(h->out, value);
 	} else {
 		h->may_fold = true;
@@ -288,7 +123,7 @@ static bool fold_is_harmless(const struct head *h, struct slice line)
 	const uint8_t *colon = memchr(line.p, ':', line.n);
 
 	for (size_t i = 0; colon && i < 4; i++)
-		if (same(trim(slice_of(line.p, (size_t)(colon - line.p))), deciding[i]))
+		if (http_same(http_trim(slice_of(line.p, (size_t)(colon - line.p))), deciding[i]))
 			return false;
 	return h->may_fold;
 }
@@ -298,14 +133,15 @@ static void read_header(struct head *h, struct slice line)
 	const uint8_t *colon = memchr(line.p, ':', line.n);
 	size_t i, n = colon ? (size_t)(colon - line.p) : 0;
 
-	if (is_blank(line.p[0]) && fold_is_harmless(h, line))
+	if (http_is_blank(line.p[0]) && fold_is_harmless(h, line))
 		return;
-	for (i = 0; i < n && is_token(line.p[i]); i++)
+	for (i = 0; i < n && http_is_token(line.p[i]); i++)
 		;
 	if (n == 0 || i < n) /* folded, no colon, or a name with a blank in it */
 		evasive(h->out, ODD_BAD_REQUEST);
 	else
-		read_field(h, slice_of(line.p, n), trim(slice_of(line.p + n + 1, line.n - n - 1)));
+		read_field(h, slice_of(line.p, n),
+			http_trim(slice_of(line.p + n + 1, line.n - n - 1)));
 }
 
 static void judge_framing(struct head *h)
@@ -317,10 +153,10 @@ static void judge_framing(struct head *h)
 	if (h->codings && (!h->chunked || out->minor == 0))
 		evasive(out, ODD_FRAMING);
 	/* there are servers that ignore such a body, and take it for the next request (RFC 9110 9.3.1) */
-	if ((same(out->method, "GET") || same(out->method, "HEAD")) &&
+	if ((http_same(out->method, "GET") || http_same(out->method, "HEAD")) &&
 		(h->codings || out->length > 0))
 		evasive(out, ODD_FRAMING);
-	if (same(out->method, "CONNECT")) {
+	if (http_same(out->method, "CONNECT")) {
 		out->switch_to = HTTP_SWITCH_CONNECT;
 		if (h->codings || out->length > 0)
 			evasive(out, ODD_FRAMING);
@@ -341,7 +177,7 @@ static struct slice target_authority(struct http_head *out)
 		return t;
 	if (t.n == 0 || t.p[0] == '/' || t.p[0] == '*')
 		return slice_of(NULL, 0);
-	for (i = 0; i < t.n && is_token(t.p[i]); i++)
+	for (i = 0; i < t.n && http_is_token(t.p[i]); i++)
 		;
 	if (i + 3 > t.n || memcmp(t.p + i, "://", 3) != 0) {
 		evasive(out, ODD_BAD_REQUEST);
@@ -398,7 +234,8 @@ static void judge_names(struct head *h)
 		evasive(out, ODD_TWO_HOSTS);
 	if (h->hosts > 0)
 		judge_authority(out->host, &host, &out->port);
-	else if (out->minor >= 1 && out->minor != 9 && out->switch_to != HTTP_SWITCH_CONNECT)
+	else if (out->minor >= 1 && out->minor != HTTP_MINOR_09 &&
+		 out->switch_to != HTTP_SWITCH_CONNECT)
 		evasive(out, ODD_NO_HOST);
 	if (!authority.p) {
 		judge(out, host);
@@ -413,51 +250,6 @@ static void judge_names(struct head *h)
 	else if (h->hosts > 0 && strcmp(host.name, target.name) != 0)
 		evasive(out, ODD_HOST_MISMATCH);
 	judge(out, target);
-}
-
-/* A word of letters and something like a blank: what follows may hold any byte, for some servers. */
-static bool has_method(struct slice in)
-{
-	size_t i = 0;
-
-	while (i < in.n && i < METHOD_MAX && (in.p[i] | 0x20) >= 'a' && (in.p[i] | 0x20) <= 'z')
-		i++;
-	return i > 0 && i < in.n && is_gap(in.p[i]);
-}
-
-/* Can these bytes begin an HTTP request? Looked at until the first line is complete. A control byte tells a binary
- * protocol, unless it is a blank to somebody; other bytes do not, for there are servers that take any of them in a
- * method. */
-static enum parse looks_like_http(struct slice in)
-{
-	size_t i = 0;
-
-	while (i < in.n && in.p[i] != '\n' && in.p[i] != 0x7f &&
-		(in.p[i] >= ' ' || is_gap(in.p[i])))
-		i++;
-	if (i < in.n)
-		return in.p[i] == '\n' || has_method(in) ? PARSE_OK : PARSE_INVALID;
-	return PARSE_NEED_MORE;
-}
-
-/* More bytes than any method has, and no blank among them. */
-static bool is_overlong(struct slice in)
-{
-	size_t i = 0;
-
-	while (i < in.n && is_blank(in.p[i]))
-		i++;
-	for (size_t from = i; i < in.n && !is_blank(in.p[i]) && in.p[i] != '\n'; i++)
-		if (i - from >= METHOD_MAX)
-			return true;
-	return false;
-}
-
-static enum parse odd_start(struct http_head *out, size_t used)
-{
-	judge(out, (struct ident){.kind = IDENT_EVASIVE, .odd = ODD_BAD_REQUEST});
-	out->head_len = used;
-	return PARSE_OK;
 }
 
 /* lines: whole ones, up to the empty one where it is there. */
@@ -476,63 +268,71 @@ static void read_headers(struct slice lines, struct http_head *out)
 	judge_names(&h);
 }
 
-/* The first line is there, from `head` on; `extent` says how far the head goes. */
-static enum parse read_head(struct slice head, enum parse extent, struct http_head *out)
+/* A server answers this line, whatever follows. */
+static enum parse lone_line(size_t used, struct http_head *out)
 {
-	struct slice rest = head, line = take_line(&rest);
-	bool odd_line =
-		line.n > 0 && (memchr(line.p, '\0', line.n) || memchr(line.p, '\r', line.n));
+	judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
+	out->head_len = used;
+	return PARSE_OK;
+}
 
-	struct ident said;
+/* The first line is there, from in.p[from] to in.p[lf]. */
+static enum parse read_head(
+	struct slice in, const struct http_found *at, size_t *scanned, struct http_head *out)
+{
+	struct slice rest = slice_of(in.p + at->from, in.n - at->from);
+	size_t before = *scanned, end = 0;
+	enum parse extent = scan(in, at->lf, scanned, &end);
+	struct http_line line;
 
-	if (!read_request_line(line, out))
+	if (extent == PARSE_NEED_MORE && before > at->lf)
+		return extent; /* the first line was looked at before */
+	if (!http_line_read(take_line(&rest), &line))
 		return PARSE_INVALID;
-	said = out->ident;
+	out->method = line.method;
+	out->target = line.target;
+	out->minor = line.minor;
+	if (line.odd)
+		evasive(out, line.odd);
+	if (line.minor == HTTP_MINOR_09)
+		return lone_line(at->lf + 1, out);
 	if (extent == PARSE_INVALID)
 		evasive(out, ODD_BAD_REQUEST);
-	if (out->minor == 9 && !odd_line) { /* a server answers this line, whatever follows */
-		*out = (struct http_head){
-			.ident = said, .method = out->method, .target = out->target, .minor = 9};
-		out->head_len = head.n - rest.n;
-		judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
-		return PARSE_OK;
-	}
-	if (extent == PARSE_NEED_MORE && out->ident.odd != ODD_H2C)
+	if (extent == PARSE_NEED_MORE && line.odd != ODD_H2C)
 		return extent;
-	out->head_len = head.n;
-	read_headers(rest, out);
+	read_headers(slice_of(rest.p, (size_t)(in.p + end - rest.p)), out);
+	out->head_len = end;
+	return PARSE_OK;
+}
+
+/* What the line says is not known; a Host behind it, where it is there already, is for the record. */
+static enum parse odd_start(struct slice in, size_t from, struct http_head *out)
+{
+	const uint8_t *lf = memchr(in.p + from, '\n', in.n - from);
+	size_t scanned = 0, end;
+
+	evasive(out, ODD_BAD_REQUEST);
+	out->head_len = from;
+	if (lf && scan(in, (size_t)(lf - in.p), &scanned, &end) != PARSE_NEED_MORE) {
+		read_headers(slice_of(lf + 1, (size_t)(in.p + end - lf - 1)), out);
+		out->head_len = end;
+	} else {
+		judge(out, (struct ident){.kind = IDENT_EVASIVE});
+	}
 	return PARSE_OK;
 }
 
 enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *out)
 {
-	size_t from = 0, end = 0, before = *scanned;
-	bool odd = false;
-	enum parse status = skip_empty(in, &from, &odd), extent;
-	const uint8_t *lf;
+	struct http_found at;
+	enum parse status = http_line_find(in, *scanned, &at);
 
 	*out = (struct http_head){0};
+	if (status == PARSE_NEED_MORE)
+		*scanned = in.n;
 	if (status != PARSE_OK)
 		return status;
-	if (before < from + METHOD_MAX + 2 || odd) {
-		struct slice text = slice_of(in.p + from, in.n - from);
-
-		if (looks_like_http(text) == PARSE_INVALID)
-			return PARSE_INVALID;
-		if (odd || is_overlong(text))
-			return odd_start(out, from);
-	}
-	extent = scan(in, from, scanned, &end);
-	lf = memchr(in.p + from, '\n', end - from);
-	if (!lf && extent == PARSE_INVALID && has_method(slice_of(in.p + from, in.n - from)))
-		return odd_start(out, from);
-	if (!lf)
-		return extent;
-	if (extent == PARSE_NEED_MORE && before > (size_t)(lf - in.p))
-		return extent; /* the first line was looked at before */
-	status = read_head(slice_of(in.p + from, end - from), extent, out);
-	out->head_len += from;
-	return status;
+	return at.odd ? odd_start(in, at.from, out) : read_head(in, &at, scanned, out);
 }
 
 enum parse http_status_parse(struct slice in, unsigned *status)

@@ -137,6 +137,8 @@ static bool framing_byte(struct http_stream *s, uint8_t c)
 
 static enum http_step read_head(struct http_stream *s, struct slice in, struct http_head *out)
 {
+	if (in.n > s->limit) /* what more has come already changes nothing */
+		in.n = s->limit;
 	switch (http_head_parse(in, &s->scanned, out)) {
 	case PARSE_NEED_MORE:
 		return in.n >= s->limit ? bad(s, out, ODD_TOO_LARGE) : HTTP_WAIT;
@@ -152,8 +154,6 @@ static enum http_step read_head(struct http_stream *s, struct slice in, struct h
 		s->state = FAILED;
 		return HTTP_BAD;
 	}
-	if (out->head_len > s->limit)
-		return bad(s, out, ODD_TOO_LARGE);
 	s->pos += out->head_len;
 	s->scanned = 0;
 	s->count++;

@@ -93,12 +93,24 @@ static enum identify_step first_hello(
 	return IDENTIFY_RESULT;
 }
 
+/* As tls_record_join; more than the limit is INVALID, in however many pieces it comes. */
+static enum parse join(struct look *l, struct tls_message *m)
+{
+	enum parse status = tls_record_join(l->in, l->scratch, m);
+
+	if (status == PARSE_INVALID || (l->in.n < TLS_HEADER + 1 && status == PARSE_NEED_MORE) ||
+		(status == PARSE_OK ? m->used : m->need) <= l->s->limit)
+		return status;
+	m->odd = ODD_TOO_LARGE;
+	return PARSE_INVALID;
+}
+
 static enum identify_step read_hello(struct look *l)
 {
 	struct stream_ident *s = l->s;
 	struct tls_message m;
 	struct tls_hello h;
-	enum parse status = tls_record_join(l->in, l->scratch, &m);
+	enum parse status = join(l, &m);
 
 	l->out->records = m.records;
 	/* on a port of STARTTLS no NOT_PROTO: the server might take it for one more line, and TLS might come behind it */
@@ -110,8 +122,6 @@ static enum identify_step read_hello(struct look *l)
 	/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
 	if (status == PARSE_NEED_MORE && l->in.n < TLS_HEADER + 1)
 		return wait_for(s, s->pos + l->in.n + 1);
-	if (status == PARSE_NEED_MORE && m.need > s->limit)
-		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
 	if (status == PARSE_NEED_MORE)
 		return wait_for(s, s->pos + m.need);
 	status = tls_hello_parse(m.bytes, &h);
@@ -124,16 +134,14 @@ static enum identify_step second_hello(struct look *l)
 	struct stream_ident *s = l->s;
 	struct tls_message m;
 	struct tls_hello h;
-	enum parse status = tls_record_join(l->in, l->scratch, &m);
+	enum parse status = join(l, &m);
 	bool doubtful = s->ccs && !s->retry;
 
-	if (status == PARSE_NEED_MORE && m.need <= s->limit)
+	if (status == PARSE_NEED_MORE)
 		return wait_for(s, s->pos + m.need);
 	if (status == PARSE_OK) {
 		status = tls_hello_parse(m.bytes, &h);
 		m.odd = h.odd;
-	} else if (status == PARSE_NEED_MORE) {
-		m.odd = ODD_TOO_LARGE;
 	}
 	if (m.odd == ODD_NOT_KNOWN || (status != PARSE_OK && doubtful)) {
 		s->state = OVER;

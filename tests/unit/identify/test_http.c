@@ -48,6 +48,8 @@ static const struct row rows[] = {
 	{"H09 1.0 without", "GET / HTTP/1.0\r\nX: y\r\n\r\n", NONE(NO_HOST, ""), NULL},
 	{"H09 1.0 bare", "GET / HTTP/1.0\r\n\r\n", NONE(NO_HOST, ""), NULL},
 	{"H09 0.9", "GET /x\r\n", NONE(NO_HOST, ""), NULL},
+	{"H09 0.9, another method", "FROB /x\r\n", NONE(NO_HOST, ""), NULL},
+	{"H09 0.9, no path", "GET x\r\n", NONE(NO_HOST, ""), NULL},
 	{"H20 empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", NONE(NO_HOST, ""), ""},
 	{"H20 IPv4", "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", NONE(IP_LITERAL, "192.0.2.1"),
 		"192.0.2.1:80"},
@@ -251,6 +253,15 @@ static void H18_what_a_lenient_server_takes_for_a_request_is_evasive(void **stat
 		"CONNECT a.example:80\r\n",
 		"GET a.example:80 HTTP\r\nHost: a.example\r\n\r\n",
 		"GET\v/ HTTP/1.1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"GET /\1\r\n",
+		"GET x\v\r\n",
+		"M-X /\1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		" GET /\1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"\"GET /\rHTTP/1.1\r\n\r\n",
+		/* HAProxy reads no more of a version than its alphabet */
+		"GET x Y\r\nHost: a.example\r\n\r\n",
+		"INVITE sip:a SIP/2.0\r\nHost: a.example\r\n\r\n",
+		"SETUP rtsp://a.example/ RTSP/1.0\r\nHost: a.example\r\n\r\n",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 	struct http_head h;
@@ -271,12 +282,12 @@ static void H23_what_is_not_http_is_told_by_its_first_line(void **state)
 		{"EHLO a.example\r\n", 16},
 		{"SSH-2.0-x\r\n", 11},
 		{"USER anonymous\r\n", 16},
-		{"INVITE sip:a SIP/2.0\r\n", 22},
-		{"GET x\r\n", 7},
-		{"POST /x\r\n", 9},
 		{"GET \r\n", 6},
-		{"SETUP rtsp://a.example/ RTSP/1.0\r\n", 34},
 		{"{\"id\": 1, \"method\": \"a\"}\n", 26},
+		{"get x\r\n", 7}, /* memcached */
+		{"FETCH x\r\n", 9},
+		{"x y z\r\n", 7},
+		{"\"x y Z\r\n", 8},
 		{"\0\0\0", 3},
 		{"GET\1", 4},
 		{"(x\r\n", 4},
@@ -289,6 +300,44 @@ static void H23_what_is_not_http_is_told_by_its_first_line(void **state)
 		if (parse(slice_of(t[i].text, t[i].n), &h) != PARSE_INVALID)
 			fail_msg("%s", t[i].text);
 	}
+}
+
+/* What a prefix was found to be, every longer one is: all strings of these bytes, up to six. */
+static void check_longer(uint8_t text[6], size_t n, int said)
+{
+	static const uint8_t bytes[] = {'G', ' ', '/', '"', '\r', '\n', '\0', '\1', '\v'};
+
+	if (n == 6)
+		return;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		struct http_head h;
+		size_t scanned = 0;
+		int says;
+
+		text[n] = bytes[i];
+		switch (http_head_parse(slice_of(text, n + 1), &scanned, &h)) {
+		case PARSE_NEED_MORE:
+			says = -1;
+			break;
+		case PARSE_INVALID:
+			says = IDENT_NOT_PROTO;
+			break;
+		default:
+			says = h.ident.kind;
+		}
+		if (said >= 0 && says != said)
+			fail_msg("%d and %d at %zu of %02x %02x %02x %02x %02x %02x", said, says, n,
+				text[0], text[1], text[2], text[3], text[4], text[5]);
+		check_longer(text, n + 1, says);
+	}
+}
+
+static void H23_what_a_prefix_is_its_continuations_are(void **state)
+{
+	uint8_t text[6] = {0};
+
+	(void)state;
+	check_longer(text, 0, -1);
 }
 
 static void H16_a_nul_or_bare_cr_is_evasive_at_once(void **state)
@@ -538,6 +587,7 @@ int main(void)
 		cmocka_unit_test(H17_empty_lines_without_end_are_evasive),
 		cmocka_unit_test(H18_what_a_lenient_server_takes_for_a_request_is_evasive),
 		cmocka_unit_test(H23_what_is_not_http_is_told_by_its_first_line),
+		cmocka_unit_test(H23_what_a_prefix_is_its_continuations_are),
 		cmocka_unit_test(H16_a_nul_or_bare_cr_is_evasive_at_once),
 		cmocka_unit_test(H12_switches_and_bodies_are_told),
 		cmocka_unit_test(H19_heads_and_trailers_have_a_limit),

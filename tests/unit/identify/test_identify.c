@@ -8,6 +8,7 @@
 #include "identify/identify.h"
 
 static uint8_t scratch[TLS_SCRATCH];
+static uint32_t limit = IDENTIFY_LIMIT;
 
 static void text_of(const struct identify_result *r, char *out, size_t room)
 {
@@ -34,7 +35,7 @@ static void feed(struct slice in, size_t size, bool forget, char *out, size_t ro
 	enum identify_step step = IDENTIFY_WAIT;
 
 	out[0] = '\0';
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, limit);
 	for (size_t have = 0; have < in.n && step != IDENTIFY_DONE;) {
 		have = have + size < in.n ? have + size : in.n;
 		do {
@@ -303,6 +304,58 @@ static void T12_H19_the_limit_is_kept(void **state)
 	free(w);
 }
 
+/* Whatever would come behind it. */
+static void T12_H19_the_limit_is_kept_in_any_pieces(void **state)
+{
+	struct wire *w = wire_new();
+
+	(void)state;
+	limit = 100;
+	put_tls(w, "a.example", 1);
+	expect(wire_slice(w), "evasive:too-large/tls .");
+	w->n = 0;
+	put_tls(w, "a.example", 1000);
+	size_t n = w->n;
+	put_tls(w, "a.example", 1);
+	expect(wire_slice(w), "name:a.example/tls evasive:too-large/tls .");
+	limit = (uint32_t)n; /* just enough */
+	expect(slice_of(w->b, n), "name:a.example/tls ");
+	limit--;
+	expect(slice_of(w->b, n), "evasive:too-large/tls .");
+	limit = 100;
+	w->n = 0;
+	put_str(w, "no request ");
+	while (w->n < 120)
+		put_str(w, "x");
+	put_str(w, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	expect(wire_slice(w), "evasive:too-large/http .");
+	limit = IDENTIFY_LIMIT;
+	free(w);
+}
+
+/* Found by fuzzing, or by asking servers: whole they were read in another way than piece by piece. */
+static void H18_H23_odd_first_lines_in_any_pieces(void **state)
+{
+	static const char letters[] =
+		"\rZYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY"
+		"YYYYYY\0YYYY";
+
+	(void)state;
+	expect(slice_of("Y 2\0\n", 5), "evasive:bad-request/http .");
+	expect(slice_of(letters, sizeof(letters) - 1), "evasive:bad-request/http .");
+	expect(slice_of("\r0\1\n\1\0-\n", 8), "evasive:bad-request/http .");
+	expect(slice_of("\r\1\n", 3), "not: .");
+	expect(slice_of("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\1", 18), "evasive:bad-request/http .");
+	expect(slice_of("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\1", 17), "not: .");
+	expect_text("\"GET /\rHTTP/1.1\r\nHost: a\r\n\r\n", "evasive:bad-request/http .");
+	expect_text("\"GET /\r\1", "not: .");
+	expect_text("(x y\rz\r\n", "not: .");
+	expect_text("GET /\1\r\n", "evasive:bad-request/http .");
+	expect_text("                                                                   GET /",
+		"evasive:bad-request/http .");
+	expect_text("GET x\r\nHost: a\r\n\r\n", "none:no-host/http evasive:bad-request/http .");
+}
+
 static void H12_a_switch_the_server_agreed_to_is_a_tunnel(void **state)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: tcp\r\n\r\nls -l\r\n";
@@ -351,6 +404,8 @@ int main(void)
 		cmocka_unit_test(T40_the_socks_target_is_told),
 		cmocka_unit_test(T25_H23_everything_else_is_not_a_protocol_with_names),
 		cmocka_unit_test(T12_H19_the_limit_is_kept),
+		cmocka_unit_test(T12_H19_the_limit_is_kept_in_any_pieces),
+		cmocka_unit_test(H18_H23_odd_first_lines_in_any_pieces),
 		cmocka_unit_test(H12_a_switch_the_server_agreed_to_is_a_tunnel),
 		cmocka_unit_test(random_bytes_crash_nothing),
 	};
