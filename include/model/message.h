@@ -44,6 +44,9 @@ struct message {
 	uint32_t revision;	    /* IMAGE, TAKEN */
 	bool fail_open, judges_all; /* IMAGE */
 	uint8_t rules;		    /* STATUS: enum rules_state */
+	bool rules_by_hand;	    /* STATUS: somebody ran durward-rules, and its word holds */
+	uint32_t rules_mended;	    /* STATUS: times that rules changed by others were put back */
+	uint32_t gate_hangs;	    /* STATUS: times that a gate was killed because a worker hung */
 	int32_t gate_pid;	    /* STATUS; 0 = none now */
 	int32_t desk_pid, rescue_pid;
 	uint32_t gate_restarts, desk_restarts; /* STATUS: since the super started */

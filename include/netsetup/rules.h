@@ -39,6 +39,7 @@ enum rules_verb {
 	RULES_VERB_DOWN,
 	RULES_VERB_FAILED,
 	RULES_VERB_STATUS,
+	RULES_VERB_CHECK, /* exit 0 as loaded, 3 taken away by the script itself, 5 changed by others */
 	RULES_VERB_PRINT
 };
 

@@ -58,7 +58,10 @@ static void print_processes(const struct json *j)
 {
 	static const char *const names[] = {"gate", "desk", "rescue"};
 
-	printf("rules     %s\n", jr_get_text(j, "rules"));
+	printf("rules     %s", jr_get_text(j, "rules"));
+	if (number(j, NULL, "rules_mended") > 0)
+		printf(", put back %.0f times", number(j, NULL, "rules_mended"));
+	putchar('\n');
 	for (size_t i = 0; i < 3; i++) {
 		double pid = number(j, names[i], "pid"), again = number(j, names[i], "restarts");
 		if (pid > 0)

@@ -191,8 +191,13 @@ void gate_packet(struct gate_worker *w, const struct nfq_packet *p)
 	uint32_t low = w->settings->mark_mask & -w->settings->mark_mask;
 	struct seen s = {.w = w, .p = p};
 
-	w->counters.queued++;
 	clear_left(w, p->id);
+	if (p->hook == NFQ_OUTPUT) {
+		/* the super's probe (src/super/probe.c): that it is answered is all */
+		nfq_verdict(w->nfq, p->id, NFQ_DROP, false, 0);
+		return;
+	}
+	w->counters.queued++;
 	s.conn = (uint8_t)((p->mark & w->settings->mark_mask) / low & MARK_CONN);
 	s.reply = p->mark & mark_of(w->settings->mark_mask, MARK_REPLY);
 	if (!w->image && flow_fail_open(w))

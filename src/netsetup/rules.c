@@ -84,6 +84,8 @@ static const char *verb_word(enum rules_verb verb)
 		return "failed";
 	case RULES_VERB_STATUS:
 		return "status";
+	case RULES_VERB_CHECK:
+		return "check";
 	case RULES_VERB_PRINT:
 		return "print";
 	}

@@ -49,6 +49,7 @@ static void write_processes(struct strbuf *b, const struct desk_status *s)
 	jw_bool(b, "runs", s->super_seen && s->super.gate_pid > 0);
 	jw_int(b, "pid", s->super.gate_pid);
 	jw_uint(b, "restarts", s->super.gate_restarts);
+	jw_uint(b, "hangs", s->super.gate_hangs);
 	jw_close(b, '}');
 	jw_open(b, "desk", '{');
 	jw_int(b, "pid", s->super.desk_pid);
@@ -59,6 +60,7 @@ static void write_processes(struct strbuf *b, const struct desk_status *s)
 	jw_int(b, "pid", s->super.rescue_pid);
 	jw_close(b, '}');
 	jw_text(b, "rules", rules_key(s));
+	jw_uint(b, "rules_mended", s->super.rules_mended);
 	jw_time(b, "started", s->super.start_wall_ms);
 }
 
@@ -145,7 +147,11 @@ static void write_problems(struct strbuf *b, const struct desk_status *s, struct
 			"`durwardctl check` tells where");
 	if (!s->super_seen || s->super.gate_pid <= 0)
 		jw_text(b, NULL, "no gate runs: nothing is judged");
-	if (s->super_seen && s->super.rules != RULES_UP)
+	if (s->super_seen && s->super.rules_by_hand)
+		jw_text(b, NULL,
+			"durward-rules took the rules away by hand: `durward-rules up` or a "
+			"restart brings them back");
+	else if (s->super_seen && s->super.rules != RULES_UP)
 		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
 		jw_text(b, NULL, "the gate still uses an earlier policy");

@@ -55,7 +55,8 @@ static int adopt(struct child *c, pid_t pid, int control)
 	rc = loop_add(c->super->loop, &c->ended, EPOLLIN);
 	if (rc == 0)
 		rc = loop_add(c->super->loop, &c->control, EPOLLIN);
-	c->started_ms = c->beat_ms = clock_mono_ms();
+	c->started_ms = clock_mono_ms();
+	c->quiet = 0;
 	c->ready = false;
 	return rc;
 }

@@ -17,6 +17,7 @@
 #include "super_int.h"
 
 enum { SCRIPT_MS = 20000 };
+enum { CHECK_TAKEN_AWAY = 3, CHECK_CHANGED = 5 }; /* exit status of durward-rules check */
 
 void super_script(const struct settings *s, char *out, size_t size)
 {
@@ -139,6 +140,25 @@ void force_first(struct super *su)
 		log_info("fail closed: the rules are up before anything else");
 	else
 		force_failed(su);
+}
+
+enum force_found force_check(struct super *su)
+{
+	struct rules_result r;
+
+	if (ask(su, RULES_VERB_CHECK, &r) != 0)
+		return FORCE_UNKNOWN;
+	return r.status == 0		      ? FORCE_AS_LOADED
+	       : r.status == CHECK_CHANGED    ? FORCE_CHANGED
+	       : r.status == CHECK_TAKEN_AWAY ? FORCE_TAKEN_AWAY
+					      : FORCE_UNKNOWN;
+}
+
+bool force_route_mend(struct super *su)
+{
+	struct route_policy route = policy_route(su->s);
+
+	return route_policy_check(&route) == -ENOENT && route_policy_up(&route) == 0;
 }
 
 void force_down(struct super *su)

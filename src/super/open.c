@@ -366,5 +366,7 @@ int open_all(struct super *su)
 		rc = open_web(su);
 	if (rc == 0)
 		rc = open_rescue(su);
+	if (rc == 0)
+		watchdog_open(su);
 	return rc;
 }

@@ -25,8 +25,8 @@
 
 enum {
 	TICK_MS = 500,
-	HANG_MS = 4000,	    /* no heartbeat for so long: killed */
-	GATELESS_MS = 1000, /* fail open: the queues are let go after so long without a gate */
+	HANG_TICKS = 8,	  /* no heartbeat for so long: killed (of the gate's workers: watchdog.c) */
+	IMAGE_TICKS = 60, /* a new image is checked meanwhile; the workers do not wait for that */
 	BACKOFF_MAX_MS = 5000,
 	START_MS = 60000, /* for the desk's first image */
 	STOP_MS = 3000,
@@ -48,6 +48,9 @@ static struct message status_of(const struct super *su)
 		.fail_open = su->fail_open,
 		.judges_all = su->judges_all,
 		.rules = su->rules,
+		.rules_by_hand = su->by_hand,
+		.rules_mended = su->rules_mended,
+		.gate_hangs = su->gate_hangs,
 		.gate_pid = su->gate.ready ? su->gate.pid : 0,
 		.desk_pid = su->desk.pid,
 		.rescue_pid = su->rescue.pid,
@@ -88,8 +91,8 @@ static void send_image(struct super *su)
 		.fail_open = su->fail_open,
 		.judges_all = su->judges_all};
 
-	if (su->image_fd >= 0)
-		child_send(&su->gate, &m, su->image_fd);
+	if (su->image_fd >= 0 && child_send(&su->gate, &m, su->image_fd) == 0)
+		su->image_due = true;
 }
 
 static void take_image(struct super *su, const struct message *m, int fd)
@@ -117,7 +120,7 @@ static void gate_ready(struct super *su)
 	send_image(su);
 	if (su->unbound && force_queues(su, true) == 0)
 		su->unbound = false;
-	if (su->rules != RULES_UP && force_up(su) != 0) {
+	if (su->rules != RULES_UP && !su->by_hand && force_up(su) != 0) {
 		log_error("the rules could not be put in force");
 		end(su, 1);
 		return;
@@ -134,7 +137,7 @@ static void on_message(struct child *c, const struct message *m, int fd)
 {
 	struct super *su = c->super;
 
-	c->beat_ms = loop_now_ms(su->loop);
+	c->quiet = 0;
 	switch ((enum message_type)m->type) {
 	case MESSAGE_READY:
 		c->ready = true;
@@ -155,8 +158,11 @@ static void on_message(struct child *c, const struct message *m, int fd)
 		}
 		break;
 	case MESSAGE_TAKEN:
-		if (c == &su->gate)
+		if (c == &su->gate) {
+			su->gate_works = true;
+			su->image_due = false;
 			child_send(&su->desk, m, -1);
+		}
 		break;
 	case MESSAGE_NO_POLICY:
 		if (c == &su->desk && su->image_fd < 0) {
@@ -232,6 +238,8 @@ static void on_ended(struct watch *w, uint32_t events)
 	c->ended.fd = c->control.fd = -1;
 	c->pid = 0;
 	c->ready = false;
+	if (c == &su->gate)
+		su->gate_works = su->image_due = false;
 	if (c == &su->gate && su->gateless_ms == 0)
 		su->gateless_ms = now;
 	if (!su->announced && c != &su->rescue) {
@@ -248,15 +256,15 @@ static void on_ended(struct watch *w, uint32_t events)
 	tell_status(su);
 }
 
-static void watch_hang(struct super *su, struct child *c, uint64_t now)
+/* In turns of our own: while the rules' script keeps us, what they said waits to be read. */
+static void watch_hang(struct super *su, struct child *c, unsigned limit, uint64_t now)
 {
-	if (c->pid == 0 || !c->ready || now < c->beat_ms + HANG_MS)
+	if (c->pid == 0 || !c->ready || ++c->quiet < limit)
 		return;
-	log_error("the %s has not answered for %llu ms: killed", c->face,
-		(unsigned long long)(now - c->beat_ms));
+	log_error("the %s has said nothing for %u ms: killed", c->face, c->quiet * TICK_MS);
 	if (c == &su->gate && su->gateless_ms == 0)
-		su->gateless_ms = c->beat_ms;
-	c->beat_ms = now;
+		su->gateless_ms = now - c->quiet * TICK_MS;
+	c->quiet = 0;
 	child_kill(c);
 }
 
@@ -264,19 +272,8 @@ static void tick(struct timer *t, uint64_t now)
 {
 	struct super *su = t->user;
 
-	/* we were away ourselves (the rules' script ran): what they said meanwhile waits to be read */
-	if (su->tick_ms && now > su->tick_ms + 2 * TICK_MS)
-		su->gate.beat_ms = su->desk.beat_ms = now;
-	su->tick_ms = now;
-	watch_hang(su, &su->gate, now);
-	watch_hang(su, &su->desk, now);
-	if (su->gateless_ms && su->fail_open && !su->unbound &&
-		now > su->gateless_ms + GATELESS_MS && su->rules == RULES_UP) {
-		/* --queue-bypass acts only on a queue that nobody holds */
-		log_warn("no gate for a second and fail open: the queues are let go");
-		force_queues(su, false);
-		su->unbound = true;
-	}
+	watch_hang(su, &su->gate, su->image_due ? IMAGE_TICKS : HANG_TICKS, now);
+	watch_hang(su, &su->desk, HANG_TICKS, now);
 	if (!su->announced && now > su->desk.started_ms + START_MS) {
 		log_error("not ready after %d seconds", START_MS / 1000);
 		end(su, 1);
@@ -356,7 +353,9 @@ static int begin(struct super *su)
 	if (rc != 0)
 		log_error("cannot drop what the super does not need: %s", strerror(-rc));
 	su->tick = (struct timer){.on_due = tick, .user = su};
-	return rc ? rc : loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
+	if (rc == 0)
+		rc = loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
+	return rc ? rc : watchdog_start(su, clock_mono_ms());
 }
 
 /* In order: rules first, so that nothing is queued for a gate that is going. */

@@ -26,11 +26,32 @@ struct child {
 	struct watch ended;   /* its pidfd */
 	struct watch control; /* our end of its message socket */
 	bool ready;
-	uint64_t started_ms, beat_ms; /* monotonic; last HEARTBEAT or READY */
+	uint64_t started_ms; /* monotonic */
+	unsigned quiet;	     /* ticks of ours since it said anything */
 	uint32_t restarts;
 	uint64_t backoff_ms; /* before the next start: 0 the first time */
 	struct timer again;
 	struct handoff hands;
+};
+
+/* probe.c: whether each worker answers its queue */
+struct probe {
+	int file; /* the kernel's account of all queues; -1 = none */
+	struct probe_queue {
+		int socket;	   /* a probe to it goes out here; -1 = none */
+		uint32_t answered; /* packets, modulo 2^32 */
+		unsigned quiet;	   /* turns in which packets waited and none was answered */
+	} queue[QUEUES_MAX];
+};
+
+/* watchdog.c */
+struct watchdog {
+	struct timer timer;
+	unsigned patience; /* quiet turns until a worker counts as hung */
+	uint64_t hung_ms, checked_ms, route_ms;
+	int generation_fd;   /* -1 = none */
+	uint32_t generation; /* of the packet filter when the rules were last looked at */
+	bool counted, suspect;
 };
 
 struct super {
@@ -40,9 +61,10 @@ struct super {
 	struct child gate, desk, rescue;
 	struct watch signals;
 	struct timer tick; /* heartbeats, status, service manager's watchdog */
-	uint64_t tick_ms;  /* monotonic, of the last tick */
-	int rescue_pipe;   /* our end; -1 = none */
-	int image_fd;	   /* the last policy image; -1 = none yet */
+	struct probe probe;
+	struct watchdog watchdog;
+	int rescue_pipe; /* our end; -1 = none */
+	int image_fd;	 /* the last policy image; -1 = none yet */
 	uint32_t revision;
 	bool fail_open, judges_all;
 	uint8_t rules;		      /* enum rules_state */
@@ -56,7 +78,11 @@ struct super {
 	int lock_fd;
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
 	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
-	bool unbound;		  /* the queues were unbound because of fail open */
+	bool gate_works;	  /* all workers of this gate have a policy */
+	bool image_due;		  /* a new image was sent to it, and not taken yet */
+	bool by_hand;		  /* durward-rules was run by hand: its word holds */
+	uint32_t rules_mended, gate_hangs;
+	bool unbound; /* the queues were unbound because of fail open */
 };
 
 /* child.c */
@@ -77,7 +103,26 @@ void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */
 void force_leave(struct super *su);  /* after a start that failed: an earlier one's refusal stays */
 int force_queues(struct super *su, bool bind);
+enum force_found {
+	FORCE_AS_LOADED,
+	FORCE_CHANGED,	  /* by somebody else */
+	FORCE_TAKEN_AWAY, /* by durward-rules down, or failed */
+	FORCE_UNKNOWN,	  /* the script failed */
+};
+enum force_found force_check(struct super *su);
+bool force_route_mend(struct super *su); /* the policy route was gone, and is back */
 void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
+
+/* probe.c */
+void probe_open(struct super *su); /* what cannot be opened is done without, and said */
+bool probe_send(struct super
+		*su); /* one to each queue; true: earlier ones came back, so they met no queue */
+unsigned probe_quiet(struct super *su, unsigned *worker); /* the longest of all, in turns (calls) */
+void probe_reset(struct super *su);
+
+/* watchdog.c */
+void watchdog_open(struct super *su);
+int watchdog_start(struct super *su, uint64_t now_ms);
 
 /* notify.c: sd_notify(3), by hand */
 void notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */
