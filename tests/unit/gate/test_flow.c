@@ -688,6 +688,30 @@ static void P36_one_client_has_a_quarter_of_the_table(void **state)
 	free(w);
 }
 
+/* The super's probe of the queue comes from OUTPUT; what a client sends never does, whatever it looks like. */
+static void a_probe_is_answered_and_leaves_no_trace(void **state)
+{
+	uint8_t out[2048];
+	struct shape s = {.proto = IPPROTO_UDP, .dport = 443};
+	struct nfq_packet p = {.id = 1, .hook = NFQ_OUTPUT, .mark = 6u << MASK_SHIFT | 0x123456};
+	struct home h;
+	struct event e;
+
+	open_home(&h, POLICY);
+	p.payload = packet_of(&s, out);
+	gate_packet(&h.w, &p);
+	assert_int_equal(seen.verdicts, 1);
+	assert_int_equal(seen.last, DROPPED);
+	assert_int_equal(h.w.counters.queued + h.w.counters.dropped, 0);
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	assert_false(ring_pop(h.reader, &e));
+	p.hook = NFQ_FORWARD;
+	gate_packet(&h.w, &p);
+	assert_int_equal(seen.verdicts, 2);
+	assert_int_equal(h.w.counters.queued, 1);
+	close_home(&h);
+}
+
 /* Any bytes at all: one verdict each, no crash (run with the sanitizers), and the table stays in its bounds. */
 static void whatever_comes_gets_one_verdict(void **state)
 {
@@ -752,6 +776,7 @@ int main(void)
 		cmocka_unit_test(without_a_policy_fail_answers_for_the_moment),
 		cmocka_unit_test(other_ports_are_judged_at_their_first_packet),
 		cmocka_unit_test(P36_one_client_has_a_quarter_of_the_table),
+		cmocka_unit_test(a_probe_is_answered_and_leaves_no_trace),
 		cmocka_unit_test(whatever_comes_gets_one_verdict),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
