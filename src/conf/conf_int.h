@@ -100,6 +100,7 @@ struct conf_pos pos_of(const struct parser *p, const struct token *t);
 const char *quote(struct parser *p, struct slice word); /* 'word', cut when long; for messages */
 void unknown_word(
 	struct parser *p, const struct token *t, const char *is_not, unsigned roles, enum space s);
+const char *later_note(const struct schema_word *row); /* "" for a word of this version, or NULL */
 void not_yet(struct parser *p, const struct token *t, const struct schema_word *w);
 void expect_end(struct parser *p, const char *after);
 const struct schema_word *read_value(

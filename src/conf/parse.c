@@ -13,8 +13,9 @@
 /* The word at the start of a line; *misspelt when it is only near one. */
 const struct schema_word *line_word(struct parser *p, bool *misspelt)
 {
+	enum { LINE_FAR = 8 };
 	const struct token *t = next(p);
-	const struct schema_word *w;
+	const struct schema_word *w, *inside;
 
 	*misspelt = false;
 	if (!t || t->quoted)
@@ -23,7 +24,12 @@ const struct schema_word *line_word(struct parser *p, bool *misspelt)
 	if (w)
 		return w;
 	*misspelt = true;
-	return meant(p, t->raw, ROLES_LINE_START);
+	w = meant(p, t->raw, ROLES_LINE_START);
+	inside = p->where == INSIDE ? meant(p, t->raw, ROLE_VERB | ROLE_SETTING) : NULL;
+	return inside && word_distance(t->raw, slice_str(inside->word), LINE_FAR) <=
+				 word_distance(t->raw, slice_str(w->word), LINE_FAR)
+		       ? inside
+		       : w;
 }
 
 static bool zone_is_sane(struct slice z)
@@ -89,8 +95,8 @@ static void otherwise_options(struct parser *p)
 		const struct schema_word *w = t->quoted ? NULL : schema_find(t->raw, ROLE_OPTION);
 
 		if (!w && !t->quoted && (w = meant(p, t->raw, ROLE_OPTION)))
-			mistake(p, t, "%s is no option; did you mean '%s'?", quote(p, t->raw),
-				w->word);
+			mistake(p, t, "%s is no option; did you mean '%s'?%s", quote(p, t->raw),
+				w->word, later_note(w));
 		if (!w || w->id != WORD_OPT_BECAUSE) {
 			mistake(p, t, "`otherwise` takes `because` only; take %s out",
 				quote(p, t->raw));
@@ -194,11 +200,10 @@ static void read_line(struct parser *p)
 	}
 	t = &p->lex.tokens[0];
 	if (misspelt)
-		mistake(p, t, "%s is no statement, verb or setting; did you mean '%s'?",
-			quote(p, t->raw), w->word);
+		mistake(p, t, "%s is no statement, verb or setting; did you mean '%s'?%s",
+			quote(p, t->raw), w->word, later_note(w));
 	if (w->later) {
-		if (!misspelt)
-			not_yet(p, t, w);
+		not_yet(p, t, w);
 		if (w->role == ROLE_STATEMENT)
 			p->where = UNCERTAIN;
 	} else if (w->role == ROLE_STATEMENT) {
@@ -230,6 +235,7 @@ bool conf_parse(struct slice text, struct arena *mem, struct conf *out, struct d
 	*out = (struct conf){0};
 	p.last_line = 0;
 	symbols_declare(&p, text);
+	p.where = OUTSIDE;
 	lexer_init(&p.lex, text, mem, d);
 	while (!p.oom && lexer_line(&p.lex)) {
 		p.last_line = p.lex.number;

@@ -16,26 +16,37 @@ struct clause {
 	bool windows, wrong;
 };
 
-/* 0..6, or -1. `cut`: only the first three letters count (for suggestions). */
-static int day_of(struct slice s, bool cut)
+/* 0..6, or -1. `letters`: only so many count (for suggestions). */
+static int day_of(struct slice s, size_t letters)
 {
-	if (cut && s.n > 3)
-		s.n = 3;
+	if (s.n < letters)
+		return -1;
 	for (int i = 0; i < 7; i++)
-		if (word_eq(s, slice_str(days[i])))
+		if (word_eq(slice_of(s.p, letters), slice_of(days[i], letters < 3 ? letters : 3)))
 			return i;
 	return -1;
 }
 
-static void wrong_days(struct parser *p, const struct token *t, struct slice first)
+/* "monday", "fry", "mo" */
+static int day_like(struct slice s)
 {
-	int near = day_of(first, true);
+	int day = day_of(s, 3);
 
-	if (near >= 0)
-		mistake(p, t, "%s is no day; write %s (mon tue wed thu fri sat sun)",
-			quote(p, t->raw), days[near]);
+	return day >= 0 ? day : day_of(s, 2);
+}
+
+static void wrong_days(struct parser *p, const struct token *t, struct slice a, struct slice b)
+{
+	int from = day_like(a), to = day_like(b);
+
+	if (from >= 0 && to >= 0)
+		mistake(p, t, "%s is no day; write %s%s%s (mon tue wed thu fri sat sun)",
+			quote(p, t->raw), days[from], a.p == b.p ? "" : "-",
+			a.p == b.p ? "" : days[to]);
 	else
-		mistake(p, t, "%s is no day; write a day or a range, as in mon or sun-thu",
+		mistake(p, t,
+			"%s is no day; write a day or a range, as in mon or sun-thu; no day at all "
+			"means every day",
 			quote(p, t->raw));
 }
 
@@ -44,10 +55,10 @@ static void read_days(struct parser *p, const struct token *t, struct clause *c)
 	const uint8_t *dash = memchr(t->raw.p, '-', t->raw.n);
 	struct slice a = slice_of(t->raw.p, dash ? (size_t)(dash - t->raw.p) : t->raw.n);
 	struct slice b = dash ? slice_of(dash + 1, t->raw.n - a.n - 1) : a;
-	int from = day_of(a, false), to = day_of(b, false);
+	int from = a.n == 3 ? day_of(a, 3) : -1, to = b.n == 3 ? day_of(b, 3) : -1;
 
 	if (from < 0 || to < 0) {
-		wrong_days(p, t, from < 0 ? a : b);
+		wrong_days(p, t, a, b);
 		c->wrong = true;
 		return;
 	}

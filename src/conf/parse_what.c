@@ -16,7 +16,8 @@ static bool has(struct slice s, const char *what)
 /* "A word with a dot, `=` or `*.` is a name." */
 bool is_name_word(struct slice s)
 {
-	return has(s, ".") || has(s, "=");
+	return has(s, ".") || has(s, "=") || has(s, "\xe3\x80\x82") || has(s, "\xef\xbc\x8e") ||
+	       has(s, "\xef\xbd\xa1"); /* the other full stops of UTS 46 */
 }
 
 /* Digits, dots and a slash, or hex with colons: 192.0.2.1, 192.0.2.0/24, 2001:db8::/32, and slips of these. */
@@ -327,8 +328,7 @@ static void what_wrong(struct parser *p, const struct token *t)
 		mistake(p, t, "%s cannot stand here; a rule names what it is about",
 			quote(p, t->raw));
 	else
-		unknown_word(p, t, "defined nowhere", ROLE_WHAT | ROLE_OPTION | ROLE_BUILTIN,
-			SPACE_WHAT);
+		unknown_word(p, t, "defined nowhere", ROLE_WHAT | ROLE_BUILTIN, SPACE_WHAT);
 }
 
 /* true: *w is to be kept. */
@@ -373,7 +373,9 @@ static bool begins_options(struct parser *p, const struct token *t)
 	if (schema_find(t->raw, ROLE_OPTION))
 		return true;
 	if (is_name_word(t->raw) || looks_like_address(t->raw) || has_ports(t->raw) ||
-		schema_find(t->raw, ROLE_WHAT | ROLE_BUILTIN) || symbol_find(p, SPACE_WHAT, t->raw))
+		schema_find(t->raw, ROLE_WHAT | ROLE_BUILTIN) ||
+		symbol_find(p, SPACE_WHAT, t->raw) || symbol_find(p, SPACE_WHO, t->raw) ||
+		symbol_find(p, SPACE_HOURS, t->raw))
 		return false;
 	nearest(p, t->raw, ROLE_WHAT | ROLE_OPTION | ROLE_BUILTIN, SPACE_WHAT, &close, &row);
 	return close && row && row->role == ROLE_OPTION;

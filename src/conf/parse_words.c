@@ -118,6 +118,11 @@ const char *statement_text(struct parser *p)
 	return out;
 }
 
+const char *later_note(const struct schema_word *row)
+{
+	return row && row->later ? " (not yet carried out by this version)" : "";
+}
+
 void unknown_word(
 	struct parser *p, const struct token *t, const char *is_not, unsigned roles, enum space s)
 {
@@ -131,7 +136,8 @@ void unknown_word(
 	else if (!near)
 		mistake(p, t, "%s is %s; nothing of the kind is defined", quote(p, t->raw), is_not);
 	else if (close)
-		mistake(p, t, "%s is %s; did you mean '%s'?", quote(p, t->raw), is_not, near);
+		mistake(p, t, "%s is %s; did you mean '%s'?%s", quote(p, t->raw), is_not, near,
+			later_note(row));
 	else
 		mistake(p, t, "%s is %s; the nearest known word is '%s'", quote(p, t->raw), is_not,
 			near);
@@ -139,6 +145,8 @@ void unknown_word(
 
 void not_yet(struct parser *p, const struct token *t, const struct schema_word *w)
 {
+	if (!word_eq(t->raw, slice_str(w->word)))
+		return; /* misspelt, and told so */
 	mistake(p, t,
 		"not yet: '%s' is a word of the language that this version does not carry out; "
 		"take it out",
@@ -175,8 +183,9 @@ const struct schema_word *read_value(
 		return NULL;
 	}
 	near = nearest(p, t->raw, roles, SPACES, &close, &w);
-	mistake(p, t, "`%s` takes %s, not %s%s%s%s", after, one_of, quote(p, t->raw),
-		close ? "; did you mean '" : "", close ? near : "", close ? "'?" : "");
+	mistake(p, t, "`%s` takes %s, not %s%s%s%s%s", after, one_of, quote(p, t->raw),
+		close ? "; did you mean '" : "", close ? near : "", close ? "'?" : "",
+		close ? later_note(w) : "");
 	return NULL;
 }
 

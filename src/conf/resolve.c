@@ -199,6 +199,8 @@ void symbols_declare(struct parser *p, struct slice text)
 
 		p->at = 0;
 		w = line_word(p, &misspelt);
+		if (w && w->role == ROLE_STATEMENT)
+			p->where = w->id == WORD_ST_FOR ? INSIDE : OUTSIDE;
 		if (w && w->id == WORD_ST_TIMEZONE)
 			p->timezone_seen = true;
 		if (w && space_of(w->id) != SPACES && w->role == ROLE_STATEMENT)
@@ -229,20 +231,27 @@ static void consider(struct parser *p, struct slice word, struct slice candidate
 	}
 }
 
+static void consider_words(struct parser *p, struct slice word, unsigned roles, bool later,
+	unsigned *best, struct slice *found, const struct schema_word **row)
+{
+	for (size_t i = 0; i < WORDS; i++) {
+		unsigned before = *best;
+
+		if (schema_words[i].role & roles && schema_words[i].later == later)
+			consider(p, word, slice_str(schema_words[i].word), best, found);
+		if (*best < before)
+			*row = &schema_words[i];
+	}
+}
+
 const char *nearest(struct parser *p, struct slice word, unsigned roles, enum space s, bool *close,
 	const struct schema_word **row)
 {
-	unsigned best = FAR, before;
+	unsigned best = FAR, before, slip = word_slip(word.n);
 	struct slice found = {0};
 
 	*row = NULL;
-	for (size_t i = 0; i < WORDS; i++) {
-		before = best;
-		if (schema_words[i].role & roles && !schema_words[i].later)
-			consider(p, word, slice_str(schema_words[i].word), &best, &found);
-		if (best < before)
-			*row = &schema_words[i];
-	}
+	consider_words(p, word, roles, false, &best, &found, row);
 	for (struct symbol *y = s < SPACES ? p->spaces[s].first : NULL;
 		y && best > 0 && p->compares < COMPARES_MAX; y = y->next) {
 		before = best;
@@ -250,7 +259,13 @@ const char *nearest(struct parser *p, struct slice word, unsigned roles, enum sp
 		if (best < before)
 			*row = NULL;
 	}
-	*close = best <= word_slip(word.n);
+	/* a word of a later version only where it is plainly meant */
+	before = best;
+	best = best < slip + 1 ? best : slip + 1;
+	if (best > 0)
+		consider_words(p, word, roles, true, &best, &found, row);
+	best = best < before && *row && (*row)->later ? best : before;
+	*close = best <= slip;
 	return found.p ? arena_str(p->mem, found) : NULL;
 }
 
