@@ -17,6 +17,7 @@ enum { DESK_RINGS = 64, DESK_LISTENERS = 8 };
 
 struct desk;
 struct desk_in;
+struct settings;
 
 /* The face that main/ plugs in (show/show.h: show_face), so that this floor does not know the one above. */
 struct desk_face {
@@ -40,6 +41,8 @@ struct desk_in {
 	uint32_t events_rows, events_days;
 	bool policy_edit;	      /* false: the UI and the API may not write the policy file */
 	const struct desk_face *face; /* NULL = none */
+	const struct settings
+		*settings; /* for the face: what the gate does where; NULL = defaults */
 };
 
 int desk_main(const struct desk_in *in);

@@ -11,6 +11,7 @@
 
 #include "base/strbuf.h"
 #include "decide/policy.h"
+#include "model/settings.h"
 
 /* Words as typed; NULL or "" = not given. `who` and one of name, addr are needed. */
 struct explain_ask {
@@ -26,11 +27,13 @@ struct explain_ask {
 	const char *at;	  /* ISO 8601 with offset; else now_s */
 };
 
-/* What the daemon knows of the network besides the policy. Both may be NULL. */
+/* What the daemon knows besides the policy. Each may be NULL. */
 struct explain_seen {
 	bool (*mac_of)(void *user, const struct addr *a, struct mac *out);
 	size_t (*addrs_of)(void *user, const struct mac *m, struct addr *out, size_t max);
 	void *user;
+	const struct settings
+		*settings; /* which ports are inspected and proxied; NULL = 443 and 80 */
 };
 
 struct explain_answer {

@@ -27,7 +27,7 @@ const struct schema_word *line_word(struct parser *p, bool *misspelt)
 	w = meant(p, t->raw, ROLES_LINE_START);
 	inside = p->where == INSIDE ? meant(p, t->raw, ROLE_VERB | ROLE_SETTING) : NULL;
 	return inside && word_distance(t->raw, slice_str(inside->word), LINE_FAR) <=
-				 word_distance(t->raw, slice_str(w->word), LINE_FAR)
+				       word_distance(t->raw, slice_str(w->word), LINE_FAR)
 		       ? inside
 		       : w;
 }

@@ -120,6 +120,19 @@ static void query_field(struct strbuf *b, const char *key, const char *value)
 	api_escape(b, value);
 }
 
+/* Said as an answer without a daemon would be, so that a batch has a line for each question. */
+static void take_refusal(const struct api_answer *a, struct reply *r)
+{
+	struct json *j = jr_parse(slice_of(a->body.s, a->body.n));
+	struct strbuf said = {0};
+
+	ctl_safe(&said, a->status == 0 ? a->trouble : jr_get_text(j, "detail"));
+	snprintf(r->why, sizeof r->why, "%s", said.n ? said.s : "the daemon gave no answer");
+	r->status = a->status == 0 ? EXIT_UNREACHABLE : a->status == 400 ? EXIT_USAGE : EXIT_FAILED;
+	strbuf_fini(&said);
+	jr_free(j);
+}
+
 static void ask_daemon(struct ctl *c, const struct explain_ask *a, struct reply *r)
 {
 	struct strbuf query = {0};
@@ -136,9 +149,7 @@ static void ask_daemon(struct ctl *c, const struct explain_ask *a, struct reply 
 	if (answer.status == 200 && explain_is_blocked(strbuf_text(&answer.body), &r->blocked))
 		r->json = strbuf_take(&answer.body);
 	else
-		r->status = api_report(c, &answer);
-	if (!r->json && r->status == EXIT_OK)
-		r->status = EXIT_FAILED;
+		take_refusal(&answer, r);
 	api_answer_fini(&answer);
 	strbuf_fini(&query);
 }

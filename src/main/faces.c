@@ -54,7 +54,8 @@ int face_desk(const struct face_in *in)
 		.events_rows = s->events_rows,
 		.events_days = s->events_days,
 		.policy_edit = s->policy_edit,
-		.face = &show_face};
+		.face = &show_face,
+		.settings = s};
 	int fd, rc = become_desk(s);
 
 	if (rc != 0) {

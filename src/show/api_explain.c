@@ -46,7 +46,7 @@ void api_explain(struct request *r)
 		.kind = request_arg(r, "kind"),
 		.to = request_arg(r, "to"),
 		.at = request_arg(r, "at")};
-	struct explain_seen seen = {.mac_of = mac_of, .user = r};
+	struct explain_seen seen = {.mac_of = mac_of, .user = r, .settings = r->show->in->settings};
 	struct explain_answer a = {0};
 	struct desk_image *image = desk_image_get(r->show->desk);
 	struct desk_status s;

@@ -75,12 +75,14 @@ static bool read_protocol(const char *word, uint8_t *out)
 	return true;
 }
 
-/* "tcp/25", or "25" beside a protocol */
+/* "tcp/25", or "25" beside a protocol; or a protocol that has no ports */
 static bool read_port(const char *port, struct flow *f, char *why)
 {
 	static const char right[] = "tcp/PORT, udp/PORT or a port number from 0 to 65535";
 	const char *slash = strchr(port, '/');
 	unsigned long n;
+	if (!slash && (*port < '0' || *port > '9') && read_protocol(port, &f->proto))
+		return true;
 	if (slash) {
 		char word[16] = "";
 		if ((size_t)(slash - port) < sizeof word)
@@ -95,12 +97,22 @@ static bool read_port(const char *port, struct flow *f, char *why)
 	return true;
 }
 
-/* Which path the gateway takes by default for such a flow (settings may say otherwise). */
-static uint8_t usual_path(const struct flow *f)
+/* Which path the gateway takes for such a flow. */
+static uint8_t path_of(const struct flow *f, const struct settings *s)
 {
-	if (f->dport == 443 && (f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP))
+	bool tcp = f->proto == IPPROTO_TCP, udp = f->proto == IPPROTO_UDP;
+
+	if (!s && f->dport == 443 && (tcp || udp))
 		return PATH_INSPECT;
-	return f->dport == 80 && f->proto == IPPROTO_TCP ? PATH_PROXY : PATH_OTHER;
+	if (!s)
+		return f->dport == 80 && tcp ? PATH_PROXY : PATH_OTHER;
+	if (tcp && port_set_has(&s->proxy_tcp, f->dport))
+		return PATH_PROXY;
+	return (tcp && (port_set_has(&s->inspect_tcp, f->dport) ||
+			       port_set_has(&s->starttls_tcp, f->dport))) ||
+			       (udp && port_set_has(&s->inspect_udp, f->dport))
+		       ? PATH_INSPECT
+		       : PATH_OTHER;
 }
 
 /* --- a flow with a name --- */
@@ -146,7 +158,7 @@ static bool name_flow(const struct explain_ask *ask, struct explain_question *q,
 	q->ident = (struct ident){.kind = IDENT_NAME, .source = u->source, .app = u->app};
 	q->query.stage = STAGE_NAMED;
 	q->named = true;
-	q->assumed_port = !given(ask->port);
+	q->assumed_port = !given(ask->port) && !given(ask->proto);
 	if (given(ask->port) && !read_port(ask->port, f, why))
 		return false;
 	if (f->proto != u->proto)
@@ -156,7 +168,8 @@ static bool name_flow(const struct explain_ask *ask, struct explain_question *q,
 
 /* --- a flow without one --- */
 
-static bool bare_flow(const struct explain_ask *ask, struct explain_question *q, char *why)
+static bool bare_flow(const struct explain_ask *ask, const struct settings *s,
+	struct explain_question *q, char *why)
 {
 	const struct usual *u = given(ask->proto) ? find_usual(ask->proto) : NULL;
 	struct flow *f = &q->query.flow;
@@ -178,7 +191,7 @@ static bool bare_flow(const struct explain_ask *ask, struct explain_question *q,
 	}
 	if (given(ask->port) && !read_port(ask->port, f, why))
 		return false;
-	f->path = usual_path(f);
+	f->path = path_of(f, s);
 	q->query.stage = f->path == PATH_OTHER ? STAGE_FIRST : STAGE_NAMED;
 	q->ident.kind = u && u->app != APP_UNKNOWN ? IDENT_NONE : IDENT_NOT_PROTO;
 	return true;
@@ -210,8 +223,8 @@ static bool read_kind(const struct explain_ask *ask, struct explain_question *q,
 	return true;
 }
 
-bool explain_question_read(const struct explain_ask *ask, int64_t now_s,
-	struct explain_question *out, char why[static 256])
+bool explain_question_read(const struct explain_ask *ask, const struct settings *settings,
+	int64_t now_s, struct explain_question *out, char why[static 256])
 {
 	struct explain_question *q = out;
 	const char *to = given(ask->to) ? ask->to : given(ask->addr) ? ask->addr : NULL;
@@ -224,12 +237,15 @@ bool explain_question_read(const struct explain_ask *ask, int64_t now_s,
 		return say(why, "neither a name nor an address", NULL, "what is WHO going to?");
 	if (given(ask->name) && given(ask->addr))
 		return say(why, "both a name and an address", NULL, "say NAME ... to ADDRESS");
+	if (given(ask->name) && given(ask->kind) && strcasecmp(ask->kind, "name") != 0)
+		return say(why, "a flow with a name is not", ask->kind,
+			"ask for an ADDRESS instead of the name");
 	if (to && !addr_parse(slice_str(to), &q->query.flow.dst))
 		return say(why, "no address:", to, "an IPv4 or IPv6 address without a port");
 	if (given(ask->at) && !iso8601_parse(slice_str(ask->at), &q->query.now_s))
 		return say(why, "no time:", ask->at,
 			"ISO 8601 with an offset, such as 2026-11-23T21:00:00+01:00");
-	if (!(given(ask->name) ? name_flow(ask, q, why) : bare_flow(ask, q, why)))
-		return false;
-	return !given(ask->kind) || read_kind(ask, q, why);
+	if (given(ask->name))
+		return name_flow(ask, q, why);
+	return bare_flow(ask, settings, q, why) && (!given(ask->kind) || read_kind(ask, q, why));
 }

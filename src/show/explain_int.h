@@ -16,8 +16,8 @@ struct explain_question {
 	bool assumed_port; /* the port is the protocol's usual one */
 };
 
-/* false with words in why */
-bool explain_question_read(const struct explain_ask *ask, int64_t now_s,
-	struct explain_question *out, char why[static 256]);
+/* settings: which ports are inspected and proxied; NULL = 443 and 80. false with words in why */
+bool explain_question_read(const struct explain_ask *ask, const struct settings *settings,
+	int64_t now_s, struct explain_question *out, char why[static 256]);
 
 #endif

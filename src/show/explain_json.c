@@ -152,6 +152,7 @@ static void put_flow(struct strbuf *b, const struct explain_question *q)
 		jw_uint(b, "port", f->dport);
 	else
 		jw_null(b, "port");
+	jw_bool(b, "port_assumed", q->assumed_port);
 	jw_text(b, "to", addr_is_zero(&f->dst) ? NULL : addr_format(&f->dst, dst));
 	jw_text(b, "kind", q->query.stage == STAGE_FIRST ? "other" : ident_kind_key(q->ident.kind));
 	jw_close(b, '}');
@@ -217,7 +218,7 @@ int explain_answer(const struct image *img, const struct explain_ask *ask,
 {
 	struct explain_question q;
 	*out = (struct explain_answer){0};
-	if (!explain_question_read(ask, now_s, &q, out->why))
+	if (!explain_question_read(ask, seen ? seen->settings : NULL, now_s, &q, out->why))
 		return -EINVAL;
 	struct subjects *s = calloc(1, sizeof *s);
 	if (!s)

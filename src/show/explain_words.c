@@ -34,7 +34,8 @@ static void put_head(struct strbuf *out, const struct json *o)
 	strbuf_fmt(out, "%s  %s", str(o, "verdict"), *name ? name : "a flow without a name");
 	strbuf_fmt(out, "  %s", str(flow, "proto"));
 	if (num(flow, "port"))
-		strbuf_fmt(out, "/%d", num(flow, "port"));
+		strbuf_fmt(out, "/%d%s", num(flow, "port"),
+			jr_true(jr_get(flow, "port_assumed")) ? " (assumed)" : "");
 	if (*str(flow, "to"))
 		strbuf_fmt(out, " to %s", str(flow, "to"));
 	put(out, "  for ");

@@ -162,7 +162,8 @@ static const struct want cases[] = {
 	{DEF("hours h daily 08:00-12:00"), ":11:9: 'daily' is no day; write a day or a range"},
 	{RULE("limt youtube 60m/day"),
 		":10:1: 'limt' is no statement, verb or setting; did you mean 'limit'? (not yet"},
-	{RULE("block encrypted-dms"), ":10:7: 'encrypted-dms' is defined nowhere; did you mean 'encrypted-dns'? (not yet"},
+	{RULE("block encrypted-dms"), ":10:7: 'encrypted-dms' is defined nowhere; did you mean "
+				      "'encrypted-dns'? (not yet"},
 	{RULE("block adult"), ":10:7: 'adult' is defined nowhere; the nearest known word is '"},
 	{RULE("block example\xe3\x80\x82jp"), ""},
 	{DEF("list l2 x.txt format adblok"), "not 'adblok'; did you mean 'adblock'? (not yet"},

@@ -33,9 +33,9 @@ int explain_daemon(struct ctl *c, const char *query, struct api_answer *out)
 	return -ECONNREFUSED;
 }
 
-int api_report(struct ctl *c, const struct api_answer *a)
+void ctl_safe(struct strbuf *b, const char *text)
 {
-	return EXIT_UNREACHABLE;
+	strbuf_str(b, text);
 }
 
 void api_answer_fini(struct api_answer *a)
@@ -123,6 +123,10 @@ static void the_exit_status_says_the_verdict(void **state)
 		{"--policy @ phone 192.0.2.9 esp", EXIT_OK, "esp"},
 		{"--policy @ nobody bad.example", EXIT_FAILED, "nobody is called"},
 		{"--policy @ phone bad.example at noon", EXIT_USAGE, "no time"},
+		{"--policy @ phone bad.example hidden", EXIT_USAGE, "is not \"hidden\""},
+		{"--policy @ phone 192.0.2.9", EXIT_OK, "tcp/443 (assumed)"},
+		{"--policy @ phone good.example", EXIT_OK, "tcp/443 (assumed)"},
+		{"--policy @ phone good.example tcp/8443", EXIT_OK, "tcp/8443  for"},
 		{"--policy @ phone", EXIT_USAGE, ""},
 		{"--policy @", EXIT_USAGE, ""},
 		{"--policy", EXIT_USAGE, ""},

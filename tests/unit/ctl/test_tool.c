@@ -104,7 +104,13 @@ static void statuses_tell_how_it_went(void **state)
 		{"reload --accept", "", 2, "usage"},
 		{"explain phone www.ads.example", "", 4, "line 4"},
 		{"explain phone good.example", "", 0, "allow"},
-		{"explain nobody good.example", "", 1, "nobody"},
+		{"explain nobody good.example", "", 1, "nobody is called"},
+		{"explain phone good.example at noon", "", 2, "no time"},
+		{"-j explain --batch -",
+			"{\"who\":\"phone\",\"name\":\"good.example\"}\n{\"who\":\"nobody\","
+			"\"name\":\"x."
+			"example\"}\n{\"who\":\"phone\",\"name\":\"ads.example\"}\n",
+			1, "\n{\"error\":\"nobody is called"},
 		{"setup", "", 0, "-"},
 		{"passwd", "short\n", 1, "8 to 512"},
 		{"passwd", "long enough\n", 0, "every session has ended"},

@@ -335,6 +335,35 @@ static void what_the_daemon_has_seen_counts(void **state) /* 14, 22 */
 	free(p.bytes);
 }
 
+static void the_daemon_knows_which_ports_are_inspected(void **state)
+{
+	struct settings settings = {.inspect_tcp = {.r = {{8443, 8443}}, .n = 1},
+		.starttls_tcp = {.r = {{25, 25}}, .n = 1},
+		.inspect_udp = {.r = {{1, 65535}}, .n = 1},
+		.proxy_tcp = {.r = {{8080, 8090}}, .n = 1}};
+	static const struct {
+		const char *port;
+		bool here, by_default; /* blocked: that is, inspected or proxied */
+	} cases[] = {{"tcp/443", false, true}, {"tcp/80", false, true}, {"tcp/8443", true, false},
+		{"tcp/25", true, false}, {"tcp/8085", true, false}, {"tcp/22", false, false},
+		{"udp/5000", false, false}, {"icmp", false, false}};
+	const struct explain_seen seen = {.settings = &settings};
+	struct policy_text p;
+	policy_text_open(&p, "for everyone\nno-name block\notherwise allow\n", NULL);
+	for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+		struct explain_ask ask = {
+			.who = "192.0.2.2", .addr = "192.0.2.1", .port = cases[k].port};
+		struct explain_answer a;
+		assert_int_equal(explain_answer(p.image, &ask, &seen, 0, &a), 0);
+		assert_int_equal(a.blocked, cases[k].here);
+		explain_fini(&a);
+		assert_int_equal(explain_answer(p.image, &ask, NULL, 0, &a), 0);
+		assert_int_equal(a.blocked, cases[k].by_default);
+		explain_fini(&a);
+	}
+	free(p.bytes);
+}
+
 static void the_trace_tells_the_walk(void **state)
 {
 	struct policy_text p;
@@ -383,6 +412,7 @@ static void a_question_that_makes_no_sense_is_said(void **state)
 		{{"192.0.2.1", .addr = "192.0.2.2", .port = "xyz/7"}, -EINVAL, "no protocol"},
 		{{"192.0.2.1", .addr = "192.0.2.2", .kind = "odd"}, -EINVAL, "no kind"},
 		{{"192.0.2.1", "a.example", .addr = "192.0.2.2"}, -EINVAL, "both"},
+		{{"192.0.2.1", "a.example", .kind = "hidden"}, -EINVAL, "is not \"hidden\""},
 	};
 	struct policy_text p;
 	policy_text_open(&p, "for everyone\nblock z.example\notherwise allow\n", NULL);
@@ -440,6 +470,7 @@ int main(void)
 		cmocka_unit_test(settings_answer_for_flows_without_a_name),
 		cmocka_unit_test(a_group_is_answered_device_by_device),
 		cmocka_unit_test(what_the_daemon_has_seen_counts),
+		cmocka_unit_test(the_daemon_knows_which_ports_are_inspected),
 		cmocka_unit_test(the_trace_tells_the_walk),
 		cmocka_unit_test(a_question_that_makes_no_sense_is_said),
 		cmocka_unit_test(a_question_is_read_from_json),
