@@ -210,11 +210,11 @@ void nfq_free(struct nfq *q)
 	free(q);
 }
 
-static int flush(struct nfq *q)
+int nfq_flush(struct nfq *q)
 {
 	int rc;
 
-	if (q->out_n == 0)
+	if (!q || q->out_n == 0)
 		return 0;
 	rc = send_plain(nfq_fd(q), q->out, q->out_n);
 	q->out_n = 0;
@@ -229,14 +229,14 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	struct nlmsghdr *nlh;
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
-		flush(q);
+		nfq_flush(q);
 	nlh = header_put(q->out + q->out_n, NFQNL_MSG_VERDICT, q->queue, false);
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(vh), &vh);
 	if (with_mark)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
 	q->out_n += MNL_ALIGN(nlh->nlmsg_len);
 	q->stats.verdicts++;
-	return q->reading ? 0 : flush(q);
+	return q->reading ? 0 : nfq_flush(q);
 }
 
 static int drop_upto(struct nfq *q, uint32_t id)
@@ -372,12 +372,12 @@ int nfq_read(struct nfq *q, int max, void (*on_packet)(void *user, const struct 
 		for (int i = 0; i < got; i++)
 			total += datagram_read(
 				q, q->iov[i].iov_base, q->msgs[i].msg_len, on_packet, user);
-		flush(q);
+		nfq_flush(q);
 		if ((unsigned)got < want)
 			break;
 	}
 	q->reading = false;
-	flush(q);
+	nfq_flush(q);
 	return err == 0 || err == EAGAIN || total > 0 ? total : -err;
 }
 

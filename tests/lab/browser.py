@@ -65,7 +65,7 @@ class _Browser:
         if self.process:
             try:
                 os.killpg(self.process.pid, 15)
-                self.process.wait(5)
+                self.process.wait(20)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
             try:
@@ -73,7 +73,7 @@ class _Browser:
             except ProcessLookupError:
                 pass
             self.process.wait()
-        labkit.until(lambda: shutil.rmtree(self.profile, ignore_errors=True) or not os.path.exists(self.profile), 2)
+        labkit.until(lambda: shutil.rmtree(self.profile, ignore_errors=True) or not os.path.exists(self.profile))
 
 
 class Chromium(_Browser):
@@ -133,7 +133,7 @@ class Chromium(_Browser):
             except BlockingIOError:
                 time.sleep(0.002)
 
-    def _ask(self, method, params=None, seconds=30):
+    def _ask(self, method, params=None, seconds=120):
         self.numbers += 1
         words = {"id": self.numbers, "method": method, "params": params or {}}
         if self.session:
@@ -147,7 +147,7 @@ class Chromium(_Browser):
             self.events.append(m.get("method"))
         raise BrowserError(f"{method}: no answer in {seconds} s")
 
-    def open(self, url, seconds=15):
+    def open(self, url, seconds=60):
         self.events.clear()
         begin = time.monotonic()
         try:
@@ -195,7 +195,7 @@ class Firefox(_Browser):
                 "--headless", "--no-remote", "--marionette", "--profile", self.profile, "about:blank"]
         self.process = self.lab.popen(self.ns, argv, start_new_session=True,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wire = labkit.until(self._connect, 60, 0.2)
+        self.wire = labkit.until(self._connect, 120, 0.2)
         if not self.wire:
             raise BrowserError("firefox does not listen")
         self._hear()  # it says who it is
@@ -230,7 +230,7 @@ class Firefox(_Browser):
             words += more
         return json.loads(words)
 
-    def _ask(self, command, params=None, seconds=30):
+    def _ask(self, command, params=None, seconds=120):
         self.numbers += 1
         words = json.dumps([0, self.numbers, command, params or {}]).encode()
         self.wire.settimeout(seconds)
@@ -242,7 +242,7 @@ class Firefox(_Browser):
                     raise BrowserError(error.get("message") or error.get("error"))
                 return result
 
-    def open(self, url, seconds=15):
+    def open(self, url, seconds=60):
         begin = time.monotonic()
         error = ""
         try:

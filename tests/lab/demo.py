@@ -59,10 +59,10 @@ def web_port():
             return "0"
 
 
-def ask(lab, space, kind, name, v6):
+def ask(lab, space, kind, name, v6, should):
     """Does it; (whether a page of the origin came, whether it was refused as it should be, what happened in words)."""
     if kind == "quic":
-        body = lab.quic(name, ns=space, v6=v6, timeout=4)
+        body = lab.quic(name, ns=space, v6=v6, timeout=15 if should == "allow" else 4)
         return bool(body), body is None, "the page came" if body else "no connection: the QUIC handshake was refused"
     reply = lab.curl(f"{'http' if kind == 'http' else 'https'}://{name}/", ns=space, v6=v6)
     if reply.status == 200:
@@ -87,13 +87,13 @@ def explain(lab, space, kind, name):
 
 def logged(lab, name, word):
     """The newest record of this name with this verdict, waited for."""
-    return labkit.until(lambda: [e for e in lab.events(f'"{name}"', 50) if word in str(e.get("verdict"))], 4)
+    return labkit.until(lambda: [e for e in lab.events(f'"{name}"', 50) if word in str(e.get("verdict"))])
 
 
 def step(lab, number, kind, v6, name, space, should):
-    came, refused, words = ask(lab, space, kind, name, v6)
+    came, refused, words = ask(lab, space, kind, name, v6, should)
     verdict, why = explain(lab, space, kind, name)
-    reached = bool(labkit.until(lambda: lab.asked(name), 1 if came else 0))
+    reached = bool(labkit.until(lambda: lab.asked(name), 20 if came else 0))
     happened = came and reached if should == "allow" else refused and not reached
     in_log = bool(logged(lab, name, should))
     good = happened and verdict == should and in_log

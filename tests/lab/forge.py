@@ -14,6 +14,7 @@ import time
 
 import labkit
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 GATEWAY_MAC = "00:00:5e:00:53:01"
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 PORTS = (20000, 29999)
@@ -81,6 +82,8 @@ class RawTcp:
             ether = 0x86dd if self.v6 else 0x0800
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ether))
             self.sock.bind(("eth0", ether))
+        # a hello of 1-byte segments is answered by hundreds of packets before the first is read
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.ether = bytes.fromhex((GATEWAY_MAC + labkit.MAC["client"]).replace(":", "")) + struct.pack("!H", ether)
 
     def __enter__(self):
@@ -131,7 +134,7 @@ class RawTcp:
                               PSH | ACK, data, self.options(self.echo))
         self.emit(ip_header(self.dst, self.src, 6, segment, 64))
 
-    def connect(self, seconds=3):
+    def connect(self, seconds=labkit.PATIENCE):
         options = struct.pack("!BBH", 2, 4, 1440) + self.options(self.clock)
         segment = tcp_segment(self.src, self.dst, self.sport, self.dport, self.first - 1, 0, SYN, b"", options)
         end = time.monotonic() + seconds

@@ -31,7 +31,7 @@ class Tls:
         except ssl.SSLWantReadError:
             pass
 
-    def fetch(self, conn, seconds=5):
+    def fetch(self, conn, seconds=30):
         """Once the hello went out over this RawTcp: the rest of the handshake and one request; the answer, or None."""
         for step in (self.object.do_handshake, lambda: self.object.write(b"GET / HTTP/1.0\r\n\r\n"), None):
             if step is None:

@@ -54,7 +54,7 @@ class Connection:
 class Peer:
     """A TCP server on both families; what it does with a connection is talk(connection)."""
 
-    def __init__(self, lab, port, talk=None, timeout=10, at=PEER, space="origin"):
+    def __init__(self, lab, port, talk=None, timeout=60, at=PEER, space="origin"):
         if space == "origin":
             add_addresses(lab, at)
         self.port, self.talk, self.timeout = port, talk or Connection.hear, timeout

@@ -15,6 +15,7 @@ import time
 import labkit
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 GATEWAY_MAC = bytes.fromhex("00005e005301")
 CLIENT_MAC = bytes.fromhex("00005e005302")
 
@@ -79,6 +80,8 @@ class Wire:
         with self.lab.inside("client"):
             self.link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd if self.v6 else 0x0800))
             self.link.bind(("eth0", 0x86dd if self.v6 else 0x0800))
+        # a hello of 1-byte segments is answered by hundreds of packets before the first is read
+        self.link.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         return self
 
     def __exit__(self, *_):
@@ -126,7 +129,7 @@ class Wire:
 
     def connect(self):
         options = struct.pack(">BBH", 2, 4, 1400)
-        for _ in range(3):
+        for _ in range(labkit.PATIENCE):
             if self.timestamps:
                 options = struct.pack(">BBH", 2, 4, 1400) + struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
             self.send(b"", flags=SYN, seq=self.isn, ack=0, options=options)
@@ -155,7 +158,7 @@ class Wire:
         start = (offset >> 4) * 4
         return Segment(flags, seq, ack, body[start:], body[20:start])
 
-    def wait(self, what, timeout=2.0):
+    def wait(self, what, timeout=labkit.PATIENCE):
         """The first segment from now on for which what(segment) is true; None when the time is over."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -185,8 +188,9 @@ class Wire:
                 out = out[:at] + s.payload + out[at + len(s.payload):]
         return out
 
-    def answer(self, timeout=2.0):
-        """What became of the hello: "hello" (a ServerHello), "alert", "reset", "fin", bytes, or None (silence)."""
+    def answer(self, timeout=labkit.PATIENCE):
+        """What became of the hello: "hello" (a ServerHello), "alert", "reset", "fin", bytes, or None (silence). Where silence
+        is right as well, a short timeout will do."""
         got = self.wait(lambda s: s.payload or s.flags & (RST | FIN), timeout)
         if not got:
             return None
@@ -195,6 +199,17 @@ class Wire:
         if got.payload[:2] == b"\x15\x03":
             return "alert"
         return got.payload or ("reset" if got.flags & RST else "fin")
+
+
+def costs(lab, what, packets, tries=6):
+    """what() puts so many packets into the queues. More when something is sent again (a busy machine, an earlier test's
+    connection that ends): then it is done once more, and not each time."""
+    seen = []
+    while packets not in seen:
+        assert len(seen) < tries, f"queued packets: {seen}, not {packets}"
+        before = queued(lab)
+        what()
+        seen.append(queued(lab) - before)
 
 
 def queued(lab):

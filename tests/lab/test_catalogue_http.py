@@ -40,7 +40,6 @@ def web(servers):
 def ask(lab, v6, data, space="client", size=1 << 20, enough=b"ok"):
     """(what came back, how it ended)"""
     with test_http.connect(lab, v6, space=space, to=peers.PEER8[6 if v6 else 4]) as s:
-        s.settimeout(2)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             for i in range(0, len(data), size):

@@ -13,7 +13,7 @@ import hello as hellos
 import labkit
 import peers
 import tricks
-from rawtcp import queued
+from rawtcp import costs, queued
 
 POLICY = """\
 timezone UTC
@@ -180,12 +180,12 @@ def offload(lab, on):
             lab.exec(space, ["ethtool", "-K", device, *[w for f in ("tso", "gso", "gro") for w in (f, "on")]])
 
 
-def kernel_hello(lab, v6, data, mss=None):
+def kernel_hello(lab, v6, data, mss=None, patience=labkit.PATIENCE):
     """Sent by the client's own kernel; the first byte that comes back, or None."""
     with lab.inside("client"):
         s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
     with s:
-        s.settimeout(2)
+        s.settimeout(patience)
         if mss:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -202,10 +202,13 @@ def kernel_hello(lab, v6, data, mss=None):
 def test_P05_super_packets(lab, judge, inspected, on, v6):
     """With offload a hello of 14 kB is one packet in the queue, without it ten."""
     with offload(lab, on):
-        before = queued(lab)
-        assert kernel_hello(lab, v6, hellos.padded(hellos.Tls(peers.fresh("other")).hello, 14000)) == b"\x16"
-        used = queued(lab) - before
-        assert used <= 4 if on else used >= 8, used
+        def used():
+            before = queued(lab)
+            assert kernel_hello(lab, v6, hellos.padded(hellos.Tls(peers.fresh("other")).hello, 14000)) == b"\x16"
+            return queued(lab) - before
+
+        counts = [used() for _ in range(3 if on else 1)]  # what is sent again counts as well
+        assert min(counts) <= 4 if on else min(counts) >= 8, counts
         assert kernel_hello(lab, v6, hellos.padded(hellos.Tls(peers.fresh("block")).hello, 14000)) != b"\x16"
     assert not blocked_seen(judge)
 
@@ -217,15 +220,17 @@ def test_P10_P09_the_mark_is_kept(lab, judge, inspected, v6):
     tls = hellos.Tls(name)
     with tricks.open_to_judge(lab, v6) as conn:
         conn.send(tls.hello)
-        assert conn.poll(2, lambda: conn.stream)
+        assert conn.poll(labkit.PATIENCE, lambda: conn.stream)
         listed = lab.exec("gateway", ["conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp", "--orig-port-src",
                                       str(conn.sport)]).stdout.decode()
         assert "mark=536870912" in listed, listed  # 0x20000000: allowed, final
-        before = queued(lab)
-        for i in range(20):
-            conn.put(conn.sent + i, b"x")
-        conn.poll(0.1)
-        assert queued(lab) == before
+
+        def more():
+            for i in range(20):
+                conn.put(conn.sent + i, b"x")
+            conn.poll(0.1)
+
+        costs(lab, more, 0)
 
 
 class Sniff:
@@ -237,9 +242,9 @@ class Sniff:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd if v6 else 0x0800))
             self.sock.bind(("eth0", 0x86dd if v6 else 0x0800))
 
-    def segments(self, seconds=0.3):
-        """(flags, options, payload) of TCP to port 443"""
-        end, out = time.monotonic() + seconds, []
+    def first(self, flag, seconds=labkit.PATIENCE):
+        """(flags, options, payload) of the first TCP segment to port 443 with this flag"""
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.sock.settimeout(max(end - time.monotonic(), 0.001))
             try:
@@ -249,8 +254,9 @@ class Sniff:
             at, proto = (40, packet[6]) if self.v6 else ((packet[0] & 15) * 4, packet[9])
             if proto == 6 and packet[at + 2:at + 4] == struct.pack("!H", 443):
                 start = at + (packet[at + 12] >> 4) * 4
-                out.append((packet[at + 13], packet[at + 20:start], packet[start:]))
-        return out
+                if packet[at + 13] & flag:
+                    return packet[at + 13], packet[at + 20:start], packet[start:]
+        return None
 
 
 def raw_syn(conn, options=b"", data=b"", flags=SYN, shift=-1):
@@ -267,8 +273,8 @@ def test_options_that_let_bytes_past_are_taken_off(lab, judge, inspected, option
     with forge.RawTcp(lab, peers.PEER[6 if v6 else 4]) as conn:
         sniff = Sniff(lab, v6)
         raw_syn(conn, option, b"x" * 20)
-        syns = [s for s in sniff.segments() if s[0] & SYN]
-    assert syns and option not in syns[0][1], syns
+        syn = sniff.first(SYN)
+    assert syn and option not in syn[1], syn
 
 
 @BOTH
@@ -276,7 +282,7 @@ def test_P14_P13_data_in_the_SYN_hides_nothing(lab, judge, inspected, v6):
     fine, real = hellos.Tls(peers.fresh("allow")).hello, hellos.Tls(peers.fresh("block")).hello
     with forge.RawTcp(lab, peers.PEER[6 if v6 else 4]) as conn:
         raw_syn(conn, b"\x22\2\1\1", fine)
-        assert conn.poll(2, lambda: conn.server_first is not None)
+        assert conn.poll(labkit.PATIENCE, lambda: conn.server_first is not None)
         conn.put(0, b"", flags=ACK)
         conn.put(0, real)
         not_answered(conn, judge)
@@ -384,7 +390,7 @@ def test_P27_nothing_is_offloaded_before_it_is_decided(lab, judge, inspected, v6
         for i in range(50):
             conn.put(i, real[i:i + 1])
         conn.poll(0.2)
-        assert queued(lab) - before == 50
+        assert labkit.until(lambda: queued(lab) - before >= 50), queued(lab) - before
 
 
 @BOTH
@@ -402,8 +408,8 @@ def test_P28_only_the_clients_packets_come_this_way(lab, judge, inspected, v6):
         client = labkit.CLIENT[6 if v6 else 4]
         lab.exec("origin", ["ip", family, "route", "add", client, "dev", "short"], check=True)
         lab.exec("origin", ["ip", "neigh", "replace", client, "lladdr", mac, "dev", "short"], check=True)
-        assert kernel_hello(lab, v6, hellos.Tls(peers.fresh("block")).hello) != b"\x16"
-        print("allowed:", kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello))
+        assert kernel_hello(lab, v6, hellos.Tls(peers.fresh("block")).hello, patience=1) != b"\x16"
+        print("allowed:", kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello, patience=1))
         assert not blocked_seen(judge)
     finally:
         lab.exec("origin", ["ip", "link", "del", "short"])
@@ -412,13 +418,14 @@ def test_P28_only_the_clients_packets_come_this_way(lab, judge, inspected, v6):
 @BOTH
 def test_P29_a_connection_whose_start_nobody_saw(lab, judge, inspected, v6):
     """Its entry in conntrack is gone, as after a restart of the gateway: `fail closed` refuses the rest of it."""
-    real = hellos.Tls(peers.fresh("other")).hello
+    name = peers.fresh("other")
+    real = hellos.Tls(name).hello
     with tricks.open_to_judge(lab, v6) as conn:
         lab.exec("gateway", ["conntrack", "-D", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp", "--orig-port-src", str(conn.sport)])
         conn.put(0, real)
         conn.poll(1, lambda: conn.stream or conn.reset)
         assert conn.stream[:1] != b"\x16"
-    assert judge.names == []
+    assert name not in judge.names
 
 
 @BOTH
@@ -430,7 +437,7 @@ def test_P34_tiny_segments_both_ways(lab, judge, mss, v6):
     with lab.inside("client"):
         s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
     with s:
-        s.settimeout(3)
+        s.settimeout(labkit.PATIENCE)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         s.connect((peers.PEER[6 if v6 else 4], 443))
@@ -464,4 +471,4 @@ def test_P36_many_half_hellos_of_one_client_harm_no_other(lab, judge, inspected,
     finally:
         for s in many:
             s.close()
-    assert labkit.until(lambda: kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello) == b"\x16", 15)
+    assert labkit.until(lambda: kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello, patience=2) == b"\x16", 60)

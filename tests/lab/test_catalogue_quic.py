@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import labkit
 import peers
-from rawtcp import queued
+from rawtcp import costs
 
 sys.path.insert(0, os.path.join(labkit.REPO, "tests", "evade"))
 import quic  # noqa: E402
@@ -98,10 +98,11 @@ class Client:
 
     def passes(self, *datagrams):
         came = lambda: all(d in [h[0] for h in self.ears.hear()] for d in datagrams)  # noqa: E731
-        self.send(*datagrams)
-        if not labkit.until(came, 2):
-            self.send(*datagrams)  # a datagram may get lost on a busy machine: every sender asks again
-        assert labkit.until(came, 2), "not all came"
+        for _ in range(5):  # a datagram may get lost on a busy machine: every sender asks again
+            self.send(*datagrams)
+            if labkit.until(came, 3, 0.01):
+                return
+        assert False, "not all came"
 
     def held(self, *datagrams):
         self.send(*datagrams)
@@ -109,7 +110,7 @@ class Client:
         came = [h[0] for h in self.ears.hear()]
         assert not any(d in came for d in datagrams), "it came"
 
-    def answers(self, seconds=0.5):
+    def answers(self, seconds=labkit.PATIENCE):
         """Datagrams that came back."""
         out, end = [], time.monotonic() + seconds
         while time.monotonic() < end and not out:
@@ -313,9 +314,7 @@ def test_Q18_P09_many_datagrams_before_the_first_verdict(lab, ears, v6):
         one = conn("fine.test", extra=(tls.ext(0x3333, RNG.randbytes(2500)),))
         c.passes(*pieces(one, 900, 1800, 2600))
         c.passes(b"\x41" + RNG.randbytes(60))
-        before = queued(lab)
-        c.passes(*[b"\x41" + RNG.randbytes(60) for _ in range(20)])
-        assert queued(lab) == before
+        costs(lab, lambda: c.passes(*[b"\x41" + RNG.randbytes(60) for _ in range(20)]), 0)
 
 
 @BOTH
@@ -340,10 +339,11 @@ def test_Q24_a_refusal_closes_at_once(lab, ears, v6):
     """A CONNECTION_CLOSE under the connection's own keys: the client need not wait for a timeout."""
     with Client(lab, ears, v6) as c:
         one = conn("n.block.example")
-        begin = time.monotonic()
         c.held(whole(one))
+        begin = time.monotonic()
         back = c.answers()
-        assert back and time.monotonic() - begin < 1
+        print(f"closed at most {0.12 + time.monotonic() - begin:.2f} s after its hello")
+        assert back and time.monotonic() - begin < labkit.AT_ONCE
         for kind, _, _, _, at, packet in quic.packets(back[0]):
             assert kind == quic.INITIAL and one.initial(packet, at)
         assert one.closed is not None

@@ -33,21 +33,23 @@ BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 ANSWER = b"heard you\r\n"
 
 
-def talk(c):
-    """Answers once there was silence for a moment, as a server of unknown manners."""
-    c.sock.settimeout(0.06)
-    while c.end is None:
-        c.hear(len(c.data) + 1)
-        if c.end == "silence":
-            c.end = None
-            if c.data and not getattr(c, "answered", False):
-                c.answered = True
-                c.sock.sendall(ANSWER)
+class Server(peers.Peer):
+    """Answers once all is there that the test's client sends."""
+
+    def __init__(self, lab, port):
+        self.whole = b""
+        super().__init__(lab, port, self.converse)
+
+    def converse(self, c):
+        whole = self.whole
+        if c.hear(len(whole)):
+            c.sock.sendall(ANSWER)
+            c.hear()
 
 
 @pytest.fixture(scope="module")
 def servers(lab):
-    opened = [peers.Peer(lab, port, talk) for port in (80, 443, 4443)]
+    opened = [Server(lab, port) for port in (80, 443, 4443)]
     yield opened
     for s in opened:
         s.close()
@@ -56,15 +58,16 @@ def servers(lab):
 class Flow:
     """One connection that sends these bytes; what the client got and what the server heard."""
 
-    def __init__(self, lab, servers, v6, data, space="client", port=443, fin=False):
+    def __init__(self, lab, servers, v6, data, space="client", port=443, fin=False, patience=labkit.PATIENCE):
         for s in servers:
             s.connections.clear()
+            s.whole = data
         self.servers, self.got, self.end = servers, b"", None
         with lab.inside(space):
             self.sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
         self.begun = time.monotonic()
         with self.sock as s:
-            s.settimeout(2)
+            s.settimeout(patience)
             try:
                 s.connect((peers.PEER[6 if v6 else 4], port))
                 s.sendall(data)
@@ -92,15 +95,18 @@ class Flow:
 
 def passes(lab, servers, v6, data, **how):
     f = Flow(lab, servers, v6, data, **how)
-    assert ANSWER in f.got and labkit.until(lambda: f.is_heard(data), 1), (f.end, f.got, len(f.heard()), len(data))
+    assert ANSWER in f.got and labkit.until(lambda: f.is_heard(data)), (f.end, f.got, len(f.heard()), len(data))
     return f
 
 
 def refused(lab, servers, v6, data, **how):
-    f = Flow(lab, servers, v6, data, **how)
-    assert ANSWER not in f.got and f.end in ("fin", "reset") and f.seconds < 1.5, (f.end, f.got, f.seconds)
-    assert f.heard() == b"", f.heard()[:60]
-    return f
+    def attempt():
+        f = Flow(lab, servers, v6, data, **how)
+        assert ANSWER not in f.got and f.end in ("fin", "reset"), (f.end, f.got, f.seconds)
+        assert f.heard() == b"", f.heard()[:60]
+        return f.seconds
+
+    labkit.at_once(attempt, 1)
 
 
 def hello(name="fine.test", **change):
@@ -227,16 +233,18 @@ def test_T12_a_long_hello(lab, servers, size, v6):
     passes(lab, servers, v6, hellos.padded(FINE, size), space="client2")
     long = hellos.padded(hello("n.block.example"), size)
     f = Flow(lab, servers, v6, long)
-    assert f.end in ("fin", "reset") and f.seconds < 1.5 and not f.is_heard(long)
+    assert f.end in ("fin", "reset") and not f.is_heard(long)
+    # the RST comes behind what was let through, or the server would keep the connection
+    assert labkit.until(lambda: all(c.end == "reset" for s in servers for c in s.connections))
 
 
 @BOTH
 def test_T42_the_end_right_behind_the_hello(lab, servers, v6):
     f = Flow(lab, servers, v6, FINE, fin=True)
-    assert labkit.until(lambda: f.is_heard(FINE, "fin"), 3), \
+    assert labkit.until(lambda: f.is_heard(FINE, "fin")), \
         (f.end, f.got, [(c.end, len(c.data), c.source) for s in servers for c in s.connections])
     f = Flow(lab, servers, v6, hello("n.block.example"), fin=True)
-    assert f.heard() == b"" and f.end in ("fin", "reset") and f.seconds < 1.5
+    assert f.heard() == b"" and f.end in ("fin", "reset")
 
 
 @BOTH
@@ -250,11 +258,10 @@ def test_T33_ECH_again_and_again(lab, servers, v6):
 
 @BOTH
 def test_P37_a_refusal_is_quick_and_leaves_nothing_at_the_server(lab, servers, v6):
-    f = refused(lab, servers, v6, hello("n.block.example"))
-    assert f.seconds < 1
-    assert labkit.until(lambda: all(c.end in ("reset", "fin") for s in servers for c in s.connections), 2)
+    refused(lab, servers, v6, hello("n.block.example"))
+    assert labkit.until(lambda: all(c.end in ("reset", "fin") for s in servers for c in s.connections))
     look = ["ss", "-Htn", "state", "established", "( sport = :443 )"]
-    assert labkit.until(lambda: not lab.exec("origin", look).stdout.strip(), 8), lab.exec("origin", look).stdout
+    assert labkit.until(lambda: not lab.exec("origin", look).stdout.strip()), lab.exec("origin", look).stdout
 
 
 @BOTH
@@ -264,9 +271,13 @@ def test_T27_a_server_that_speaks_first(lab, v6):
         c.hear(6)
         c.sock.sendall(b"250 " + c.data)
     with peers.Peer(lab, 4443, first, at=peers.PEER8), lab.inside("client"):
-        begin = time.monotonic()
-        with socket.create_connection((peers.PEER8[6 if v6 else 4], 4443), timeout=3) as s:
-            assert s.recv(100) == b"220 hello\r\n"
-            assert time.monotonic() - begin < 1
-            s.sendall(b"EHLO\r\n")
-            assert s.recv(100) == b"250 EHLO\r\n"
+        def attempt():
+            begin = time.monotonic()
+            with socket.create_connection((peers.PEER8[6 if v6 else 4], 4443), timeout=labkit.PATIENCE) as s:
+                assert s.recv(100) == b"220 hello\r\n"
+                took = time.monotonic() - begin
+                s.sendall(b"EHLO\r\n")
+                assert s.recv(100) == b"250 EHLO\r\n"
+            return took
+
+        labkit.at_once(attempt, 1)

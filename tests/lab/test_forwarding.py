@@ -16,28 +16,28 @@ def source(lab, v6, client=labkit.CLIENT):
 def test_http(lab, v6):
     reply = lab.curl("http://a.b.c.plain.test/x", v6=v6)
     assert (reply.status, reply.body) == (200, b"origin a.b.c.plain.test http /x\n"), reply
-    assert lab.asked("a.b.c.plain.test")[-1]["client"] == source(lab, v6)
+    assert lab.arrived("a.b.c.plain.test")[-1]["client"] == source(lab, v6)
 
 
 @BOTH
 def test_https(lab, v6):
     reply = lab.curl("https://a.b.c.tls.example/x", v6=v6)
     assert (reply.status, reply.version) == (200, "2"), reply
-    seen = lab.asked("a.b.c.tls.example")[-1]
+    seen = lab.arrived("a.b.c.tls.example")[-1]
     assert (seen["sni"], seen["client"]) == ("a.b.c.tls.example", source(lab, v6))
 
 
 @BOTH
 def test_http3(lab, v6):
     assert lab.quic("deep.down.quic.test", v6=v6) == b"origin deep.down.quic.test HTTP/3.0 /x\n"
-    assert lab.asked("deep.down.quic.test")[-1]["proto"] == "HTTP/3.0"
+    assert lab.arrived("deep.down.quic.test")[-1]["proto"] == "HTTP/3.0"
 
 
 @BOTH
 def test_client2_has_its_own_address(lab, v6):
     host = f"second{6 if v6 else 4}.test"
     assert lab.curl(f"http://{host}/", ns="client2", v6=v6).status == 200
-    assert lab.asked(host)[-1]["client"] == source(lab, v6, labkit.CLIENT2)
+    assert lab.arrived(host)[-1]["client"] == source(lab, v6, labkit.CLIENT2)
 
 
 @BOTH
@@ -60,9 +60,9 @@ def test_names_outside_the_lab_do_not_resolve(lab):
 
 
 def test_the_segment_is_shared_and_macs_are_fixed(lab):
-    assert lab.exec("client", ["ping", "-c1", "-W2", labkit.CLIENT2[4]]).returncode == 0
+    assert lab.exec("client", ["ping", "-c1", "-W20", labkit.CLIENT2[4]]).returncode == 0
     assert labkit.MAC["client2"].encode() in lab.exec("client", ["ip", "neigh", "show", labkit.CLIENT2[4]]).stdout
-    lab.exec("client2", ["ping", "-6", "-c1", "-W2", "2001:db8:1::1"])
+    lab.exec("client2", ["ping", "-6", "-c1", "-W20", "2001:db8:1::1"])
     seen = lab.exec("gateway", ["ip", "-6", "neigh", "show", "dev", "lan"]).stdout
     assert labkit.MAC["client2"].encode() in seen
 
@@ -70,6 +70,6 @@ def test_the_segment_is_shared_and_macs_are_fixed(lab):
 def test_a_socket_made_inside_is_inside(lab):
     import socket
     with lab.inside("client"):
-        s = socket.create_connection((labkit.ORIGIN[4], 80), timeout=3)
+        s = socket.create_connection((labkit.ORIGIN[4], 80), timeout=labkit.PATIENCE)
     with s:
         assert s.getsockname()[0] == labkit.CLIENT[4]

@@ -4,6 +4,7 @@ import pytest
 
 import tricks
 import hello as hellos
+import labkit
 import peers
 
 DAEMON = False
@@ -48,7 +49,7 @@ def test_overlaps_are_read_somehow(lab, judge, overlap, v6):
     hello = hellos.Tls(a).hello
     with tricks.open_to_judge(lab, v6) as conn:
         tricks.put_all(conn, tricks.OVERLAPS[overlap](hello, hellos.named(hello, b.encode())))
-        assert conn.poll(2, lambda: conn.stream[:1] == b"\x16")
+        assert conn.poll(labkit.PATIENCE, lambda: conn.stream[:1] == b"\x16")
     print(overlap, "is read as", judge.names[-1])  # a mixture of both, where they overlap only partly
 
 
@@ -57,7 +58,7 @@ def test_overlaps_are_read_somehow(lab, judge, overlap, v6):
 def test_odd_names_are_answered(lab, judge, name, v6):
     with tricks.open_to_judge(lab, v6) as conn:
         conn.send(hellos.named(hellos.Tls("n.block.example").hello, name))
-        assert conn.poll(2, lambda: conn.stream[:1] == b"\x16"), conn.stream
+        assert conn.poll(labkit.PATIENCE, lambda: conn.stream[:1] == b"\x16"), conn.stream
     assert name.decode() in judge.names
 
 
@@ -69,7 +70,7 @@ def test_long_hellos_are_answered(lab, judge, shape, v6):
     long = hellos.post_quantum(hello) if shape == "post-quantum" else hellos.padded(hello, 16000)
     with tricks.open_to_judge(lab, v6) as conn:
         conn.send(long)
-        assert conn.poll(2, lambda: conn.stream[:1] == b"\x16"), conn.stream
+        assert conn.poll(labkit.PATIENCE, lambda: conn.stream[:1] == b"\x16"), conn.stream
     assert name in judge.names
 
 
@@ -78,5 +79,5 @@ def test_a_hello_that_begins_before_the_stream(lab, judge, v6):
     name = peers.fresh("block")
     with tricks.open_to_judge(lab, v6) as conn:
         tricks.before_the_window(conn, hellos.Tls(peers.fresh("allow")).hello, hellos.Tls(name).hello)
-        assert conn.poll(2, lambda: conn.stream[:1] == b"\x16"), conn.stream
+        assert conn.poll(labkit.PATIENCE, lambda: conn.stream[:1] == b"\x16"), conn.stream
     assert name in judge.names

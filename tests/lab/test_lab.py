@@ -30,7 +30,7 @@ def test_down_leaves_nothing():
         assert all(running(p) for p in pids)
     finally:
         lab.down()
-    left.wait(5)
+    left.wait(labkit.PATIENCE)
     assert labkit.until(lambda: not any(running(p) for p in pids))
     assert not any(s.startswith(lab.prefix + "-") for s in spaces())
     assert not any(os.path.exists(f"/etc/netns/{s}") for s in mine)

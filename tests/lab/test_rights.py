@@ -66,7 +66,10 @@ def test_the_gate_sees_no_file(lab, faces):
     assert os.listdir(f"/proc/{faces['gate']}/root") == []
     assert os.readlink(f"/proc/{faces['gate']}/root") != "/"
     for fd in os.listdir(f"/proc/{faces['gate']}/fd"):
-        target = os.readlink(f"/proc/{faces['gate']}/fd/{fd}")
+        try:
+            target = os.readlink(f"/proc/{faces['gate']}/fd/{fd}")
+        except FileNotFoundError:  # a connection of the lab's has ended meanwhile
+            continue
         assert not target.startswith("/") or target in ("/dev/null", f"{lab.state}/log/durward.log") or \
             target.startswith("/memfd:"), target
 

@@ -26,7 +26,8 @@ enum {
 
 static struct {
 	unsigned verdicts;
-	int last; /* the connection's bits, or DROPPED */
+	bool flushed; /* since the last verdict */
+	int last;     /* the connection's bits, or DROPPED */
 	unsigned injected[INJECT_WAYS];
 	uint8_t bytes[INJECT_WAYS][2048];
 	struct packet packet[INJECT_WAYS]; /* the newest; payload lies in bytes */
@@ -37,6 +38,7 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	(void)q;
 	(void)id;
 	seen.verdicts++;
+	seen.flushed = false;
 	seen.last = a == NFQ_DROP ? DROPPED : with_mark ? (int)(mark >> MASK_SHIFT) : -1;
 	if (with_mark)
 		assert_int_equal(mark & 0xffffff, 0x123456); /* foreign bits stay */
@@ -56,6 +58,13 @@ int nfq_fd(const struct nfq *q)
 	return -1;
 }
 
+int nfq_flush(struct nfq *q)
+{
+	(void)q;
+	seen.flushed = true;
+	return 0;
+}
+
 void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 {
 	(void)q;
@@ -65,6 +74,7 @@ void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 int inject_send(const struct inject *in, enum inject_way way, struct slice packet)
 {
 	(void)in;
+	assert_true(seen.flushed); /* what was let through before goes first */
 	assert_true(packet.n <= sizeof(seen.bytes[way]));
 	memcpy(seen.bytes[way], packet.p, packet.n);
 	seen.injected[way]++;
