@@ -72,6 +72,8 @@ enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, st
 
 /* The server answered: SERVER_HELLO or SERVER_ALERT ends the watch for a second hello (next() says DONE). */
 void stream_ident_server(struct stream_ident *s, enum server_says what);
+/* A hello has begun and is not complete. */
+bool stream_ident_reads_hello(const struct stream_ident *s);
 /* The server agreed to an Upgrade (101): what follows is a tunnel. Need not be called (identify/http_stream.h). */
 void stream_ident_switched(struct stream_ident *s);
 

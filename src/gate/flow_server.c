@@ -78,6 +78,11 @@ static void spoke_first(struct seen *s, struct flow_rec *r)
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
 		return;
 	}
+	/* a plain dialogue goes on: what looked like the beginning of a hello was none to the server */
+	if (t->id.talk.proto && stream_ident_reads_hello(&t->id) && !old) {
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_SERVER_FIRST);
+		return;
+	}
 	if (!t->id.dialogue && !old) {
 		flow_tcp_conclude(s, r, IDENT_NOT_PROTO, ODD_SERVER_FIRST);
 		return;
@@ -97,6 +102,11 @@ static void answer(struct seen *s, struct flow_rec *r)
 
 	if (heard_more(s, t)) {
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
+		return;
+	}
+	if (t->id.talk.proto && t->server_n && says == SERVER_OTHER &&
+		r->ident.kind != IDENT_NOT_PROTO) {
+		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_SERVER_FIRST); /* plain words */
 		return;
 	}
 	if (says == SERVER_RETRY && !t->retry)

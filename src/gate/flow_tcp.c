@@ -166,6 +166,14 @@ static void tunnel(struct gate_worker *w, struct flow_rec *r)
 	flow_settle(w, r, FLOW_TENTATIVE);
 }
 
+/* Behind plain words that were allowed a hello begins: undecided again, and the server must not speak before its end. */
+static void begin_hello(struct seen *s, struct flow_rec *r)
+{
+	r->state = FLOW_PENDING;
+	r->born_ms = s->w->now_ms;
+	flow_tcp_expect_answer(r->tcp, r->tcp->server_next);
+}
+
 /* Judges all that the bytes in hand say. False: the packet was dealt with. */
 static bool look(struct seen *s, struct flow_rec *r)
 {
@@ -184,6 +192,8 @@ static bool look(struct seen *s, struct flow_rec *r)
 	}
 	if (step == IDENTIFY_DONE && r->state == FLOW_REQUESTS)
 		tunnel(s->w, r);
+	if (r->state == FLOW_REQUESTS && t->id.talk.proto && stream_ident_reads_hello(&t->id))
+		begin_hello(s, r);
 	return true;
 }
 

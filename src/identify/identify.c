@@ -42,6 +42,11 @@ void stream_ident_server(struct stream_ident *s, enum server_says what)
 		s->state = OVER;
 }
 
+bool stream_ident_reads_hello(const struct stream_ident *s)
+{
+	return s->state == HELLO;
+}
+
 void stream_ident_switched(struct stream_ident *s)
 {
 	http_stream_switched(&s->http);
@@ -165,6 +170,8 @@ static enum identify_step watch_record(struct look *l)
 	if (l->in.n < TLS_HEADER + 1)
 		return wait_for(s, s->pos + TLS_HEADER + 1);
 	if (p[0] < TLS_CCS || p[0] > TLS_DATA || p[1] >= TLS_MAJOR_END) {
+		if (s->talk.proto) /* was the hello one more plain word? */
+			return last(l, IDENT_EVASIVE, ODD_BAD_RECORD);
 		s->state = OVER;
 		return IDENTIFY_DONE;
 	}

@@ -322,8 +322,8 @@ static enum starttls_step skip_messages(struct starttls *t, struct slice in, siz
 			t->skip -= n;
 			continue;
 		}
-		if (rest.p[0] == 0x16)
-			return STARTTLS_TLS;
+		if (hello_at(rest) != UNIT_OTHER)
+			return hello_at(rest) == UNIT_MORE ? STARTTLS_WAIT : STARTTLS_TLS;
 		t->over = !ber_size(rest, &n);
 		if (!t->over && n == 0)
 			return STARTTLS_WAIT;
@@ -365,8 +365,8 @@ enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *us
 		size_t n = 0;
 
 		/* no word of any of these begins like a handshake record */
-		if (rest.p[0] == 0x16 && (rest.n < 2 || rest.p[1] == 3))
-			return rest.n < 2 ? STARTTLS_WAIT : STARTTLS_TLS;
+		if (rest.p[0] == 0x16 && hello_at(rest) != UNIT_OTHER)
+			return hello_at(rest) == UNIT_MORE ? STARTTLS_WAIT : STARTTLS_TLS;
 		switch (hello_inside(t, rest, &n)) {
 		case UNIT_MORE:
 			return STARTTLS_WAIT;

@@ -4,7 +4,8 @@ an address of its own in a lab's origin. Each has two sites: the names under blo
 certificate or the page that comes back says which of the two it understood.
 
 Owns: processes in the lab's origin namespace, ended with the lab (`lab down` kills all inside its namespaces).
-Ports: 80 HTTP proxied, 8080 HTTP inspected, 443 TLS inspected, 8443 TLS proxied, 443 UDP QUIC.
+Ports: 80 HTTP proxied, 8080 HTTP inspected, 443 TLS inspected, 8443 TLS proxied, 443 UDP QUIC. Besides: Apache as a
+forward proxy, HAProxy behind the PROXY protocol, and a server of plain dialogues that turn into TLS (talker.py).
 """
 import os
 import socket
@@ -13,7 +14,7 @@ import time
 
 import labkit
 
-SETTINGS = "inspect-tcp 443 8080 4433\nproxy-tcp 80 8443 4434\n"
+SETTINGS = "inspect-tcp 443 1443 4433 8080 8081\nproxy-tcp 80 1444 4434 8082 8443\n"
 POLICY = """\
 timezone UTC
 fail closed
@@ -22,9 +23,12 @@ for everyone
   block blocked.example
 otherwise allow
 """
-NUMBER = {"nginx": 0x11, "apache2": 0x12, "lighttpd": 0x13, "haproxy": 0x14, "caddy": 0x15, "openssl": 0x16, "gnutls": 0x17}
+NUMBER = {"nginx": 0x11, "apache2": 0x12, "lighttpd": 0x13, "haproxy": 0x14, "caddy": 0x15, "openssl": 0x16, "gnutls": 0x17,
+          "talker": 0x18, "ngtcp2": 0x19, "ngtcp2-retry": 0x1A}
 HTTP = ("nginx", "apache2", "lighttpd", "haproxy", "caddy")
 TLS = ("nginx", "apache2", "lighttpd", "haproxy", "caddy", "openssl", "gnutls")
+CONNECT = {False: 8081, True: 8082}  # Apache as a forward proxy; by path: inspected, proxied
+PROXY_LINE = {False: 1443, True: 1444}  # HAProxy that takes the PROXY protocol
 ONE_AT_A_TIME = ("openssl", "gnutls")  # s_server serves one connection after the other; gnutls-serv has a short queue
 
 
@@ -109,6 +113,8 @@ ErrorDocument 501 "vhost-{name}"
 {log}
 </VirtualHost>
 """
+    listen += "\n" + "\n".join(f"Listen {a}" for p in CONNECT.values() for a in listens("apache2", f"@:{p}"))
+    forward = " ".join(f"*:{p}" for p in CONNECT.values())
     conf = write(f"{d}/apache.conf", f"""
 ServerRoot {d}
 PidFile {d}/apache.pid
@@ -123,6 +129,10 @@ LoadModule dir_module {mods}/mod_dir.so
 LoadModule mime_module {mods}/mod_mime.so
 LoadModule ssl_module {mods}/mod_ssl.so
 LoadModule socache_shmcb_module {mods}/mod_socache_shmcb.so
+LoadModule proxy_module {mods}/mod_proxy.so
+LoadModule proxy_connect_module {mods}/mod_proxy_connect.so
+LoadModule http2_module {mods}/mod_http2.so
+Protocols h2 h2c http/1.1
 TypesConfig /dev/null
 StartServers 3
 ServerLimit 4
@@ -145,6 +155,11 @@ Require all granted
 {site("other", "ServerName other.test", False, "")}
 {site("blocked", "ServerName blocked.example" + chr(10) + "ServerAlias *.blocked.example", False,
       f'CustomLog {d}/apache2.blocked "%>s %v %r"')}
+<VirtualHost {forward}>
+ServerName other.test
+ProxyRequests On
+AllowCONNECT 443
+</VirtualHost>
 {site("other", "ServerName other.test", True, "")}
 {site("blocked", "ServerName blocked.example" + chr(10) + "ServerAlias *.blocked.example", True, "")}
 """)
@@ -192,6 +207,8 @@ def haproxy(d):
     binds = "\n".join(f" bind {a}" for p in (80, 8080) for a in listens("haproxy", f"@:{p}", f"@:{p}"))
     tls = "\n".join(f" bind {a} ssl crt {d}/hacrt/0.pem crt {d}/hacrt/1.pem" for p in (443, 8443)
                     for a in listens("haproxy", f"@:{p}", f"@:{p}"))
+    tls += "\n" + "\n".join(f" bind {a} accept-proxy ssl crt {d}/hacrt/0.pem crt {d}/hacrt/1.pem" for p in PROXY_LINE.values()
+                            for a in listens("haproxy", f"@:{p}", f"@:{p}"))
     conf = write(f"{d}/haproxy.cfg", f"""
 global
  maxconn 4000
@@ -244,6 +261,16 @@ def gnutls(d, p):
             "--x509certfile", f"{d}/blocked.pem", "--x509keyfile", f"{d}/blocked.key", "--http", "-d", "4"]
 
 
+def talker(d):
+    return ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "talker.py"), d, address("talker", False),
+            address("talker", True)]
+
+
+def ngtcp2(d, v6, retry):
+    return ["gtlsserver", "-q", "-d", d, *(("-V",) if retry else ()), address("ngtcp2-retry" if retry else "ngtcp2", v6), "443",
+            f"{d}/other.key", f"{d}/other.pem"]
+
+
 class Origin:
     """The servers of one lab. `folder` holds their configurations and logs."""
 
@@ -283,8 +310,11 @@ class Origin:
         for v6 in (False, True):
             for p in (443, 8443):
                 self.serve(f"openssl-{p}-{6 if v6 else 4}", openssl(d, v6, p))
+            for retry in (False, True):
+                self.serve(f"ngtcp2-{6 if v6 else 4}-{retry:d}", ngtcp2(d, v6, retry))
         for p in (4433, 4434):
             self.serve(f"gnutls-{p}", gnutls(d, p))
+        self.serve("talker", talker(d))
         self.wait()
 
     def neighbours(self):
@@ -308,6 +338,8 @@ class Origin:
                     kinds = [("tls", False), ("tls", True)] + ([("http", True), ("http", False)] if server in HTTP else [])
                     for kind, proxied in kinds:
                         self.reach(server, v6, port(server, kind, proxied), end)
+            for v6 in (False, True):
+                self.reach("talker", v6, 21, end)
 
     def reach(self, server, v6, p, end):
         while True:

@@ -39,6 +39,7 @@ class Seg:
 class TcpFlight:
     """stream: the honest bytes (sent again when lost). reader.feed(bytes) returns a state when the answer is known.
 
+    A state "next" is no end: reader.turn() returns (segments, their honest bytes), which follow what was sent before.
     outcome, when done: the reader's state, or "reset", "closed", "silent", "unreachable".
     """
 
@@ -104,6 +105,15 @@ class TcpFlight:
         self.deadline = now + self.patience
         self.next_try = now + 0.3
         self.engine.at(self.next_try, self)
+
+    def go_on(self):
+        """The reader has heard what the next turn waits for: its segments follow what was sent so far."""
+        segs, data = self.reader.turn()
+        base = len(self.stream)
+        self.stream += data
+        self.plan = self.plan[:self.step] + [s.copy(off=s.off + base) for s in segs]
+        self.tries = 0
+        self.play(time.monotonic())
 
     # ---- clock
 
@@ -183,7 +193,9 @@ class TcpFlight:
             if fin:
                 self.ended = True
                 break
-        if state:
+        if state == "next":
+            self.go_on()
+        elif state:
             self.end(state)
         elif self.ended:
             self.end("closed")

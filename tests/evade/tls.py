@@ -42,9 +42,9 @@ def sni(name):
 
 
 def hello(rng, server_name, version=13, pad=0, grease=False, shuffle=True, quic=None, alpn=(b"http/1.1",), sid=32,
-          extra=(), name_extension=None, groups=b"\0\x1d\0\x17"):
+          extra=(), name_extension=None, groups=b"\0\x1d\0\x17", share=True):
     """A ClientHello handshake message. extra: further extensions; name_extension replaces the server_name one
-    (b"" leaves it out); quic: (number, content) of the transport parameters."""
+    (b"" leaves it out); share: False offers no key, so that a server of TLS 1.3 asks for one (HelloRetryRequest); quic: (number, content) of the transport parameters."""
     g = rng.randrange(16) * 0x1010 + 0x0A0A
     exts = [sni(server_name) if name_extension is None else name_extension,
             ext(10, u16((g.to_bytes(2, "big") if grease else b"") + groups)),
@@ -52,7 +52,7 @@ def hello(rng, server_name, version=13, pad=0, grease=False, shuffle=True, quic=
             ext(16, u16(b"".join(bytes((len(a),)) + a for a in alpn)))]
     if version == 13 or quic is not None:
         exts += [ext(43, b"\2\3\4" if quic is not None else b"\4\3\4\3\3"), ext(45, b"\1\1"),
-                 ext(51, u16((g.to_bytes(2, "big") + u16(b"\0") if grease else b"") + b"\0\x1d" + u16(SHARE)))]
+                 ext(51, u16((g.to_bytes(2, "big") + u16(b"\0") if grease else b"") + b"\0\x1d" + u16(SHARE)) if share else u16(b""))]
     if quic is None:
         exts += [ext(11, b"\1\0"), ext(23, b""), ext(35, b""), ext(0xFF01, b"\0")]
     else:
@@ -98,11 +98,16 @@ EMPTY = hashlib.sha256(b"").digest()
 EARLY = expand(hmac.digest(bytes(32), bytes(32), "sha256"), b"derived", EMPTY, 32)
 
 
-def server_secret(client_hello, server_hello, share):
-    """The server's handshake traffic secret, given the hello that it read."""
+def server_secret(client_hello, server_hello, share, before=b""):
+    """The server's handshake traffic secret, given the hello that it read. before: the transcript in front of it."""
     shared = KEY.exchange(X25519PublicKey.from_public_bytes(share))
     handshake = hmac.digest(EARLY, shared, "sha256")
-    return expand(handshake, b"s hs traffic", hashlib.sha256(client_hello + server_hello).digest(), 32)
+    return expand(handshake, b"s hs traffic", hashlib.sha256(before + client_hello + server_hello).digest(), 32)
+
+
+def retried(first_hello, retry):
+    """The transcript in front of the second hello (RFC 8446 4.4.1)."""
+    return b"\xfe" + u24(hashlib.sha256(first_hello).digest()) + retry
 
 
 def server_share(server_hello):
@@ -138,6 +143,7 @@ class Answer:
     def __init__(self, hellos):
         self.hellos, self.buf, self.state, self.understood, self.alert = hellos, b"", None, None, None
         self.plain, self.server_hello, self.secret, self.sealed, self.opened = b"", None, None, 0, b""
+        self.before = b""
 
     def feed(self, data):
         self.buf += data
@@ -187,7 +193,7 @@ class Answer:
             return
         if self.secret is None:
             for i, h in enumerate(self.hellos):
-                secret = server_secret(h, self.server_hello, share)
+                secret = server_secret(h, self.server_hello, share, self.before)
                 if open_record(secret, 0, head, body) is not None:
                     self.secret, self.understood = secret, i
                     break

@@ -45,7 +45,7 @@ def pool(groups, kind, v6, layer):
             continue
         if "v6" in f.only and not v6 or "v4" in f.only and v6 or "tls" in f.only and layer == "http":
             continue
-        if any(x in f.only and layer != x for x in ("http", "quic")):
+        if any(x in f.only and layer != x for x in ("http", "quic", "talk")):
             continue
         out.append(f.name)
     return sorted(out)
