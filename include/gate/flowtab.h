@@ -2,8 +2,8 @@
  * flowtab.h - the flows of one worker that the kernel does not carry alone: undecided, just decided, refused.
  *
  * This table is the truth, the connection mark its cache. It is bounded in flows and in kept bytes, and so is each
- * client's part of it (a quarter, undecided flows only). A full table first lets go of the decided flow unused for longest, then of the oldest
- * undecided one; its later packets are those of a flow found in mid-stream.
+ * client's part of it (a share of both, undecided flows only). A full table first lets go of the decided flow unused for
+ * longest, then of the oldest undecided one; its later packets are those of a flow found in mid-stream.
  *
  *     hash(src, dst, sport, dport, proto) -> flow -> flow ...
  *     lists, oldest first:  PENDING by birth    DECIDED, OTHER by last use
@@ -14,6 +14,7 @@
 #define GATE_FLOWTAB_H
 
 #include "base/hash.h"
+#include "gate/account.h"
 #include "model/flow.h"
 #include "model/ident.h"
 #include "model/verdict.h"
@@ -29,7 +30,6 @@ enum flow_list { LIST_PENDING, LIST_DECIDED, LIST_OTHER, FLOW_LISTS };
 
 struct flow_tcp; /* src/gate/flow_int.h */
 struct flow_udp;
-struct flow_client;
 
 struct flow_rec {
 	struct flow flow;
@@ -45,11 +45,12 @@ struct flow_rec {
 	struct flow_udp *udp;
 
 	struct flow_rec *chain, *prev, *next;
-	struct flow_client *client;
+	struct account *client[ACCOUNTS];
 };
 
 struct flowtab_limits {
-	uint32_t flows;	 /* 16..1 << 24 */
+	uint32_t flows; /* 16..1 << 24 */
+	uint32_t share; /* percent that one client's undecided flows take at most, 1..100; 0 = 25 */
 	uint64_t memory; /* bytes of kept data */
 	struct hash_key key;
 	void (*on_free)(void *user, struct flow_rec *r); /* frees the parts */
@@ -68,8 +69,8 @@ struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t n
 void flowtab_remove(struct flowtab *t, struct flow_rec *r);
 /* Used now: to the end of `list` (PENDING keeps its place by birth). */
 void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uint64_t now_ms);
-/* The flow keeps `bytes` now; decided flows may go to make room. False: the table's memory, or the client's quarter for
- * its undecided flows, is used up (accounted all the same). */
+/* The flow keeps `bytes` now; decided flows may go to make room. False: the table's memory, or the client's share
+ * for its undecided flows, is used up (accounted all the same). */
 bool flowtab_account(struct flowtab *t, struct flow_rec *r, size_t bytes);
 struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list); /* NULL: empty */
 

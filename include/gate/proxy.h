@@ -19,6 +19,7 @@ struct proxy_config {
 	uint32_t own_mark;   /* of the sockets that we dial with */
 	uint32_t idle_ms, hello_deadline_ms, hello_limit;
 	uint32_t max_connections; /* of this worker */
+	uint32_t client_share;	  /* percent of these that one client's undecided ones take */
 	uint32_t workers;	  /* that share the process's open files */
 	void (*turn)(void *user); /* called before each event: refreshes the worker's turn fields */
 	void (*done)(void *user); /* called after each event: new records are announced */

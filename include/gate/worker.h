@@ -39,9 +39,11 @@ struct gate_settings {
 	uint32_t hello_deadline_ms; /* 10000 */
 	uint32_t hello_max_bytes;   /* 64 KiB of hello */
 	uint32_t crypto_max_bytes;  /* 16 KiB of QUIC CRYPTO data */
-	uint32_t flows_max;	    /* of one worker's table; 0 = 65536 */
-	uint32_t memory_max;	    /* bytes of kept hello bytes, one worker; 0 = 64 MiB */
-	struct hash_key hash_key;   /* random, from the super or getrandom() */
+	uint32_t
+		client_share; /* percent of a table that one client's undecided flows take; 0 = 25 */
+	uint32_t flows_max;   /* of one worker's table; 0 = 65536 */
+	uint32_t memory_max;  /* bytes of kept hello bytes, one worker; 0 = 64 MiB */
+	struct hash_key hash_key; /* random, from the super or getrandom() */
 };
 
 struct gate_worker {

@@ -8,7 +8,7 @@
  * (RFC 9001 5.2); a Retry gives it a second one, a compatible change of version more keys from the first.
  *
  * Owns: struct quic_ident (heap, freed by its flow), at most QUIC_CONNS streams of CRYPTO bytes in it:
- * about 4 KiB for the usual one connection, never more than QUIC_CONNS * (16 KiB + 1.5 KiB).
+ * about 4 KiB for the usual one connection, never more than 32 KiB + QUIC_CONNS * 2.5 KiB.
  * Thread: the flow's worker. Fails: out of memory gives HOLD, never a name.
  * See: identification.md Q01 to Q30; RFC 9000, 9001, 9368, 9369.
  */
@@ -23,6 +23,7 @@ enum {
 	QUIC_CONN_ANY =
 		0xff, /* belongs to some connection of this 4-tuple, not readable to which */
 	QUIC_CONN_IDLE_MS = 60000, /* a connection slot may be taken over when unused for so long */
+	QUIC_HALF_IDLE_MS = 300000, /* ... when its hello is not complete: no server waits longer */
 };
 
 enum quic_step {
@@ -51,6 +52,11 @@ struct quic_seen {
 struct quic_ident;
 struct quic_ident *quic_ident_new(void);    /* NULL: no memory */
 void quic_ident_free(struct quic_ident *q); /* NULL is fine */
+/* What all connections together may bring, 1..16 KiB of CRYPTO bytes (that is the default), and how long a hello may take
+ * (0, the default: for ever). A connection that goes beyond is EVASIVE, odd TOO_LARGE or TIMEOUT. */
+void quic_ident_limit(struct quic_ident *q, uint32_t bytes, uint32_t deadline_ms);
+/* Whether a connection's hello was begun and not ended. */
+bool quic_ident_pending(const struct quic_ident *q);
 
 /* One UDP payload of the client, in order of arrival. Always fills *out.
  * An unreadable version is EVASIVE/QUIC_VERSION for this datagram only: a rule by address may allow it, the default

@@ -45,6 +45,7 @@ struct quic_stream {
 };
 void quic_stream_fini(struct quic_stream *s); /* tolerates {0} */
 enum quic_stream_status quic_stream_add(struct quic_stream *s, uint64_t offset, struct slice data);
+uint32_t quic_stream_end(const struct quic_stream *s);	     /* one past the highest byte held */
 struct slice quic_stream_start(const struct quic_stream *s); /* the bytes from 0 without a gap */
 
 #endif

@@ -32,12 +32,15 @@ SETTING(NUMBER, listen_port, "listen-port", "4480", 1, 65535, "port of the proxy
 SETTING(NUMBER, route_table, "route-table", "4480", 1, 65535, "routing table for diverted packets")
 SETTING(NUMBER, route_priority, "route-priority", "4480", 1, 32765, "priority of its rule")
 SETTING(NUMBER, hello_deadline_s, "hello-deadline", "10", 1, 300,
-	"seconds for a complete hello or request head")
-SETTING(NUMBER, hello_limit, "hello-limit", "65536", 2048, 1048576,
-	"bytes of one hello or request head")
-SETTING(NUMBER, crypto_limit, "crypto-limit", "16384", 2048, 65536, "bytes of one QUIC hello")
+	"seconds for a complete hello or request head; then the flow is evasive")
+SETTING(NUMBER, hello_limit, "hello-limit", "65536", 2048, 65536,
+	"bytes of a flow's hello or request head at most; beyond, the flow is evasive")
+SETTING(NUMBER, crypto_limit, "crypto-limit", "16384", 2048, 16384,
+	"bytes of a flow's QUIC hellos at most; beyond, the flow is evasive")
 SETTING(NUMBER, flow_limit, "flow-limit", "65536", 64, 4194304,
-	"undecided or refused flows held at once")
+	"undecided or refused flows held at once, shared out to the workers")
+SETTING(NUMBER, client_share, "client-share", "25", 1, 25,
+	"percent of these that one client may hold undecided; beyond, its flows are evasive")
 SETTING(NUMBER, idle_s, "idle-timeout", "3600", 10, 604800,
 	"seconds after which an idle relay ends")
 SETTING(WORDS, web_listen, "web-listen", "127.0.0.1:8480", 0, 0,

@@ -24,7 +24,12 @@
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
 
-enum { YEAR_2024 = 1704067200, DISK_LOW = 50 << 20, RUN_S = 20 };
+enum {
+	YEAR_2024 = 1704067200,
+	DISK_LOW = 50 << 20,
+	RUN_S = 20,
+	CONNECTIONS_LOW = 200000, /* one client can open a hundred thousand */
+};
 
 int doctor_run(const char *const *argv)
 {
@@ -113,6 +118,14 @@ static void check_conntrack(struct doctor *d)
 		doctor_say(d, FINDING_BAD, "connection table", fix,
 			"%lld of %lld places are taken; when it is full, new connections are lost "
 			"in silence",
+			now, max);
+	else if (max < CONNECTIONS_LOW)
+		doctor_say(d, FINDING_NOTE, "connection table",
+			"sysctl -w net.netfilter.nf_conntrack_max=262144",
+			"%lld of %lld places taken: so small a table one client can fill, and then "
+			"nobody gets a new connection (Durward bounds its own tables by client, "
+			"not "
+			"the kernel's)",
 			now, max);
 	else
 		doctor_say(d, FINDING_OK, "connection table", "", "%lld of %lld places taken", now,

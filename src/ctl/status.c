@@ -83,6 +83,10 @@ static void print_counts(const struct json *j)
 		number(j, "events", "lost"));
 	printf("packets   %.0f queued, %.0f proxied connections\n", number(j, "counters", "queued"),
 		number(j, "counters", "relays"));
+	printf("limits    %.0f hellos not complete in time, %.0f pushed out; at a client's share: "
+	       "%.0f packets, %.0f connections refused\n",
+		number(j, "counters", "timeouts"), number(j, "counters", "evicted"),
+		number(j, "counters", "overload"), number(j, "counters", "relay_shed"));
 }
 
 static void print_words(const struct ctl *c, const struct json *j)

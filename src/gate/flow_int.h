@@ -78,8 +78,9 @@ struct flow_udp {
 	struct quic_ident *quic;
 	bool judged[QUIC_CONNS], allowed[QUIC_CONNS];
 	bool other_judged, other_allowed; /* as a flow that is not QUIC */
-	bool timed_out;	 /* a hello was begun and not ended: all that comes is refused */
-	uint64_t any_ms; /* when a datagram of no known connection was judged last */
+	bool timed_out;	   /* a hello was begun and not ended: all that comes is refused */
+	uint64_t any_ms;   /* when a datagram of no known connection was judged last */
+	uint64_t heard_ms; /* when the client said something last */
 };
 
 /* The worker's own. */

@@ -74,6 +74,7 @@ int gate_worker_init(struct gate_worker *w)
 	const struct gate_settings *g = w->settings;
 	struct flowtab_limits l = {.flows = g->flows_max ? g->flows_max : 65536,
 		.memory = g->memory_max ? g->memory_max : 64u << 20,
+		.share = g->client_share,
 		.key = g->hash_key,
 		.on_free = free_parts,
 		.on_evict = evicted,

@@ -108,7 +108,12 @@ static void from_client(struct seen *s, struct flow_rec *r)
 	struct quic_seen q;
 
 	quic_ident_client(r->udp->quic, s->w->own->quic, s->k.payload, s->w->now_ms, &q);
-	flowtab_account(s->w->flows, r, quic_ident_memory(r->udp->quic));
+	if (!flowtab_account(s->w->flows, r, quic_ident_memory(r->udp->quic)) &&
+		r->state == FLOW_PENDING) {
+		flowtab_remove(s->w->flows, r);
+		flow_overload(s);
+		return;
+	}
 	switch (q.step) {
 	case QUIC_STEP_PASS:
 		pass(s, r->udp);
@@ -139,6 +144,9 @@ static struct flow_rec *begin(struct seen *s)
 	r->udp = calloc(1, sizeof(*r->udp));
 	if (r->udp)
 		r->udp->quic = quic_ident_new();
+	if (r->udp && r->udp->quic)
+		quic_ident_limit(r->udp->quic, s->w->settings->crypto_max_bytes,
+			s->w->settings->hello_deadline_ms);
 	if (!r->udp || !r->udp->quic) {
 		flowtab_remove(s->w->flows, r);
 		flow_overload(s);
@@ -161,13 +169,17 @@ void flow_udp_packet(struct seen *s, struct flow_rec *r)
 		from_server(s, r);
 		return;
 	}
-	/* a refused flow meets a new policy at once; a refused connection's keys are of no more use then */
-	if (r && r->state == FLOW_REFUSED && r->verdict.revision != image_revision(s->w->image)) {
+	/* a refused flow meets a new policy at once (a refused connection's keys are of no more use then), but not with half
+	 * a hello behind it */
+	if (r && r->state == FLOW_REFUSED && r->verdict.revision != image_revision(s->w->image) &&
+		!quic_ident_pending(r->udp->quic)) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}
 	if (!r)
 		r = begin(s);
+	if (r)
+		r->udp->heard_ms = s->w->now_ms;
 	if (r && r->udp->timed_out) {
 		refusal_packet(s, r);
 		flow_drop(s);

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * flowtab.c - the flow table of one worker: a keyed hash with chains, three lists by age, an account a client.
  *
- * A client is its MAC where one was seen, else its address. Only undecided flows count against its share: the others go
- * first when room is short. Strangers choose all of these: the hash is keyed.
+ * Only undecided flows count against a client's share (gate/account.h): the others go first when room is short.
  *
- * Owns: flows and accounts (heap, one block each). Thread: one. Fails: flowtab_new only; see gate/flowtab.h.
+ * Owns: flows (heap, one block each). Thread: one. Fails: flowtab_new only; see gate/flowtab.h.
  */
 #include "gate/flowtab.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-struct flow_client {
-	struct flow_client *chain;
-	uint8_t id[17];	  /* kind, MAC or address */
-	uint32_t flows;	  /* that point here */
-	uint32_t pending; /* of these: in LIST_PENDING */
-	uint64_t bytes;	  /* kept for those */
-};
 
 struct list {
 	struct flow_rec *head, *tail;
@@ -27,14 +18,14 @@ struct list {
 struct flowtab {
 	struct flowtab_limits l;
 	struct flow_rec **buckets;
-	struct flow_client **clients;
+	struct accounts *clients;
 	uint32_t mask;
 	size_t n;
 	uint64_t memory;
 	struct list lists[FLOW_LISTS];
 };
 
-enum { SHARE = 4 /* one part in so many */, SHARE_MIN = 16 };
+enum { QUARTER = 25 /* percent */ };
 
 int flowtab_new(struct flowtab **out, const struct flowtab_limits *l)
 {
@@ -46,10 +37,11 @@ int flowtab_new(struct flowtab **out, const struct flowtab_limits *l)
 	while (buckets < l->flows)
 		buckets *= 2;
 	t->l = *l;
+	if (!t->l.share)
+		t->l.share = QUARTER;
 	t->mask = buckets - 1;
 	t->buckets = calloc(buckets, sizeof(*t->buckets));
-	t->clients = calloc(buckets, sizeof(*t->clients));
-	if (!t->buckets || !t->clients) {
+	if (!t->buckets || accounts_new(&t->clients, buckets, &l->key) != 0) {
 		flowtab_free(t);
 		return -ENOMEM;
 	}
@@ -65,7 +57,7 @@ void flowtab_free(struct flowtab *t)
 		while (t->lists[i].head)
 			flowtab_remove(t, t->lists[i].head);
 	free(t->buckets);
-	free(t->clients);
+	accounts_free(t->clients);
 	free(t);
 }
 
@@ -126,47 +118,6 @@ static void list_take(struct flowtab *t, struct flow_rec *r)
 	l->n--;
 }
 
-static struct flow_client **client_at(const struct flowtab *t, const uint8_t id[static 17])
-{
-	struct flow_client **at = &t->clients[hash_sip(&t->l.key, id, 17) & t->mask];
-
-	while (*at && memcmp((*at)->id, id, 17) != 0)
-		at = &(*at)->chain;
-	return at;
-}
-
-static struct flow_client *client_of(struct flowtab *t, const struct flow *f)
-{
-	struct flow_client **at, *c;
-	uint8_t id[17] = {f->has_mac};
-
-	if (f->has_mac)
-		memcpy(id + 1, f->mac.b, sizeof(f->mac.b));
-	else
-		memcpy(id + 1, f->src.b, sizeof(f->src.b));
-	at = client_at(t, id);
-	c = *at;
-	if (c)
-		return c;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	memcpy(c->id, id, sizeof(id));
-	*at = c;
-	return c;
-}
-
-static void client_put(struct flowtab *t, struct flow_client *c)
-{
-	struct flow_client **at;
-
-	if (c->flows > 0)
-		return;
-	at = client_at(t, c->id);
-	*at = c->chain;
-	free(c);
-}
-
 void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 {
 	struct flow_rec **at = bucket_of(t, &r->flow);
@@ -177,12 +128,9 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 	list_take(t, r);
 	t->n--;
 	t->memory -= r->bytes;
-	if (r->list == LIST_PENDING) {
-		r->client->pending--;
-		r->client->bytes -= r->bytes;
-	}
-	r->client->flows--;
-	client_put(t, r->client);
+	if (r->list == LIST_PENDING)
+		account_add(r->client, -1, -(int64_t)r->bytes);
+	account_put(t->clients, r->client);
 	if (t->l.on_free)
 		t->l.on_free(t->l.user, r);
 	free(r);
@@ -202,29 +150,32 @@ static void evict_one(struct flowtab *t)
 	flowtab_remove(t, r);
 }
 
+/* One flow at least, or nobody could be served. */
 static uint32_t share(const struct flowtab *t)
 {
-	return t->l.flows / SHARE > SHARE_MIN ? t->l.flows / SHARE : SHARE_MIN;
+	uint32_t n = (uint32_t)((uint64_t)t->l.flows * t->l.share / 100);
+
+	return n ? n : 1;
 }
 
 struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t now_ms)
 {
-	struct flow_client *c = client_of(t, f);
+	struct account *client[ACCOUNTS];
 	struct flow_rec *r, **at;
 
-	if (!c)
+	if (!account_get(t->clients, f, client))
 		return NULL;
-	r = c->pending < share(t) ? calloc(1, sizeof(*r)) : NULL;
+	r = account_below(client, share(t), UINT64_MAX >> 1) ? calloc(1, sizeof(*r)) : NULL;
 	if (!r) {
-		client_put(t, c);
+		account_put(t->clients, client);
 		return NULL;
 	}
-	c->pending++;
-	c->flows++; /* before evicting: the account must not go with the flow that goes */
+	account_add(client, 1,
+		0); /* before evicting: the accounts must not go with the flow that goes */
 	if (t->n >= t->l.flows)
 		evict_one(t);
 	r->flow = *f;
-	r->client = c;
+	memcpy(r->client, client, sizeof(r->client));
 	r->born_ms = r->last_ms = now_ms;
 	at = bucket_of(t, f);
 	r->chain = *at;
@@ -239,13 +190,10 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 	r->last_ms = now_ms;
 	if (r->list == LIST_PENDING && list == LIST_PENDING)
 		return;
-	if (r->list == LIST_PENDING) {
-		r->client->pending--;
-		r->client->bytes -= r->bytes;
-	}
+	if (r->list == LIST_PENDING)
+		account_add(r->client, -1, -(int64_t)r->bytes);
 	if (list == LIST_PENDING) { /* a hello begins behind a dialogue: its clock starts now */
-		r->client->pending++;
-		r->client->bytes += r->bytes;
+		account_add(r->client, 1, r->bytes);
 		r->born_ms = now_ms;
 	}
 	list_take(t, r);
@@ -254,16 +202,15 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 
 bool flowtab_account(struct flowtab *t, struct flow_rec *r, size_t bytes)
 {
-	struct flow_client *c = r->client;
-
 	t->memory += bytes - r->bytes;
 	if (r->list == LIST_PENDING)
-		c->bytes += bytes - r->bytes;
+		account_add(r->client, 0, (int64_t)bytes - r->bytes);
 	r->bytes = (uint32_t)bytes;
 	for (int which = LIST_OTHER; which > LIST_PENDING && t->memory > t->l.memory; which--)
 		while (t->lists[which].head && t->lists[which].head != r && t->memory > t->l.memory)
 			flowtab_remove(t, t->lists[which].head);
-	return t->memory <= t->l.memory && c->bytes <= t->l.memory / SHARE;
+	return t->memory <= t->l.memory &&
+	       account_below(r->client, UINT32_MAX >> 1, t->l.memory / 100 * t->l.share + 1);
 }
 
 struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list)

@@ -34,7 +34,7 @@
 #include "who/devices.h"
 #include "who/neigh.h"
 
-enum { BEAT_MS = 250, WELL_MS = 3000, READ_MAX = 256, WORKERS = 64 };
+enum { BEAT_MS = 250, WELL_MS = 3000, READ_MAX = 256, WORKERS = 64, FLOWS_MIN = 64 };
 
 struct thread {
 	struct gate *gate;
@@ -163,6 +163,7 @@ static int thread_proxy(struct thread *t, const struct handoff *h, unsigned i)
 		.hello_deadline_ms = s->hello_deadline_s * 1000,
 		.hello_limit = s->hello_limit,
 		.max_connections = s->flow_limit,
+		.client_share = s->client_share,
 		.workers = t->gate->n,
 		.turn = turn,
 		.done = done,
@@ -342,7 +343,8 @@ static int fill_settings(struct gate *g)
 		.hello_deadline_ms = s->hello_deadline_s * 1000,
 		.hello_max_bytes = s->hello_limit,
 		.crypto_max_bytes = s->crypto_limit,
-		.flows_max = s->flow_limit / g->n ? s->flow_limit / g->n : 1};
+		.client_share = s->client_share,
+		.flows_max = s->flow_limit / g->n > FLOWS_MIN ? s->flow_limit / g->n : FLOWS_MIN};
 	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
 		return -EIO;
 	hash_key_set(&g->settings.hash_key, seed);

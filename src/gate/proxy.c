@@ -81,6 +81,8 @@ void conn_close(struct conn *c, bool orderly)
 		return;
 	c->dead = true;
 	push_end(c);
+	conn_undecided(c, false);
+	account_put(p->clients, c->account);
 	p->c.worker->counters.relays_ended++;
 	close_fd(&c->client, orderly);
 	close_fd(&c->server, orderly);
@@ -173,7 +175,7 @@ static void on_timer(struct timer *t, uint64_t now)
 	} else if (c->state >= CONN_ANSWER || (c->dialled && !c->connected)) {
 		conn_close(c, c->state == CONN_LINGER);
 	} else if (c->deadline_ms && now >= c->deadline_ms) {
-		conn_judge_timeout(c);
+		conn_judge_evasive(c, ODD_TIMEOUT);
 	} else if (!c->greeted && !c->dialled && c->n == 0) {
 		conn_judge_silent(c);
 	} else {
@@ -250,21 +252,26 @@ static void know_who(struct conn *c)
 	c->flow.mac = c->who.mac;
 }
 
-static uint32_t conns_of(const struct proxy *p, const struct addr *client)
+/* One client's connections that wait for a verdict take its share of the table at most. */
+bool conn_undecided(struct conn *c, bool yes)
 {
-	uint32_t n = 0;
+	const struct proxy *p = c->proxy;
+	uint32_t share = (uint32_t)((uint64_t)p->max * p->c.client_share / 100);
 
-	for (const struct conn *c = p->conns; c; c = c->next)
-		n += addr_eq(&c->flow.src, client);
-	return n;
+	if (c->undecided == yes)
+		return true;
+	if (yes && !account_below(c->account, share ? share : 1, UINT64_MAX >> 1))
+		return false;
+	c->undecided = yes;
+	account_add(c->account, yes ? 1 : -1, 0);
+	return true;
 }
 
-/* One client takes at most a quarter, once the table is half full (counting is not free). */
-static bool has_room(const struct proxy *p, const struct addr *client)
+/* All connections of one client take at most a quarter, once the table is half full. */
+static bool has_room(const struct proxy *p, struct conn *c)
 {
-	if (p->n >= p->max)
-		return false;
-	return p->n < p->max / 2 || conns_of(p, client) < p->max / 4;
+	return p->n < p->max && (p->n < p->max / 2 || c->account[0]->holders <= p->max / 4) &&
+	       conn_undecided(c, true);
 }
 
 static int conn_new(struct proxy *p, int fd)
@@ -287,18 +294,23 @@ static int conn_new(struct proxy *p, int fd)
 	rc = tproxy_ends(fd, &c->flow.src, &c->flow.sport, &c->flow.dst, &c->flow.dport);
 	if (rc == 0 && c->flow.dport == p->c.listen_port)
 		rc = -ELOOP; /* straight to our own port: there is no original destination */
-	if (rc == 0 && !has_room(p, &c->flow.src)) {
+	if (rc == 0) {
+		know_who(c);
+		rc = account_get(p->clients, &c->flow, c->account) ? 0 : -ENOMEM;
+	}
+	if (rc == 0 && !has_room(p, c)) {
 		w->counters.relay_shed++;
 		rc = -EMFILE;
 	}
 	if (rc == 0)
 		rc = loop_add(w->loop, &c->client, EPOLLIN);
 	if (rc != 0) {
+		conn_undecided(c, false);
+		account_put(p->clients, c->account);
 		free(c);
 		return rc;
 	}
 	c->client_events = EPOLLIN;
-	know_who(c);
 	c->next = p->conns;
 	c->prev = &p->conns;
 	if (c->next)
@@ -375,6 +387,7 @@ int proxy_new(struct proxy **out, const struct proxy_config *c)
 		return -ENOMEM;
 	p->c = *c;
 	p->max = room(c);
+	rc = accounts_new(&p->clients, p->max, &c->worker->settings->hash_key);
 	p->rested = (struct timer){.on_due = on_rested, .user = p};
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		p->listener[i] =
@@ -400,5 +413,6 @@ void proxy_free(struct proxy *p)
 	loop_timer_clear(&p->rested);
 	for (int i = 0; i < 2; i++)
 		loop_del(&p->listener[i]);
+	accounts_free(p->clients);
 	free(p);
 }

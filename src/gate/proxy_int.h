@@ -12,6 +12,7 @@
 #include "act/splice.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "gate/account.h"
 #include "gate/proxy.h"
 #include "identify/identify.h"
 
@@ -33,6 +34,8 @@ struct conn {
 
 	struct flow flow;
 	struct policy_who who;
+	struct account *account[ACCOUNTS];
+	bool undecided; /* counts against its client's share */
 	struct stream_ident ident;
 	uint8_t *bytes; /* the client's, from stream offset `offset` */
 	uint32_t n, cap;
@@ -61,18 +64,21 @@ struct proxy {
 	struct timer rested;
 	struct conn *conns;
 	struct conn *dead; /* freed at the end of the event */
+	struct accounts *clients;
 	uint32_t n, max;
 	uint8_t scratch[TLS_SCRATCH];
 };
 
 /* proxy.c */
 void conn_close(struct conn *c, bool orderly); /* orderly: FIN; else RST. Freed after the event */
-void conn_arm(struct conn *c);		       /* watches and timer by what is wanted now */
+/* Waits for a verdict, or does no longer. False: its client has as many of these as it may. */
+bool conn_undecided(struct conn *c, bool yes);
+void conn_arm(struct conn *c); /* watches and timer by what is wanted now */
 
 /* proxy_judge.c: looks at the bytes in hand; may dial, refuse, or open the relay */
 void conn_judge(struct conn *c);
-void conn_judge_silent(struct conn *c);	 /* the client says nothing: a flow without a name */
-void conn_judge_timeout(struct conn *c); /* a hello or head begun and not ended */
+void conn_judge_silent(struct conn *c); /* the client says nothing: a flow without a name */
+void conn_judge_evasive(struct conn *c, enum oddity odd); /* a hello or head begun and not ended */
 
 /* proxy_relay.c: moves what can be moved; closes when both directions have ended */
 void conn_read_client(struct conn *c);

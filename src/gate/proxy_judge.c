@@ -144,6 +144,7 @@ static void judge_one(struct conn *c, const struct identify_result *r)
 	}
 	c->down_at_request = c->bytes_down;
 	c->pass_to = r->safe_to;
+	conn_undecided(c, false);
 	dial(c);
 }
 
@@ -172,14 +173,17 @@ void conn_judge(struct conn *c)
 	}
 	if (c->ident.pos > c->pass_to && c->requests)
 		c->pass_to = c->ident.pos;
-	/* bytes that no verdict covers yet: the clock runs */
+	/* bytes that no verdict covers yet: the clock runs, and they count against the client's share */
 	if (c->offset + c->n > c->pass_to) {
 		if (!c->deadline_ms)
 			c->deadline_ms = now + p->c.hello_deadline_ms;
 		if (c->client_eof)
-			conn_judge_timeout(c); /* nothing more will come */
+			conn_judge_evasive(c, ODD_TIMEOUT); /* nothing more will come */
+		else if (!conn_undecided(c, true))
+			conn_judge_evasive(c, ODD_OVERLOAD);
 	} else {
 		c->deadline_ms = 0;
+		conn_undecided(c, !c->requests);
 	}
 }
 
@@ -190,16 +194,18 @@ void conn_judge_silent(struct conn *c)
 
 	c->greeted = true;
 	ask(c, &r.ident, &v);
-	if (v.action == ACTION_BLOCK)
+	if (v.action == ACTION_BLOCK) {
 		conn_close(c, false);
-	else
-		dial(c); /* what the client says later is judged all the same */
+		return;
+	}
+	conn_undecided(c, false);
+	dial(c); /* what the client says later is judged all the same */
 }
 
-void conn_judge_timeout(struct conn *c)
+void conn_judge_evasive(struct conn *c, enum oddity odd)
 {
 	struct identify_result r = {
-		.ident = {.kind = IDENT_EVASIVE, .odd = ODD_TIMEOUT, .app = c->ident.app}};
+		.ident = {.kind = IDENT_EVASIVE, .odd = (uint8_t)odd, .app = c->ident.app}};
 	struct verdict v;
 
 	c->deadline_ms = 0;
@@ -210,6 +216,7 @@ void conn_judge_timeout(struct conn *c)
 	}
 	c->pass_to = UINT64_MAX;
 	c->state = CONN_OPEN;
+	conn_undecided(c, false);
 	dial(c);
 	conn_relay(c, false, false);
 }

@@ -50,19 +50,38 @@ struct conn {
 	uint64_t next_pn;  /* one more than the highest packet number that opened */
 	uint32_t initials; /* while PENDING */
 	uint16_t packet;   /* number of the newest datagram with an Initial of this connection */
-	uint64_t seen_ms;
+	uint64_t born_ms, seen_ms;
 };
 
 struct quic_ident {
 	struct conn *conns[QUIC_CONNS]; /* filled from the front; one is replaced, never removed */
 	uint16_t datagrams;
+	uint32_t limit, deadline_ms;
 };
 
 enum { NOT_OPENED = -1, NO_SLOT = -2 };
 
 struct quic_ident *quic_ident_new(void)
 {
-	return calloc(1, sizeof(struct quic_ident));
+	struct quic_ident *q = calloc(1, sizeof(*q));
+
+	if (q)
+		q->limit = QUIC_STREAM_MAX;
+	return q;
+}
+
+void quic_ident_limit(struct quic_ident *q, uint32_t bytes, uint32_t deadline_ms)
+{
+	q->limit = bytes < QUIC_STREAM_MAX ? bytes : QUIC_STREAM_MAX;
+	q->deadline_ms = deadline_ms;
+}
+
+bool quic_ident_pending(const struct quic_ident *q)
+{
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (q->conns[i] && q->conns[i]->ident.kind == IDENT_PENDING)
+			return true;
+	return false;
 }
 
 static void conn_free(struct conn *k)
@@ -143,16 +162,26 @@ static bool conn_knows(const struct conn *k, const struct quic_cid *dcid)
 
 /* ---- which connection ---- */
 
+/* Half a hello may be with the server: what comes later must not look like the start of another. */
+static uint64_t idle_ms(const struct conn *k)
+{
+	return k->ident.kind == IDENT_PENDING ? QUIC_HALF_IDLE_MS : QUIC_CONN_IDLE_MS;
+}
+
 static int find_slot(const struct quic_ident *q, uint64_t now_ms)
 {
-	int oldest = 0;
+	int oldest = NO_SLOT;
+
 	for (int i = 0; i < QUIC_CONNS; i++) {
-		if (!q->conns[i])
+		const struct conn *k = q->conns[i];
+
+		if (!k)
 			return i;
-		if (q->conns[i]->seen_ms < q->conns[oldest]->seen_ms)
+		if (now_ms >= k->seen_ms + idle_ms(k) &&
+			(oldest < 0 || k->seen_ms < q->conns[oldest]->seen_ms))
 			oldest = i;
 	}
-	return now_ms >= q->conns[oldest]->seen_ms + QUIC_CONN_IDLE_MS ? oldest : NO_SLOT;
+	return oldest;
 }
 
 /* p opened with keys of its own destination ID. */
@@ -167,6 +196,7 @@ static int add_conn(struct quic_ident *q, const struct quic_packet *p, const str
 	q->conns[i] = k;
 	k->ident = (struct ident){.kind = IDENT_PENDING, .source = SOURCE_QUIC, .app = APP_QUIC};
 	k->scid = p->scid;
+	k->born_ms = now_ms;
 	k->next_pn = next_pn;
 	k->dcids[k->n_dcids++] = k->opened_by = p->dcid;
 	k->keys[k->n_keys++] =
@@ -258,14 +288,30 @@ static void judge_stream(struct conn *k)
 	}
 }
 
-/* False: out of memory. */
-static bool take_frames(struct conn *k, struct slice plain)
+/* Where the stream of k must end, so that the flow does not hold more than its limit. */
+static uint32_t room_for(const struct quic_ident *q, const struct conn *k)
 {
+	uint32_t others = 0;
+
+	for (int i = 0; i < QUIC_CONNS; i++)
+		if (q->conns[i] && q->conns[i] != k)
+			others += quic_stream_end(&q->conns[i]->stream);
+	return others < q->limit ? q->limit - others : 0;
+}
+
+/* False: out of memory. */
+static bool take_frames(const struct quic_ident *q, struct conn *k, struct slice plain)
+{
+	uint32_t room = room_for(q, k);
 	struct quic_frame f;
 	int more;
 	while ((more = quic_frame_next(&plain, &f)) > 0) {
 		if (f.type != QUIC_FRAME_CRYPTO)
 			continue;
+		if (f.data.n && f.offset + f.data.n > room) {
+			evade(k, ODD_TOO_LARGE);
+			continue;
+		}
 		switch (quic_stream_add(&k->stream, f.offset, f.data)) {
 		case QUIC_STREAM_OK:
 			break;
@@ -284,14 +330,18 @@ static bool take_frames(struct conn *k, struct slice plain)
 	return true;
 }
 
-static bool feed(const struct quic_ident *q, struct conn *k, struct slice plain)
+static bool feed(const struct quic_ident *q, struct conn *k, struct slice plain, uint64_t now_ms)
 {
 	k->packet = q->datagrams;
+	k->seen_ms = now_ms;
+	if (k->ident.kind == IDENT_PENDING && q->deadline_ms &&
+		now_ms - k->born_ms >= q->deadline_ms)
+		evade(k, ODD_TIMEOUT);
 	if (k->dcids[0].n < FIRST_CID_MIN)
 		evade(k, ODD_BAD_LENGTH); /* a lax server would take it */
 	if (k->ident.kind == IDENT_PENDING && ++k->initials > PENDING_MAX)
 		evade(k, ODD_TOO_LARGE);
-	if (!take_frames(k, plain))
+	if (!take_frames(q, k, plain))
 		return false;
 	judge_stream(k);
 	return true;
@@ -324,8 +374,7 @@ static void walk_initial(struct quic_ident *q, struct quic_crypt *c, const struc
 			true; /* two connections in one datagram, or one that a server must discard */
 		return;
 	}
-	q->conns[i]->seen_ms = now_ms;
-	if (!feed(q, q->conns[i], plain))
+	if (!feed(q, q->conns[i], plain, now_ms))
 		w->hold = true;
 }
 

@@ -143,6 +143,11 @@ enum quic_stream_status quic_stream_add(struct quic_stream *s, uint64_t offset, 
 	return QUIC_STREAM_OK;
 }
 
+uint32_t quic_stream_end(const struct quic_stream *s)
+{
+	return s->n_ranges ? s->ranges[s->n_ranges - 1].to : 0;
+}
+
 struct slice quic_stream_start(const struct quic_stream *s)
 {
 	if (s->n_ranges == 0 || s->ranges[0].from != 0)

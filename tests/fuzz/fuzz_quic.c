@@ -53,7 +53,7 @@ static void check(const struct quic_ident *q, const struct quic_seen *s)
 	if (s->ident.kind == IDENT_NAME && (s->ident.name_len == 0 || s->conn >= QUIC_CONNS) &&
 		s->step == QUIC_STEP_JUDGE)
 		abort();
-	if (quic_ident_memory(q) > QUIC_CONNS * (16 * 1024 + 1536))
+	if (quic_ident_memory(q) > 2 * 16 * 1024 + QUIC_CONNS * 2560)
 		abort();
 }
 

@@ -91,6 +91,46 @@ static void P36_a_client_has_a_quarter_for_undecided_flows(void **state)
 	assert_int_equal(freed, FLOWS / 4 + 2);
 }
 
+/* Two stations (a router with a network behind it, say), each with addresses of its own. */
+static struct flow_rec *add_from(struct flowtab *t, uint8_t station, uint8_t client, uint16_t port)
+{
+	struct flow f = flow_of(client, port);
+
+	f.has_mac = true;
+	f.mac.b[5] = station;
+	return flowtab_add(t, &f, 1);
+}
+
+static void P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s(void **state)
+{
+	struct flowtab *t = table();
+
+	for (uint16_t i = 0; i < FLOWS / 4; i++)
+		assert_non_null(add_from(t, 1, 10, i));
+	assert_null(add_from(t, 1, 10, 1000));
+	assert_null(add_from(t, 2, 10, 1000)); /* a forged hardware address is of no use */
+	for (uint16_t i = 0; i < FLOWS / 4; i++)
+		assert_non_null(
+			add_from(t, 1, (uint8_t)(11 + i), i)); /* its neighbours have room */
+	assert_null(add_from(t, 1, 99, 1000)); /* so many addresses as it likes: half the table */
+	assert_non_null(add_from(t, 2, 100, 1000));
+	flowtab_free(t);
+}
+
+static void P36_the_share_is_a_setting(void **state)
+{
+	struct flowtab_limits l = {.flows = FLOWS, .memory = MEMORY, .share = 5};
+	struct flowtab *t;
+
+	assert_int_equal(flowtab_new(&t, &l), 0);
+	for (uint16_t i = 0; i < 3; i++)
+		assert_non_null(add(t, 1, i));
+	assert_null(add(t, 1, 1000));
+	assert_true(flowtab_account(t, find(t, 1, 0), MEMORY / 20));
+	assert_false(flowtab_account(t, find(t, 1, 0), MEMORY / 20 + 1));
+	flowtab_free(t);
+}
+
 static void a_full_table_lets_go_of_decided_flows_first(void **state)
 {
 	struct flowtab *t = table();
@@ -146,6 +186,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flow_is_found_until_it_is_removed),
 		cmocka_unit_test(P36_a_client_has_a_quarter_for_undecided_flows),
+		cmocka_unit_test(P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s),
+		cmocka_unit_test(P36_the_share_is_a_setting),
 		cmocka_unit_test(a_full_table_lets_go_of_decided_flows_first),
 		cmocka_unit_test(P36_memory_is_bounded_and_shared_out),
 		cmocka_unit_test(lists_are_in_the_order_of_use),

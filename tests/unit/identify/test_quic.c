@@ -209,6 +209,22 @@ static void slots_are_not_taken_from_the_young(void **state)
 	assert_true(quic_ident_memory(q) < QUIC_CONNS * 2560);
 }
 
+static void P36_all_connections_share_one_limit(void **state)
+{
+	struct bytes h = hello_message();
+	struct initial in = first_of(A);
+
+	quic_ident_limit(q, 2 * (uint32_t)h.n, 0);
+	for (int i = 0; i < 2; i++) {
+		in.dcid.b[0] = (uint8_t)i;
+		send_all(&in, &h);
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	}
+	in.dcid.b[0] = 2;
+	send_all(&in, &h);
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_TOO_LARGE, "");
+}
+
 static void server_initial(const char *scid)
 {
 	struct initial in = {.version = QUIC_V1,
@@ -540,6 +556,7 @@ int main(void)
 		T(Q16_a_second_connection_is_judged_for_itself),
 		T(Q13_two_connections_in_one_datagram_do_not_pass),
 		T(slots_are_not_taken_from_the_young),
+		T(P36_all_connections_share_one_limit),
 		T(Q11_keys_stay_those_of_the_first_id),
 		T(Q12_after_a_retry_the_same_hello_must_come),
 		T(Q06_a_compatible_change_of_version_goes_on),

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_flow_tcp.c - the client's bytes of an inspected TCP flow: hellos, requests, contradictions, refusals.
+ */
+#include "gate/flow_help.h"
+
+static void an_allowed_hello_is_tentative_until_the_server_answers(void **state)
+{
+	static const uint8_t server_hello[] = {22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3, 1, 2, 3, 4};
+	struct wire *w = hello_for("fine.test");
+	struct home h;
+	struct event e;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, 50)), UNDECIDED);
+	assert_int_equal(tcp(&h, UNDECIDED, 50, part(w, 50, w->n)), MARK_TENTATIVE);
+	e = last_event(&h);
+	assert_string_equal(e.ident.name, "fine.test");
+	assert_int_equal(e.verdict.action, ACTION_ALLOW);
+	assert_int_equal(e.ident.packet, 2);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 10, part(w, 10, 30)), MARK_TENTATIVE);
+	/* not an answer to the hello: it does not acknowledge it */
+	assert_int_equal(
+		answer(&h, MARK_TENTATIVE, 0, 0, slice_of(server_hello, 15)), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 0, (uint32_t)w->n, slice_of(server_hello, 15)),
+		MARK_ALLOWED);
+	assert_int_equal(tcp(&h, MARK_ALLOWED, 9000, slice_str("anything")), MARK_ALLOWED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT] + seen.injected[INJECT_TO_SERVER], 0);
+	close_home(&h);
+	free(w);
+}
+
+static void P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers(void **state)
+{
+	struct wire *w = hello_for("x.blocked.example");
+	struct home h;
+	struct packet *c = &seen.packet[INJECT_TO_CLIENT], *s = &seen.packet[INJECT_TO_SERVER];
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, 50)), UNDECIDED);
+	assert_int_equal(tcp(&h, UNDECIDED, 50, part(w, 50, w->n)), DROPPED);
+	assert_int_equal(last_event(&h).verdict.rule_line, 3);
+	assert_int_equal(c->payload.n, 7);
+	assert_int_equal(c->payload.p[0], 21);
+	assert_int_equal(c->seq, SERVER + 1);
+	assert_int_equal(c->ack, ISN + 1 + w->n);
+	assert_int_equal(c->flags & (PACKET_FIN | PACKET_RST), PACKET_FIN);
+	assert_int_equal(s->flags & PACKET_RST, PACKET_RST);
+	assert_int_equal(s->seq, ISN + 1 + 50); /* the first byte not passed on */
+	/* it comes again at once: dropped, not answered, not recorded; later: answered with RST */
+	assert_int_equal(tcp(&h, UNDECIDED, 50, part(w, 50, w->n)), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
+	h.w.now_ms += 300;
+	assert_int_equal(tcp(&h, UNDECIDED, 50, part(w, 50, w->n)), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 2);
+	assert_int_equal(c->flags & PACKET_RST, PACKET_RST);
+	assert_int_equal(answer(&h, UNDECIDED, 0, 50, slice_str("late words")), DROPPED);
+	assert_int_equal(h.w.counters.refused, 1);
+	close_home(&h);
+	free(w);
+}
+
+static void refuse_drop_says_nothing(void **state)
+{
+	struct wire *w = hello_for("no.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, w->n)), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT] + seen.injected[INJECT_TO_SERVER], 0);
+	close_home(&h);
+	free(w);
+}
+
+static void T04_what_contradicts_the_judged_bytes_is_refused(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(fine, 0, fine->n)), MARK_TENTATIVE);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	assert_int_equal(seen.injected[INJECT_TO_SERVER], 1);
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
+static void P21_bytes_before_the_start_are_nothing(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0u - 600, part(fine, 0, fine->n)), DROPPED);
+	assert_int_equal(tcp(&h, MARK_HELD, 0u - 1, slice_str("x")), DROPPED);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_string_equal(last_event(&h).ident.name, "blocked.example");
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
+/* A stranger's bytes may all have died on the way to the server: others in their place are a contradiction for ever. */
+static void more_than_is_kept_is_not_final(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	static uint8_t junk[1000];
+	struct home h;
+
+	memset(junk, 1, sizeof(junk));
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	for (uint32_t at = 0; at < 80000; at += sizeof(junk))
+		assert_int_equal(
+			tcp(&h, at ? MARK_TENTATIVE : MARK_HELD, at, slice_of(junk, sizeof(junk))),
+			MARK_TENTATIVE);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+	free(bad);
+}
+
+static void T28_a_retry_waits_for_the_second_hello(void **state)
+{
+	static const uint8_t retry[] = {22, 3, 3, 0, 56, 2, 0, 0, 52, 3, 3, 0xcf, 0x21, 0xad, 0x74,
+		0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
+		0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+		0, 0x13, 1, 0, 0, 12, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 24};
+	static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1};
+	static const uint8_t server_hello[] = {22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3, 1, 2, 3, 4};
+	struct wire *first = hello_for("fine.test"), *other = hello_for("blocked.example");
+	uint32_t n = (uint32_t)first->n;
+	struct home h;
+
+	for (int changed = 0; changed < 2; changed++) {
+		struct wire *second = changed ? other : first;
+
+		open_home(&h, POLICY);
+		syn_at(&h, ISN, false);
+		assert_int_equal(tcp(&h, MARK_HELD, 0, part(first, 0, n)), MARK_TENTATIVE);
+		assert_int_equal(answer(&h, MARK_TENTATIVE, 0, n, slice_of(retry, sizeof(retry))),
+			MARK_TENTATIVE);
+		/* sent again, and followed by a change of cipher that acknowledges the client's: still no answer */
+		assert_int_equal(tcp(&h, MARK_TENTATIVE, n, slice_of(ccs, 6)), MARK_TENTATIVE);
+		assert_int_equal(
+			answer(&h, MARK_TENTATIVE, 0, n + 6, slice_of(retry, sizeof(retry))),
+			MARK_TENTATIVE);
+		assert_int_equal(answer(&h, MARK_TENTATIVE, sizeof(retry), n + 6, slice_of(ccs, 6)),
+			MARK_TENTATIVE);
+		assert_int_equal(tcp(&h, MARK_TENTATIVE, n + 6, part(second, 0, second->n)),
+			changed ? DROPPED : MARK_TENTATIVE);
+		if (!changed)
+			assert_int_equal(
+				answer(&h, MARK_TENTATIVE, sizeof(retry) + 6,
+					n + 6 + (uint32_t)second->n, slice_of(server_hello, 15)),
+				MARK_ALLOWED);
+		else
+			assert_int_equal(last_event(&h).ident.odd, ODD_NAME_CHANGED);
+		close_home(&h);
+	}
+	free(first);
+	free(other);
+}
+
+static void H01_H25_each_request_is_judged_and_the_refusal_is_a_page(void **state)
+{
+	static const char good[] = "GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n",
+			  bad[] = "GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n";
+	enum { GOOD = sizeof(good) - 1 };
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_str(good)), REQUESTS);
+	assert_int_equal(
+		answer(&h, REQUESTS, 0, GOOD, slice_str("HTTP/1.1 200 OK\r\n\r\n")), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), REQUESTS); /* a copy */
+	assert_int_equal(h.w.counters.requests, 2);
+	assert_int_equal(tcp(&h, REQUESTS, 2 * GOOD, slice_str(bad)), DROPPED);
+	assert_true(seen.injected[INJECT_TO_CLIENT] >= 1);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].flags & PACKET_FIN, PACKET_FIN);
+	close_home(&h);
+}
+
+static void T27_a_server_that_speaks_first_makes_a_flow_without_a_name(void **state)
+{
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(answer(&h, MARK_HELD, 0, 0, slice_str("SSH-2.0-x\r\n")), MARK_ALLOWED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_SERVER_FIRST);
+	close_home(&h);
+	open_home(&h, "fail closed\nfor everyone\nno-name block\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(answer(&h, MARK_HELD, 0, 0, slice_str("SSH-2.0-x\r\n")), DROPPED);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].flags & PACKET_RST, PACKET_RST);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].seq, SERVER + 1);
+	assert_int_equal(seen.packet[INJECT_TO_SERVER].seq, ISN + 1);
+	close_home(&h);
+}
+
+static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
+{
+	struct wire *w = hello_for("fine.test");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	/* it answers a hello that lay in the SYN */
+	assert_int_equal(answer(&h, MARK_HELD, 0, 100, slice_str("\x16\x03\x03")), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, w->n)), MARK_TENTATIVE);
+	assert_int_equal(
+		answer(&h, MARK_TENTATIVE, 0, (uint32_t)w->n + 50, slice_str("\x15\x03\x03")),
+		DROPPED);
+	close_home(&h);
+	free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_allowed_hello_is_tentative_until_the_server_answers),
+		cmocka_unit_test(P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers),
+		cmocka_unit_test(refuse_drop_says_nothing),
+		cmocka_unit_test(T04_what_contradicts_the_judged_bytes_is_refused),
+		cmocka_unit_test(P21_bytes_before_the_start_are_nothing),
+		cmocka_unit_test(more_than_is_kept_is_not_final),
+		cmocka_unit_test(T28_a_retry_waits_for_the_second_hello),
+		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
+		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
+		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_flow_tuple.c - which connection a packet belongs to: SYNs, tuples used again, flows found in mid-stream or forgotten.
+ */
+#include "gate/flow_help.h"
+
+static void two_syns_with_different_numbers_are_evasive(void **state)
+{
+	struct wire *fine = hello_for("fine.test");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	syn_at(&h, ISN, true);
+	syn_at(&h, ISN + 700, true);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(fine, 0, fine->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.kind, IDENT_EVASIVE);
+	close_home(&h);
+	free(fine);
+}
+
+static void P30_a_new_syn_makes_the_tuple_a_new_flow(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, bad->n)), DROPPED);
+	syn_at(&h, ISN + 300, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 300, part(fine, 0, fine->n)), MARK_TENTATIVE);
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
+/* What the first connection won is not the second's, though it has the same tuple and the same numbers. */
+static void the_same_number_again_is_a_new_flow(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(fine, 0, fine->n)), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 0, (uint32_t)fine->n,
+				 slice_str("\x15\x03\x03\x01\x02\x02\x28")),
+		MARK_ALLOWED);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_string_equal(last_event(&h).ident.name, "blocked.example");
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
+/* Where its requests begin is known to the table only: old bytes that the server ignores would move it. */
+static void forgotten_requests_do_not_begin_anywhere(void **state)
+{
+	static const char good[] = "GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n";
+	enum { GOOD = sizeof(good) - 1 };
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_str(good)), REQUESTS);
+	for (int i = 0; i < 10; i++) {
+		h.w.now_ms += 61000;
+		gate_sweep(&h.w);
+	}
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), REQUESTS);
+	for (int i = 0; i < 16; i++) {
+		h.w.now_ms += 61000;
+		gate_sweep(&h.w);
+	}
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	assert_int_equal(tcp(&h, REQUESTS, GOOD, slice_str(good)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+	close_home(&h);
+}
+
+static void P29_midstream_follows_fail(void **state)
+{
+	static const char *const policies[] = {
+		"fail closed\notherwise allow\n", "fail open\notherwise allow\n"};
+	struct home h;
+
+	for (int open = 0; open < 2; open++) {
+		int want = open ? MARK_ALLOWED : DROPPED;
+
+		open_home(&h, policies[open]);
+		assert_int_equal(tcp(&h, 0, 5000, slice_str("data")), want);
+		assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+		assert_int_equal(seen.injected[INJECT_TO_SERVER], !open);
+		assert_int_equal(answer(&h, UNDECIDED, 5000, 1, slice_str("data")), want);
+		assert_int_equal(
+			tcp(&h, MARK_HELD, 5000, slice_str("data")), want); /* its SYN was lost */
+		close_home(&h);
+	}
+}
+
+static void who_waits_until_the_gate_forgets_is_not_let_through(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(bad, 0, 30)), UNDECIDED);
+	assert_int_equal(tcp(&h, UNDECIDED, 30, part(bad, 30, bad->n)), DROPPED);
+	h.w.now_ms += 100000;
+	gate_sweep(&h.w);
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	assert_int_equal(tcp(&h, UNDECIDED, 30, part(bad, 30, bad->n)), DROPPED);
+	close_home(&h);
+	free(bad);
+}
+
+static void a_tentative_flow_that_was_forgotten_is_judged_from_its_start(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_string_equal(last_event(&h).ident.name, "blocked.example");
+	close_home(&h);
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 40, part(bad, 40, bad->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+	close_home(&h);
+	free(bad);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_syns_with_different_numbers_are_evasive),
+		cmocka_unit_test(P30_a_new_syn_makes_the_tuple_a_new_flow),
+		cmocka_unit_test(the_same_number_again_is_a_new_flow),
+		cmocka_unit_test(forgotten_requests_do_not_begin_anywhere),
+		cmocka_unit_test(P29_midstream_follows_fail),
+		cmocka_unit_test(who_waits_until_the_gate_forgets_is_not_let_through),
+		cmocka_unit_test(a_tentative_flow_that_was_forgotten_is_judged_from_its_start),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

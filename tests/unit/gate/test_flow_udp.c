@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_flow_udp.c - QUIC on the inspect path: halves of hellos, their deadline, and how long they are remembered.
+ */
+#include "gate/flow_help.h"
+
+#define put quic_put /* flow_help.h has one of its own */
+#include "quic_help.h"
+#undef put
+
+#define A "8394c8f03e515708"
+#define B "0011223344556677"
+
+static const char BLOCKED[] = "fail closed\nfor everyone\nblock example.com\notherwise allow\n";
+
+struct quic_home {
+	struct home h;
+	struct quic_crypt *crypt;
+	struct bytes hello;
+	size_t half;
+	uint16_t port;
+};
+
+static void open_quic(struct quic_home *q, const char *policy)
+{
+	open_home(&q->h, policy);
+	q->crypt = quic_crypt_new();
+	assert_non_null(q->crypt);
+	q->hello = hello_message();
+	q->half = q->hello.n / 2;
+	q->port = PORT;
+}
+
+static void close_quic(struct quic_home *q)
+{
+	quic_crypt_free(q->crypt);
+	close_home(&q->h);
+}
+
+/* An Initial with hello[from, to) of the connection that has this first ID. */
+static int initial(struct quic_home *q, const char *dcid, uint8_t conn, size_t from, size_t to)
+{
+	struct initial in = {.version = QUIC_V1, .dcid = cid(dcid), .scid = cid("c1c2")};
+	struct bytes f = {0};
+	struct shape s = {.proto = IPPROTO_UDP, .dport = 443};
+	uint8_t out[2048];
+	struct slice ip;
+
+	put_crypto(&f, from, slice_of(q->hello.b + from, to - from));
+	f = seal(q->crypt, &in, &f);
+	s.payload = of(&f);
+	ip = packet_of(&s, out);
+	out[20] = (uint8_t)(q->port >> 8);
+	out[21] = (uint8_t)q->port;
+	return give(&q->h, ip, conn, false);
+}
+
+static void wait_s(struct quic_home *q, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		q->h.w.now_ms += 1000;
+		gate_sweep(&q->h.w);
+	}
+}
+
+static void half_a_hello_is_evasive_in_time_and_not_forgotten(void **state)
+{
+	struct quic_home q;
+
+	open_quic(&q, BLOCKED);
+	assert_int_equal(initial(&q, A, 0, 0, q.half), MARK_HELD);
+	wait_s(&q, 11);
+	assert_int_equal(last_event(&q.h).ident.odd, ODD_TIMEOUT);
+	wait_s(&q, 100); /* its mark is gone, too: conntrack has forgotten it */
+	assert_int_equal(initial(&q, A, 0, q.half, q.hello.n), DROPPED);
+	wait_s(&q, 400);
+	assert_int_equal(flowtab_count(q.h.w.flows), 0);
+	close_quic(&q);
+}
+
+static void a_second_connection_has_a_deadline_of_its_own(void **state)
+{
+	struct quic_home q;
+
+	open_quic(&q, "fail closed\notherwise allow\n");
+	assert_int_equal(initial(&q, A, 0, 0, q.hello.n), MARK_ALLOWED);
+	assert_int_equal(initial(&q, B, MARK_ALLOWED, 0, q.half), MARK_ALLOWED);
+	wait_s(&q, 100);
+	assert_int_equal(initial(&q, B, MARK_ALLOWED, q.half, q.hello.n), DROPPED);
+	assert_int_equal(last_event(&q.h).ident.odd, ODD_TIMEOUT);
+	close_quic(&q);
+}
+
+static void P36_a_client_has_its_share_of_the_bytes(void **state)
+{
+	struct quic_home q;
+	unsigned passed = 0;
+
+	open_quic(&q, BLOCKED);
+	gate_worker_fini(&q.h.w);
+	q.h.settings.memory_max = 100000;
+	assert_int_equal(gate_worker_init(&q.h.w), 0);
+	for (int i = 0; i < 60; i++, q.port++)
+		passed += initial(&q, A, 0, 0, q.half) == MARK_HELD;
+	assert_in_range(passed, 5, 25); /* a quarter of the bytes, at 1 to 5 KB a flow */
+	assert_int_equal(q.h.w.counters.overload, 60 - passed);
+	assert_true(flowtab_memory(q.h.w.flows) <= 25000);
+	close_quic(&q);
+}
+
+static void crypto_limit_bounds_a_flow(void **state)
+{
+	struct quic_home q;
+
+	open_quic(&q, "fail closed\notherwise allow\n");
+	q.h.settings.crypto_max_bytes = (uint32_t)q.hello.n - 1;
+	assert_int_equal(initial(&q, A, 0, 0, q.hello.n), DROPPED);
+	assert_int_equal(last_event(&q.h).ident.odd, ODD_TOO_LARGE);
+	close_quic(&q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(half_a_hello_is_evasive_in_time_and_not_forgotten),
+		cmocka_unit_test(a_second_connection_has_a_deadline_of_its_own),
+		cmocka_unit_test(P36_a_client_has_its_share_of_the_bytes),
+		cmocka_unit_test(crypto_limit_bounds_a_flow),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
