@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The policy in its editor: check, apply, and an edit that somebody else made meanwhile.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { before, beforeEach } from "node:test";
-import { browser_open, claim, house_open, page_open, policy, test, until } from "./help.mjs";
+import { ask, axe, browser_open, claim, house_open, page_open, policy, test, until } from "./help.mjs";
 
 let house, browser, cookie;
 before(async () => {
@@ -13,7 +15,7 @@ beforeEach(() => house.write(policy));
 
 const open = async (from = house, key = cookie, path = "#/policy") => {
 	const page = await page_open(browser, from, { cookie: key, path });
-	await page.locator("#policy-text").waitFor();
+	if (path.startsWith("#/policy")) await page.locator("#policy-text").waitFor();
 	return page;
 };
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -43,8 +45,41 @@ test("check shows every mistake and leads to its place", async () => {
 	assert.ok(await until(async () => await chosen() === "blokc"));
 	await page.locator(".finding", { hasText: "kidz" }).click();
 	assert.ok(await until(async () => await chosen() === "kidz"));
+	await page.locator(".at-line .error", { hasText: "did you mean 'kids'" }).waitFor();
+	assert.match(await page.locator(".finding").first().getAttribute("class"), /error/, "mistakes stand before warnings");
 	assert.ok(await page.locator(".gutter .error").count() >= 3);
 	assert.equal(house.file(), policy, "a check changes nothing");
+	await page.done();
+});
+
+test("a list that has shrunk keeps its old copy until the smaller one is accepted", async () => {
+	const own = await house_open(policy);
+	const key = await claim(own);
+	const names = (n) => writeFileSync(join(own.folder, "adult.txt"), Array.from({ length: n }, (_, i) => `n${i}.example\n`).join(""));
+	const reload = async () => (await fetch(own.url + "api/v1/reload", { method: "POST", body: "{}",
+		headers: { "X-Durward": "1", "Content-Type": "application/json", Cookie: `${key.name}=${key.value}` } })).json();
+	names(10);
+	own.write(policy.replace("fail open", "fail open\nlist adult adult.txt format domains").replace("block  games ", "block  adult games"));
+	assert.ok((await reload()).ok);
+	names(3);
+	assert.ok((await reload()).ok);
+	const page = await open(own, key);
+	await page.locator(".state summary").click();
+	await page.getByText("has shrunk from 10 names to 3").waitFor();
+	assert.deepEqual(await axe(page), []);
+	await button(page, "Use the smaller list").click();
+	await button(page, "Use the smaller list").waitFor({ state: "detached" });
+	const [list] = (await ask(own, key, "status")).lists;
+	assert.deepEqual([list.name, list.state, list.names], ["adult", "current", 3]);
+	await page.done();
+});
+
+test("the state's warnings lead to their lines", async () => {
+	const page = await open(house, cookie, "");
+	await page.locator(".state summary").click();
+	await page.locator(".sheet a").first().click();
+	await page.locator(".finding.warning").first().waitFor();
+	assert.equal(await page.locator(".state[open]").count(), 0);
 	await page.done();
 });
 

@@ -61,7 +61,8 @@ function Row({ row, open }) {
 		<span class="c-time"><time datetime=${row.time} title=${`${full_time(time)} · ${ago(time)}`}>${clock_time(time)}</time>
 			${!same_day(time, Date.now()) && html`<span class="sub">${day_name(time)}</span>`}</span>
 		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
-		<span class="c-device"><bdi>${visible(device)}</bdi>${device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
+		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
+			${device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
 		<span class="c-site"><${Site} row=${row} /></span>
 		<span class="c-reason"><${Reason} row=${row} /></span>
 		<span class="c-where">${row.dst}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>

@@ -48,28 +48,54 @@ function Theme() {
 
 // --- the state sentence ---
 
+// [what is wrong, where more is told]. A list that waits for a word has its own place on the sheet.
 function problems_of(s) {
-	const list = [...(s.problems ?? [])];
-	const add = (key, n) => n > 0 && list.push(t(key, { n }));
-	add("state.file_errors", s.policy?.file_errors);
-	add("state.file_warnings", s.policy?.file_warnings);
+	const asked = (s.lists ?? []).filter((l) => l.may_accept).map((l) => `list '${l.name}':`);
+	const list = (s.problems ?? []).filter((p) => !asked.some((a) => p.startsWith(a))).map((p) => [p]);
+	const add = (key, n, at) => n > 0 && list.push([t(key, { n }), at]);
+	add("state.file_errors", s.policy?.file_errors, link("policy", { check: 1 }));
+	add("state.file_warnings", s.policy?.file_warnings, link("policy", { check: 1 }));
 	add("state.lost_events", s.events?.lost);
 	return list;
 }
 
-function StateLine({ status, lost }) {
+// A list whose file has shrunk keeps its last good copy until somebody says that the smaller one is meant.
+function AcceptList({ list, refresh }) {
+	const [busy, set_busy] = useState(false);
+	const [bad, set_bad] = useState(null);
+	const accept = async () => {
+		set_busy(true);
+		try {
+			await api("POST", "reload", { body: { accept_lists: [list.name] } });
+			await refresh();
+		} catch (e) {
+			set_bad(e.message);
+		}
+		set_busy(false);
+	};
+	return html`<div class="accept"><p>${t("lists.shrunk", { name: list.name })}</p>
+		<p class="quiet">${list.trouble}</p>
+		<button type="button" disabled=${busy} onClick=${accept}>${t("lists.accept")}</button>
+		${bad && html`<${Notice} kind="bad">${bad}<//>`}</div>`;
+}
+
+function StateLine({ status, lost, refresh }) {
 	if (!status || lost) {
 		return html`<p class=${"state " + (lost ? "bad" : "wait")} role="status"><span class="dot"></span>
 			${t(lost ? "state.lost" : "state.unknown")}</p>`;
 	}
-	const problems = problems_of(status);
-	const kind = status.state !== "filtering" ? "bad" : problems.length ? "warn" : "good";
+	const problems = problems_of(status), lists = (status.lists ?? []).filter((l) => l.may_accept);
+	const n = problems.length + lists.length;
+	const kind = status.state !== "filtering" ? "bad" : n ? "warn" : "good";
+	const shut = (e) => { e.target.closest("details").open = false; };
 	const since = status.policy?.loaded && Date.parse(status.policy.loaded);
 	return html`<details class=${"state " + kind}>
-		<summary><span class="dot"></span><span role="status">${t("state." + status.state)}${problems.length > 0
-			&& html`<span class="count"> · ${t("state.warnings", { n: problems.length })}</span>`}</span></summary>
+		<summary><span class="dot"></span><span role="status">${t("state." + status.state)}${n > 0
+			&& html`<span class="count"> · ${t("state.warnings", { n })}</span>`}</span></summary>
 		<div class="sheet">
-			${problems.length ? html`<ul>${problems.map((p) => html`<li key=${p}>${p}</li>`)}</ul>` : html`<p>${t("state.none")}</p>`}
+			${lists.map((l) => html`<${AcceptList} key=${l.name} list=${l} refresh=${refresh} />`)}
+			${problems.length > 0 && html`<ul>${problems.map(([words, at]) => html`<li key=${words}>${at ? html`<a href=${at} onClick=${shut}>${words}</a>` : words}</li>`)}</ul>`}
+			${n === 0 && html`<p>${t("state.none")}</p>`}
 			${since && html`<p class="quiet" title=${full_time(since)}>${t("state.since", {
 				revision: String(status.policy.revision), time: ago(since) })}</p>`}
 		</div>
@@ -83,15 +109,15 @@ function NavLink({ page, here }) {
 		<${Icon} name=${page} /><span>${t("nav." + page)}</span></a>`;
 }
 
-function Frame({ page, status, lost, sign_out, children }) {
+function Frame({ page, status, lost, refresh, sign_out, children }) {
 	return html`
 		<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById("main").focus(); }}>${t("app.skip")}</a>
 		<header class="top">
 			<div class="brand"><${Icon} name="shield" /><span>Durward</span></div>
 			<nav aria-label=${t("nav.label")}><${NavLink} page="activity" here=${page} /><${NavLink} page="policy" here=${page} /></nav>
-			<${StateLine} status=${status} lost=${lost} />
+			<${StateLine} status=${status} lost=${lost} refresh=${refresh} />
 			<div class="tools">
-				<a class="button plain" href="api/openapi.json"><${Icon} name="code" /><span>${t("app.api")}</span></a>
+				<a class="button plain api" href="api/openapi.json"><${Icon} name="code" /><span>${t("app.api")}</span></a>
 				<${Theme} />
 				<button class="plain" type="button" onClick=${sign_out} aria-label=${t("app.signout")}><${Icon} name="out" />
 					<span>${t("app.signout")}</span></button>
@@ -164,7 +190,7 @@ function App() {
 		set_door("login");
 	};
 	if (door === "in") {
-		return html`<${Frame} page=${at.page === "policy" ? "policy" : "activity"} status=${status} lost=${!!trouble} sign_out=${sign_out}>
+		return html`<${Frame} page=${at.page === "policy" ? "policy" : "activity"} status=${status} lost=${!!trouble} refresh=${refresh} sign_out=${sign_out}>
 			<${Page} at=${at} refresh=${refresh} status=${status} />
 		<//>`;
 	}

@@ -42,8 +42,15 @@ function Gutter({ lines, marks, shift }) {
 	</div></div>`;
 }
 
+// What was found on the line that the caret stands on
+function AtLine({ findings }) {
+	return html`<div class="at-line" role="status">${findings.map((f, i) => html`<p key=${i} class=${f.level}>${f.text}</p>`)}</div>`;
+}
+
 function Editor({ text, set, readonly, findings, jump }) {
 	const area = useRef(null), numbers = useRef(null), back = useRef(null);
+	const [here, set_here] = useState(0);
+	const look = () => set_here(area.current.value.slice(0, area.current.selectionStart).split("\n").length);
 	const lines = useMemo(() => text.split("\n").length, [text]);
 	const marks = useMemo(() => {
 		const m = new Map();
@@ -61,6 +68,7 @@ function Editor({ text, set, readonly, findings, jump }) {
 		const high = parseFloat(getComputedStyle(area.current).lineHeight);
 		area.current.focus({ preventScroll: true });
 		area.current.setSelectionRange(from, to);
+		look();
 		area.current.scrollTop = Math.max(0, (jump.line - 4) * high);
 		scroll();
 		area.current.scrollIntoView({ block: "nearest" });
@@ -74,7 +82,8 @@ function Editor({ text, set, readonly, findings, jump }) {
 			</div></div>
 			<textarea id="policy-text" ref=${area} value=${text} readonly=${readonly} wrap="off" spellcheck=${false} autocapitalize="none"
 				autocomplete="off" aria-label=${t("policy.editor")} aria-invalid=${findings.some((f) => f.level === "error") ? "true" : "false"}
-				onInput=${(e) => set(e.target.value)} onScroll=${scroll}></textarea>
+				onInput=${(e) => set(e.target.value)} onScroll=${scroll} onSelect=${look} onKeyUp=${look} onClick=${look}></textarea>
+			<${AtLine} findings=${findings.filter((f) => f.line === here)} />
 		</div>
 	</div>`;
 }
@@ -138,8 +147,10 @@ function use_work({ file, text, read, refresh }) {
 	const [said, say] = useState(null);
 	const [findings, set_findings] = useState([]);
 	const [stale, set_stale] = useState(false);
+	// mistakes first: they are what keeps the policy from being put in force
+	const keep = (all = []) => set_findings([...all].sort((a, b) => (a.level === "error" ? 0 : 1) - (b.level === "error" ? 0 : 1)));
 	const tell = (data) => {
-		set_findings(data.findings ?? []);
+		keep(data.findings);
 		say(data.errors ? { kind: "bad", words: t("policy.bad", { n: data.errors }) }
 			: { kind: "good", words: data.warnings ? t("policy.good.warnings", { n: data.warnings }) : t("policy.good") });
 	};
@@ -157,7 +168,7 @@ function use_work({ file, text, read, refresh }) {
 	const check = doing("check", async () => tell((await api("POST", "policy/check", { body: { text } })).data));
 	const apply = doing("apply", async () => {
 		const { data } = await api("PUT", "policy/apply", { body: { text }, etag: file.etag });
-		set_findings(data.findings ?? []);
+		keep(data.findings);
 		const values = { n: String(data.revision) };
 		await read(true);
 		await refresh();
@@ -210,6 +221,7 @@ export function Policy({ args, refresh }) {
 	useEffect(() => {
 		if (file && Number(args.line) > 0) set_jump({ line: Number(args.line), column: 1 });
 	}, [args.line, file === null]);
+	useEffect(() => { if (file && args.check) work.check(); }, [args.check, file === null]);
 	if (bad && !file) return html`<div class="page"><${Notice} kind="bad">${bad}<//></div>`;
 	if (!file) return html`<p class="quiet pad" role="status">${t("policy.loading")}</p>`;
 	const edit = (v) => { set_text(v); work.say(null); };
