@@ -251,6 +251,57 @@ class RAW(Request):
         return self.data
 
 
+def frame(kind, flags, stream, body):
+    return len(body).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + body
+
+
+def h2_request(name, path, stream):
+    """A request of HTTP/2, its fields as literals (RFC 7541 6.2.2)."""
+    return frame(1, 5, stream, b"\x82\x86\x04" + bytes((len(path),)) + path + b"\x01" + bytes((len(name),)) + name)
+
+
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+
+
+def stand_in(s, data):
+    """These bytes in the victim's place."""
+    raw = RAW(data)
+    raw.name, raw.target = s.victim.name, s.victim.target
+    s.requests[s.requests.index(s.victim)] = s.victim = raw
+
+
+@form("http-h2-prior", 5, "http-h2", False, "http")
+def http_h2_prior(s, rng):
+    """HTTP/2 at once, or behind requests of HTTP/1."""
+    data = H2_PREFACE + h2_request(s.victim.name, s.victim.target[:100], 1)
+    if rng.random() < 0.4:
+        data = H2_PREFACE + h2_request(DECOY, b"/d", 1) + h2_request(s.victim.name, s.victim.target[:100], 3)
+    stand_in(s, rng.choice((b"", b"", b"\r\n")) + data)
+
+
+@form("http-h2-upgrade", 5, "http-h2", False, "http")
+def http_h2_upgrade(s, rng):
+    """An allowed request asks for HTTP/2, the victim is the second stream; or the victim itself asks."""
+    ask = [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"]
+    if rng.random() < 0.3:
+        s.victim.lines += ask
+        return
+    d = front(s, rng)
+    d.lines = ask
+    stand_in(s, H2_PREFACE + h2_request(s.victim.name, s.victim.target[:100], 3))
+
+
+@form("http-decoy-upgrade", 4, "http-h2", False, "http")
+def http_decoy_upgrade(s, rng):
+    """An allowed request asks for a tunnel, which the server may decline; then junk as of a tunnel, then the victim."""
+    d = front(s, rng)
+    d.lines = rng.choice(([b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
+                          [b"Upgrade: TLS/1.0", b"Connection: Upgrade"], [b"Upgrade: x", b"Connection: upgrade"], [b"Connection: Upgrade"]))
+    if rng.random() < 0.2:
+        d.method, d.target = b"CONNECT", DECOY + b":80"
+    s.victim.before = rng.choice((b"", b"\r\n", b"\0", b"\x81\5", b" ", b"\x82\x85\1\2\3\4\r\n", b"\n", b"\x16\3\1", b"\r", b"@", b"{}\n"))
+
+
 # ---- valid requests
 
 @form("http-ok-host", 0, "http-ok", True, "http")
@@ -306,6 +357,7 @@ GROUPS = {
     "http-host": ("blocked", ("http-host",), ("http-host", "http-target", "http-pipeline")),
     "http-request-line": ("blocked", ("http-target",), ("http-host", "http-target", "http-pipeline")),
     "http-framing": ("blocked", ("http-framing",), ("http-host", "http-framing", "http-pipeline", "http-target")),
+    "http-switch": ("blocked", ("http-h2",), ("http-pipeline", "http-host", "segments", "gaps")),
     "http-pipeline": ("blocked", ("http-pipeline",), ("http-pipeline", "segments", "http-host", "gaps")),
     "http-tcp": ("blocked", ("segments", "order", "overlap", "fake-ttl", "fake-md5", "fake-sum", "fake-stamp", "fake-seq", "fake-flags", "inject", "urgent",
                              "syn-data", "fragments", "fragments-odd", "extension", "extension-odd"),
@@ -348,7 +400,7 @@ def shape(spec):
     s = tcpforms.Shape(name, spec["v6"], spec["stamps"])
     s.victim = Request(name.encode(), b"/f%d" % spec["n"])
     s.requests, s.port80, s.server = [s.victim], spec["proxied"], spec["server"]
-    tcpforms.apply(s, [x for x in spec["steps"] if x[0].startswith("http-")], range(0, 5))
+    tcpforms.apply(s, [x for x in spec["steps"] if x[0].startswith("http-")], range(0, 6))
     if spec["kind"] == "allowed" and any(b"chunked" in x for x in s.victim.lines):
         s.victim.version = b"HTTP/1.1"  # chunks in HTTP/1.0 are faulty (RFC 9112 6.1)
     s.stream = b"".join(r.bytes() for r in s.requests)[:120000]

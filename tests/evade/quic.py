@@ -149,6 +149,7 @@ class Conn:
         self.token, self.pnlen, self.fixed = b"", rng.choice((1, 2, 4, 4)), 0x40
         self.client, self.server = initial_keys(self.dcid, version, b"client in"), None
         self.hello, self.understood, self.closed, self.owner, self.secret, self.plain = b"", None, None, None, None, {}
+        self.retry, self.spoken, self.server_cid = b"", {}, None  # a HelloRetryRequest; the server's CRYPTO of its Initials
 
     def packet(self, payload, pn, kind=INITIAL, **kw):
         kw = {"token": self.token, "pnlen": self.pnlen, "fixed": self.fixed, **kw}
@@ -159,11 +160,24 @@ class Conn:
         self.server = self.server or initial_keys(self.dcid, self.version, b"server in")
         plain = unseal(self.server, packet, at)
         for kind, offset, data in frames(plain or b""):
-            if kind == 6 and offset == 0 and data[:1] == b"\2":
-                self.hello = data[:4 + int.from_bytes(data[1:4], "big")]
+            if kind == 6:
+                self.spoken[offset] = data
+                self.hear()
             elif kind in (0x1C, 0x1D):
                 self.closed = offset
         return plain is not None
+
+    def hear(self):
+        """The ServerHello, and the HelloRetryRequest that may come before it."""
+        text = b""
+        for offset in sorted(self.spoken):
+            if offset <= len(text):
+                text = text[:offset] + self.spoken[offset]
+        first = text[:4 + int.from_bytes(text[1:4], "big")]
+        if text[:1] == b"\2" and text[6:38] == tls.HRR:
+            self.retry, text = first, text[len(first):]
+        if text[:1] == b"\2":
+            self.hello = text[:4 + int.from_bytes(text[1:4], "big")]
 
     def handshake(self, packet, at):
         """Whose certificate it is, and which hello the server read."""
@@ -172,7 +186,8 @@ class Conn:
             return
         if self.secret is None:
             for i, h in enumerate(self.hellos):
-                keys = Keys(tls.server_secret(h, self.hello, share), self.version)
+                before = tls.retried(self.first, self.retry) if self.retry else b""
+                keys = Keys(tls.server_secret(h, self.hello, share, before), self.version)
                 if unseal(keys, packet, at) is not None:
                     self.secret, self.understood = keys, i
         plain = unseal(self.secret, packet, at) if self.secret else None
@@ -186,18 +201,24 @@ class Answer:
     """Reads datagrams from the server for all the connections of a flight."""
 
     def __init__(self, conns, wait_for_all):
-        self.conns, self.wait, self.version, self.retry, self.seen = conns, wait_for_all, False, False, 0
+        self.conns, self.wait, self.version, self.retry, self.seen = conns, wait_for_all, False, None, 0
+
+    def turn(self):
+        """Datagrams that what was heard makes the client send, None for nothing."""
 
     def feed(self, datagram):
         self.seen += 1
         try:
-            for kind, _, _, _, at, packet in packets(datagram):
+            for kind, _, _, scid, at, packet in packets(datagram):
                 if kind == "version":
                     self.version = True
                 elif kind == RETRY:
-                    self.retry = True
+                    self.retry = scid, packet[at:-16]
                 elif kind == INITIAL:
-                    any(c.initial(packet, at) for c in self.conns)
+                    for c in self.conns:
+                        if c.initial(packet, at):
+                            c.server_cid = scid
+                            break
                 elif kind == HANDSHAKE:
                     for c in self.conns:
                         c.handshake(packet, at)

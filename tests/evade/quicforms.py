@@ -24,7 +24,9 @@ class Datagram:
 
 
 class QuicShape(tcpforms.Shape):
-    """chunks: (offset, bytes) of the hello; layout: datagrams as lists of packets as lists of frames (bytes)."""
+    """chunks: (offset, bytes) of the hello, which begins at `base` in the CRYPTO stream; layout: datagrams as lists of
+    packets as lists of frames (bytes)."""
+    base = 0
 
     def cut(self, edges):
         n = len(self.hello)
@@ -103,7 +105,7 @@ def lay_out(s, rng):
             if len(part) + 12 > room:
                 s.layout.append([[]])
                 room = 1120
-            s.layout[-1][0].append(quic.crypto(offset + i, part))
+            s.layout[-1][0].append(quic.crypto(s.base + offset + i, part))
             room -= len(part) + 12
 
 
@@ -456,7 +458,11 @@ class QuicFlight:
         if int.from_bytes(body[:2], "big") != self.port:
             return
         state = self.reader.feed(body[8:])
-        if state:
+        more = self.reader.turn()
+        if more:
+            self.plan, self.next, self.deadline = self.plan[:self.step] + more, 0.0, now + self.patience
+            self.timer(now)
+        elif state:
             self.end(now, state)
 
     def end(self, now, outcome):

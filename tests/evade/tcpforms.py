@@ -641,7 +641,7 @@ def apply(s, steps, layers):
     import random
     for name, seed in sorted(steps, key=lambda step: FORMS[step[0]].layer):
         f = FORMS[name]
-        if f.layer in layers and (s.segs or f.layer < 4):
+        if f.layer in layers and (s.segs or f.layer < 4 or "http" in f.only):
             f.apply(s, random.Random(seed))
 
 
