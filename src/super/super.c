@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,8 +26,9 @@
 
 enum {
 	TICK_MS = 500,
-	HANG_TICKS = 8,	  /* no heartbeat for so long: killed (of the gate's workers: watchdog.c) */
-	IMAGE_TICKS = 60, /* a new image is checked meanwhile; the workers do not wait for that */
+	HANG_TICKS = 8, /* no heartbeat for so long: killed (of the gate's workers: watchdog.c) */
+	IMAGE_TICK_BYTES =
+		8 << 20, /* so much of a new image may take a gate's main thread another tick */
 	BACKOFF_MAX_MS = 5000,
 	START_MS = 60000, /* for the desk's first image */
 	STOP_MS = 3000,
@@ -256,6 +258,16 @@ static void on_ended(struct watch *w, uint32_t events)
 	tell_status(su);
 }
 
+/* The gate's main thread checks a new image, however large, before its next heartbeat; its workers do not wait for that. */
+static unsigned image_ticks(const struct super *su)
+{
+	struct stat st;
+
+	if (!su->image_due || su->image_fd < 0 || fstat(su->image_fd, &st) != 0)
+		return 0;
+	return (unsigned)(st.st_size / IMAGE_TICK_BYTES);
+}
+
 /* In turns of our own: while the rules' script keeps us, what they said waits to be read. */
 static void watch_hang(struct super *su, struct child *c, unsigned limit, uint64_t now)
 {
@@ -272,7 +284,7 @@ static void tick(struct timer *t, uint64_t now)
 {
 	struct super *su = t->user;
 
-	watch_hang(su, &su->gate, su->image_due ? IMAGE_TICKS : HANG_TICKS, now);
+	watch_hang(su, &su->gate, HANG_TICKS + image_ticks(su), now);
 	watch_hang(su, &su->desk, HANG_TICKS, now);
 	if (!su->announced && now > su->desk.started_ms + START_MS) {
 		log_error("not ready after %d seconds", START_MS / 1000);
