@@ -18,6 +18,7 @@ import labkit
 # `make programs` runs it: it wants Firefox, Java and PostgreSQL
 collect_ignore = [] if os.environ.get("DURWARD_PROGRAMS") else ["test_heavy.py"]
 _KINDS = {}
+LIMIT = 180  # seconds for a test, its lab included: one that hangs is ended and named, the others go on
 
 
 def pytest_addoption(parser):
@@ -25,6 +26,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.pluginmanager.hasplugin("timeout"):
+        for i in items:
+            i.add_marker(pytest.mark.timeout(LIMIT))
     # "inspected": what the proxy path cannot see, for the kernel ends its connections
     items[:] = [i for i in items if not ("inspected" in i.fixturenames and "-pathT" in i.name)]
     if config.getoption("--rows"):

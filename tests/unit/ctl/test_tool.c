@@ -149,7 +149,7 @@ static void watch_follows(void **state)
 	pid_t pid = launch("watch blocked", 0, out[1]);
 	close(out[1]);
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	for (int i = 0; i < 500 && !strstr(text, "live.ads.example"); i++) {
+	for (int i = 0; i < 6000 && !strstr(text, "live.ads.example"); i++) {
 		ssize_t n = read(out[0], text + at, sizeof text - 1 - at);
 		at += n > 0 ? (size_t)n : 0;
 		if (i % 10 == 0) { /* it may not listen yet */

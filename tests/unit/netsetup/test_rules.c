@@ -119,7 +119,7 @@ static void a_stuck_script_is_killed_with_its_children(void **state)
 	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 200, &r), 0);
 	assert_int_equal(r.status, 124);
 	assert_string_equal(r.tail, "waiting\n");
-	assert_true(clock_mono_ms() - start < 5000);
+	assert_true(clock_mono_ms() - start < 30000);
 }
 
 static void no_script_is_an_error(void **state)

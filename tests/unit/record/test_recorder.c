@@ -63,7 +63,7 @@ static struct recorder_counters wait_for(struct recorder *r, uint64_t last_id)
 {
 	struct recorder_counters c;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		recorder_counters(r, &c);
 		if (c.last_id >= last_id)
 			break;
@@ -138,8 +138,12 @@ static void without_a_database_rows_are_counted_lost_and_still_shown(void **stat
 
 	push(event_of("a.example", ACTION_ALLOW));
 	wait_for(r, 1);
-	usleep(400000);
-	recorder_counters(r, &c);
+	for (int i = 0; i < 6000; i++) {
+		recorder_counters(r, &c);
+		if (c.lost_store > 0)
+			break;
+		usleep(10000);
+	}
 	assert_int_equal(c.lost_store, 1);
 	assert_non_null(strstr(c.trouble, "not recorded"));
 	assert_int_equal(recorder_tail(r, &any, 0, tail, 8, &next, &lost), 1);

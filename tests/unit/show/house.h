@@ -85,7 +85,7 @@ static inline int await(enum message_type type, struct message *m)
 	int fd;
 
 	for (int i = 0; i < 100; i++) {
-		assert_true(poll(&p, 1, 5000) == 1);
+		assert_true(poll(&p, 1, 60000) == 1);
 		assert_int_equal(message_recv(house.super, m, &fd), 0);
 		if (m->type == (uint32_t)type)
 			return fd;
