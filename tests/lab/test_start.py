@@ -148,11 +148,11 @@ def test_a_hung_gate_and_what_fail_says_meanwhile(fail):
 
 
 class Knocker:
-    """A client that asks for a blocked site again and again, over HTTP and TLS; when it got it."""
+    """A client that asks for a blocked site again and again, over HTTP and TLS, IPv4 and IPv6; when it got it."""
 
     def __init__(self, lab):
         self.lab, self.got, self.tries, self.stop = lab, [], 0, threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(port,)) for port in (80, 443)]
+        self.threads = [threading.Thread(target=self._run, args=(port, v)) for port in (80, 443) for v in (4, 6)]
 
     def __enter__(self):
         for t in self.threads:
@@ -164,22 +164,22 @@ class Knocker:
         for t in self.threads:
             t.join()
 
-    def _run(self, port):
+    def _run(self, port, v):
         while not self.stop.is_set():
             begin = time.monotonic()
-            if self._ask(port):
+            if self._ask(port, v):
                 self.got.append((begin, port))
             self.tries += 1
 
-    def _ask(self, port):
+    def _ask(self, port, v):
         """Whether the origin itself answered for the name."""
         context = ssl._create_unverified_context()
         try:
             with self.lab.inside("client"):
-                s = socket.socket()
+                s = socket.socket(socket.AF_INET if v == 4 else socket.AF_INET6)
             with s:
                 s.settimeout(0.3)
-                s.connect((labkit.ORIGIN[4], port))
+                s.connect((labkit.ORIGIN[v], port))
                 if port == 443:
                     with context.wrap_socket(s, server_hostname="tracker.example") as t:
                         return bool(t.version())

@@ -64,6 +64,37 @@ def test_a_stopped_gate_is_replaced(own):
     assert labkit.until(lambda: status(own).get("gate", {}).get("hangs") == 1, 10), status(own)
 
 
+FLOOD = """
+import random, socket
+s = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(64)]
+while True:
+    for x in s:
+        try:
+            x.sendto(bytes(1200), ("198.51.100.%d" % random.randrange(20, 250), random.randrange(1000, 60000)))
+        except OSError:
+            pass
+"""
+
+
+@BOTH
+def test_a_flood_neither_hides_a_hang_nor_looks_like_one(own):
+    """New flows as fast as one client can make them; then the gate stops, and its queues run over."""
+    ready(own)
+    gate = own.faces()["gate"]
+    flood = own.popen("client", [sys.executable, "-c", FLOOD])
+    try:
+        time.sleep(2)
+        assert own.faces().get("gate") == gate, own.words()
+        os.kill(gate, signal.SIGSTOP)
+        begin = time.monotonic()
+        assert labkit.until(lambda: "has not answered its queue" in own.words(), 30, 0.01), own.words()
+        print(f"stopped gate in a flood: killed after {time.monotonic() - begin:.2f} s")
+    finally:
+        flood.kill()
+        flood.wait()
+    assert labkit.until(lambda: filters(own), 20)
+
+
 def stop_thread(tid):
     """A stop of one thread alone, as no signal can do it. The caller reaps the thread when it is killed."""
     libc = ctypes.CDLL(None, use_errno=True)
