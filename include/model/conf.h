@@ -174,6 +174,13 @@ struct conf {
 	const char *otherwise_text, *otherwise_because;
 };
 
+/* As many as an image holds (decide/). */
+enum {
+	CONF_DEVICES_MAX = 65000,
+	CONF_PARTIES_MAX = 8192 /* persons and groups */,
+	CONF_LISTS_MAX = 65000
+};
+
 /* The names read from one list file (conf/listfile.h), in file order. */
 struct list_names {
 	struct conf_name *names;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * diag.c - the list of mistakes found in a file, each with its place.
  *
- * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries, or without memory, only counts.
+ * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries, or without memory, only counts; no
+ * warning keeps an error out.
  */
 #include "base/diag.h"
 
@@ -15,12 +16,26 @@ void diag_fini(struct diag *d)
 	*d = (struct diag){0};
 }
 
-static struct diag_entry *append(struct diag *d)
+/* The list is full: an error takes the place of the last warning. */
+static struct diag_entry *make_room(struct diag *d, enum diag_level level)
+{
+	if (level != DIAG_ERROR || d->errors > DIAG_MAX)
+		return NULL;
+	for (size_t i = d->n; i-- > 0;) {
+		if (d->entries[i].level == DIAG_ERROR)
+			continue;
+		free(d->entries[i].text);
+		return &d->entries[i];
+	}
+	return NULL;
+}
+
+static struct diag_entry *append(struct diag *d, enum diag_level level)
 {
 	struct diag_entry *e;
 
 	if (d->n >= DIAG_MAX)
-		return NULL;
+		return make_room(d, level);
 	if ((d->n & (d->n - 1)) == 0) { /* full at each power of two */
 		e = realloc(d->entries, (d->n ? d->n * 2 : 1) * sizeof *e);
 		if (!e)
@@ -38,7 +53,7 @@ void diag_add(struct diag *d, enum diag_level level, uint32_t line, uint32_t col
 	va_list ap;
 
 	*(level == DIAG_ERROR ? &d->errors : &d->warnings) += 1;
-	e = append(d);
+	e = append(d, level);
 	if (!e)
 		return;
 	va_start(ap, fmt);

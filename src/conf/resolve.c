@@ -113,6 +113,22 @@ static void add_symbol(struct parser *p, enum word_id kind, const struct token *
 	s->n++;
 }
 
+/* Said once, where the first one too many is defined. */
+static void check_count(struct parser *p, enum word_id kind, const struct token *t)
+{
+	const struct conf *c = p->out;
+
+	if (kind == WORD_ST_DEVICE && c->n_devices == CONF_DEVICES_MAX + 1)
+		mistake(p, t,
+			"a policy has at most %d devices; name networks by `group NAME net ...`",
+			CONF_DEVICES_MAX);
+	if ((kind == WORD_ST_PERSON || kind == WORD_ST_GROUP) &&
+		c->n_persons + c->n_groups == CONF_PARTIES_MAX + 1)
+		mistake(p, t, "a policy has at most %d persons and groups", CONF_PARTIES_MAX);
+	if (kind == WORD_ST_LIST && c->n_lists == CONF_LISTS_MAX + 1)
+		mistake(p, t, "a policy has at most %d lists", CONF_LISTS_MAX);
+}
+
 static bool name_byte(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
@@ -157,11 +173,13 @@ static void declare(struct parser *p, enum word_id kind)
 	if (!fit_name(p, t))
 		return;
 	old = symbol_find(p, space_of(kind), t->raw);
-	if (!old)
+	if (!old) {
 		add_symbol(p, kind, t);
-	else if (kind != WORD_ST_APP || old->kind != WORD_ST_APP)
+		check_count(p, kind, t);
+	} else if (kind != WORD_ST_APP || old->kind != WORD_ST_APP) {
 		mistake(p, t, "%s is defined twice; it is %s since line %u", quote(p, t->raw),
 			kind_words(old->kind), old->pos.line);
+	}
 }
 
 static void symbols_init(struct parser *p, size_t text_bytes)

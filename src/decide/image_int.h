@@ -21,7 +21,7 @@
 
 #define IMAGE_MAGIC 0x31676d6977727544ull /* "Durwimg1" */
 enum { IMAGE_VERSION = 1, IMAGE_ALIGN = 16 };
-enum { PARTIES_MAX = 8192, PARTY_WORDS = PARTIES_MAX / 64 };
+enum { PARTIES_MAX = CONF_PARTIES_MAX, PARTY_WORDS = PARTIES_MAX / 64 };
 #define NO_SET UINT32_MAX
 
 struct img_slice {

@@ -124,6 +124,27 @@ static void mistakes_are_sorted_and_bounded(void **state)
 	diag_fini(&d);
 }
 
+static void warnings_keep_no_error_out(void **state)
+{
+	struct diag d = {0};
+	size_t errors = 0;
+
+	for (int i = 0; i < DIAG_MAX; i++)
+		diag_add(&d, DIAG_WARNING, 1, 1, 0, "hm");
+	diag_add(&d, DIAG_ERROR, 2, 1, 0, "no");
+	diag_add(&d, DIAG_WARNING, 3, 1, 0, "hm");
+	diag_add(&d, DIAG_ERROR, 4, 1, 0, "no");
+	assert_int_equal(d.n, DIAG_MAX);
+	for (size_t i = 0; i < d.n; i++)
+		errors += d.entries[i].level == DIAG_ERROR;
+	assert_int_equal(errors, 2);
+	for (int i = 0; i < 2 * DIAG_MAX; i++)
+		diag_add(&d, DIAG_ERROR, 5, 1, 0, "no");
+	assert_int_equal(d.n, DIAG_MAX);
+	assert_int_equal(d.errors, 2 * DIAG_MAX + 2);
+	diag_fini(&d);
+}
+
 static void siphash_matches_its_paper(void **state)
 {
 	/* the reference vectors: key 00..0f, message 00..n-1 */
@@ -161,6 +182,7 @@ int main(void)
 		cmocka_unit_test(arenas_obey_their_limit),
 		cmocka_unit_test(arrays_grow_in_an_arena),
 		cmocka_unit_test(mistakes_are_sorted_and_bounded),
+		cmocka_unit_test(warnings_keep_no_error_out),
 		cmocka_unit_test(siphash_matches_its_paper),
 		cmocka_unit_test(fnv_can_be_fed_in_parts),
 	};

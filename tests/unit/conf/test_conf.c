@@ -502,6 +502,27 @@ static void thirty_mistakes_are_thirty_errors(void **state)
 }
 
 /* A text of unknown words and as many definitions must not take the product of both. */
+/* What an image cannot hold is a mistake of the text, told once and at its place. */
+static void more_groups_than_an_image_holds_are_a_mistake(void **state)
+{
+	struct arena mem = {0};
+	struct diag d = {0};
+	struct strbuf b = {0};
+	struct conf c;
+
+	strbuf_str(&b, "fail open\n");
+	for (int i = 0; i < CONF_PARTIES_MAX + 10; i++)
+		strbuf_fmt(&b, "group g%d net 192.0.2.0/24\n", i);
+	strbuf_str(&b, "otherwise allow\n");
+	assert_false(conf_parse(slice_of(b.s, b.n), &mem, &c, &d));
+	assert_int_equal(d.errors, 1);
+	assert_int_equal(d.entries[0].line, CONF_PARTIES_MAX + 2);
+	assert_non_null(strstr(d.entries[0].text, "at most 8192"));
+	strbuf_fini(&b);
+	diag_fini(&d);
+	arena_fini(&mem);
+}
+
 static void a_large_text_is_read_in_time(void **state)
 {
 	struct strbuf b = {0};
@@ -532,6 +553,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rules_are_read, setup, teardown),
 		cmocka_unit_test(samples_have_only_words_of_later),
 		cmocka_unit_test(thirty_mistakes_are_thirty_errors),
+		cmocka_unit_test(more_groups_than_an_image_holds_are_a_mistake),
 		cmocka_unit_test(a_large_text_is_read_in_time),
 	};
 
