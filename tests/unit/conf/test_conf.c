@@ -505,7 +505,7 @@ static void thirty_mistakes_are_thirty_errors(void **state)
 /* What an image cannot hold is a mistake of the text, told once and at its place. */
 static void more_groups_than_an_image_holds_are_a_mistake(void **state)
 {
-	struct arena mem = {0};
+	struct arena room = {0};
 	struct diag d = {0};
 	struct strbuf b = {0};
 	struct conf c;
@@ -514,13 +514,13 @@ static void more_groups_than_an_image_holds_are_a_mistake(void **state)
 	for (int i = 0; i < CONF_PARTIES_MAX + 10; i++)
 		strbuf_fmt(&b, "group g%d net 192.0.2.0/24\n", i);
 	strbuf_str(&b, "otherwise allow\n");
-	assert_false(conf_parse(slice_of(b.s, b.n), &mem, &c, &d));
+	assert_false(conf_parse(slice_of(b.s, b.n), &room, &c, &d));
 	assert_int_equal(d.errors, 1);
 	assert_int_equal(d.entries[0].line, CONF_PARTIES_MAX + 2);
 	assert_non_null(strstr(d.entries[0].text, "at most 8192"));
 	strbuf_fini(&b);
 	diag_fini(&d);
-	arena_fini(&mem);
+	arena_fini(&room);
 }
 
 static void a_large_text_is_read_in_time(void **state)
