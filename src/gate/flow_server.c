@@ -104,9 +104,11 @@ static void answer(struct seen *s, struct flow_rec *r)
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
 		return;
 	}
-	if (t->id.talk.proto && t->server_n && says == SERVER_OTHER &&
-		r->ident.kind != IDENT_NOT_PROTO) {
-		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_SERVER_FIRST); /* plain words */
+	if (t->id.talk.proto && says == SERVER_OTHER && r->ident.kind != IDENT_NOT_PROTO) {
+		if (t->server_n) /* plain words */
+			flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_SERVER_FIRST);
+		else /* from the middle of what it says */
+			flow_pass(s, MARK_TENTATIVE);
 		return;
 	}
 	if (says == SERVER_RETRY && !t->retry)

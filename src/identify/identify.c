@@ -295,10 +295,10 @@ static enum identify_step dialogue(struct look *l)
 
 	s->pos += used;
 	l->in = slice_of(l->in.p + used, l->in.n - used);
-	if (step == STARTTLS_PLAIN)
-		return plain(l, s->pos == 0);
 	if (!said && s->pos > STARTTLS_LIMIT)
 		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
+	if (step == STARTTLS_PLAIN)
+		return plain(l, s->pos == 0);
 	if (step == STARTTLS_TLS) {
 		s->dialogue = false;
 		s->state = START;

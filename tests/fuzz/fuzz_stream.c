@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * fuzz_stream.c - libFuzzer against struct stream_ident: a client's bytes in any pieces say what they say in one piece.
  *
- * First byte: size of the pieces. The rest: the stream. Run: make fuzz FUZZ_SECONDS=60
+ * First byte: size of the pieces. Second: the plain dialogue that it may begin with, if any. The rest: the stream. Run: make fuzz FUZZ_SECONDS=60
  */
 #include <stdlib.h>
 
@@ -18,13 +18,14 @@ struct said {
 	uint64_t safe_to[KEPT];
 };
 
-static void feed(struct slice in, size_t size, struct said *out)
+static void feed(struct slice in, size_t size, uint8_t proto, struct said *out)
 {
 	struct stream_ident s;
 	struct identify_result r;
 	enum identify_step step = IDENTIFY_WAIT;
 
 	stream_ident_init(&s, 4096);
+	stream_ident_expect_dialogue(&s, proto % (STARTTLS_ANY_LINES + 1));
 	for (size_t have = 0; have < in.n && step != IDENTIFY_DONE;) {
 		uint64_t from;
 
@@ -62,14 +63,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct said whole = {0}, pieces = {0};
 
-	if (size < 2)
+	if (size < 3)
 		return 0;
-	feed(slice_of(data + 1, size - 1), size, &whole);
-	feed(slice_of(data + 1, size - 1), 1u + data[0], &pieces);
+	feed(slice_of(data + 2, size - 2), size, data[1], &whole);
+	feed(slice_of(data + 2, size - 2), 1u + data[0], data[1], &pieces);
 	for (unsigned i = 0; i < whole.n && i < pieces.n && i < KEPT; i++)
 		compare(&whole, &pieces, i);
-	/* of pieces, TLS records are looked at only where lengths let hope for an end; nothing good comes sooner by that */
-	if (whole.n == pieces.n ? whole.done != pieces.done
+	/* of pieces, TLS records are looked at only where their lengths let hope for an end: some harm is seen later so */
+	if (whole.n == pieces.n ? pieces.done && !whole.done
 				: pieces.n + 1 != whole.n ||
 					  whole.kind[(whole.n - 1) % KEPT] != IDENT_EVASIVE)
 		abort();

@@ -39,6 +39,17 @@ DIALOGUES = {
     "mysql": (3306, b"\x0a\0\0\0\x0a8.0\0etc.\0", [(b"\x20\0\0\x01\0\x0a" + bytes(30), b"")]),
 }
 V = pytest.mark.parametrize("v", [4, 6], ids=["v4", "v6"])
+
+
+def hello(name):
+    context = ssl.create_default_context()
+    out = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name).do_handshake()
+    return out.read()
+
+
+DECOY = hello(NAME["allow"]) + b"\r\n"
 BIND = bytes.fromhex("300c020101600702010304008000")
 # words that are no usual dialogue: the server does not know them, or says no, and agrees to TLS all the same
 LATE = {
@@ -135,6 +146,30 @@ def test_T26_words_in_front_hide_no_hello(lab, what, v):
             with pytest.raises(OSError):
                 secure(sock, NAME["block"])
         assert server.names == [NAME["allow"]]
+
+
+HALF = bytes.fromhex("160301400001003ffc0303") + b"\r\n"  # a hello that would end in the far future
+EARLY = {
+    "a hello": [(DECOY, b"500 what\r\n")],
+    "a hello behind words": [(b"EHLO me\r\n", b"250 STARTTLS\r\n"), (DECOY, b"500 what\r\n")],
+    "a hello behind unknown words": [(b"FOO TLS\r\n", b"500 what\r\n"), (DECOY, b"500 what\r\n")],
+    "a hello and words at once": [(DECOY + b"NOOP\r\n", b"500 what\r\n250 ok\r\n")],
+    "half a hello": [(HALF, b"500 what\r\n")],
+    "half a hello behind unknown words": [(b"FOO TLS\r\n", b"500 what\r\n"), (HALF, b"500 what\r\n")],
+}
+
+
+@V
+@pytest.mark.parametrize("what", EARLY)
+def test_T26_a_hello_before_its_time_hides_none(lab, what, v):
+    """The server takes it for one more word, and says so: it names nothing, and the flow is refused."""
+    turns = EARLY[what] + [(b"STARTTLS\r\n", b"220 go\r\n")]
+    with Server(lab, 587, b"220 o\r\n", turns) as server:
+        for name in NAME.values():
+            with client(lab, v, 587) as sock, pytest.raises((OSError, AssertionError)):
+                talk(sock, b"220 o\r\n", turns)
+                secure(sock, name)
+        assert server.names == []
 
 
 @V

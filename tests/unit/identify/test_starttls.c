@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * test_starttls.c - T26: what may stand in front of TLS, and what ends it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "identify/wire.h"
 
 #include "identify/identify.h"
 
@@ -208,6 +202,48 @@ static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
 	assert_string_equal(r.ident.name, "a.test");
 }
 
+static enum identify_step next(struct stream_ident *s, struct wire *w, struct identify_result *r)
+{
+	static uint8_t scratch[TLS_SCRATCH];
+
+	return stream_ident_next(
+		s, s->pos, slice_of(w->b + s->pos, w->n - (size_t)s->pos), scratch, r);
+}
+
+static void put_tls(struct wire *w, const char *name)
+{
+	struct wire *m = wire_new();
+
+	put_hello_for(m, name);
+	put_records(w, TLS_HANDSHAKE, wire_slice(m), 1000);
+	free(m);
+}
+
+/* Words behind a hello: it may have been one more word to the server. */
+static void T26_a_hello_and_words_behind_it_are_evasive(void **state)
+{
+	struct wire *w = wire_new();
+	struct stream_ident s;
+	struct identify_result r;
+
+	(void)state;
+	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	put_str(w, "EHLO me\r\n");
+	put_tls(w, "fine.example");
+	w->n -= 20;
+	assert_int_equal(next(&s, w, &r), IDENTIFY_WAIT);
+	assert_true(stream_ident_reads_hello(&s));
+	w->n += 20;
+	assert_int_equal(next(&s, w, &r), IDENTIFY_RESULT);
+	assert_string_equal(r.ident.name, "fine.example");
+	assert_false(stream_ident_reads_hello(&s));
+	put_str(w, "\r\nSTARTTLS\r\n");
+	assert_int_equal(next(&s, w, &r), IDENTIFY_RESULT);
+	assert_int_equal(r.ident.kind, IDENT_EVASIVE);
+	free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +252,7 @@ int main(void)
 		cmocka_unit_test(T26_the_watch_goes_on_behind_plain_words),
 		cmocka_unit_test(T26_ports_know_their_words),
 		cmocka_unit_test(T26_the_facade_goes_on_behind_the_dialogue),
+		cmocka_unit_test(T26_a_hello_and_words_behind_it_are_evasive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
