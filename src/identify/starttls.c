@@ -83,10 +83,12 @@ static bool is_dialogue_line(enum starttls_proto p, struct slice line)
 	}
 }
 
-/* "TLS" or "SSL", whatever stands between the letters. */
-static void listen(struct starttls *t, struct slice in)
+/* "TLS" or "SSL", whatever stands between the letters. Returns how many bytes were heard until then, or all. */
+static size_t listen(struct starttls *t, struct slice in)
 {
-	for (size_t i = 0; i < in.n && !t->asked; i++) {
+	size_t i;
+
+	for (i = 0; i < in.n && !t->asked; i++) {
 		uint8_t c = in.p[i] & 0xdf;
 
 		if (c < 'A' || c > 'Z')
@@ -96,6 +98,7 @@ static void listen(struct starttls *t, struct slice in)
 		t->last[0] = t->last[1];
 		t->last[1] = c;
 	}
+	return i;
 }
 
 /* Does a record with the beginning of a hello (or of a HelloRequest) stand here? A few bytes may leave it open. */
@@ -291,21 +294,26 @@ bool starttls_goes_on(enum starttls_proto p, bool at_start, uint8_t first)
 	return is_lines(p);
 }
 
-/* A hello inside what would be a line or a tag. No XML has such a byte. */
-static enum unit hello_inside(const struct starttls *t, struct slice in, size_t *n)
+/* A hello inside what would be a line or a tag, *n bytes behind its start. No XML has such a byte. */
+static enum unit hello_inside(struct starttls *t, struct slice in, size_t *n)
 {
+	enum unit u = UNIT_OTHER;
+	size_t ignored;
 	const uint8_t *p;
 
 	*n = 0;
 	if (is_lines(t->proto) && t->asked) {
 		p = memchr(in.p, '\n', in.n);
-		return find_hello(in, p ? (size_t)(p - in.p) : in.n, n);
+		u = find_hello(in, p ? (size_t)(p - in.p) : in.n, n);
+	} else if (t->proto == STARTTLS_XMPP && (p = memchr(in.p, 0x16, in.n)) &&
+		   !memchr(in.p, '>', (size_t)(p - in.p))) {
+		*n = (size_t)(p - in.p);
+		u = UNIT_DIALOGUE;
 	}
-	p = t->proto == STARTTLS_XMPP ? memchr(in.p, 0x16, in.n) : NULL;
-	if (!p || memchr(in.p, '>', (size_t)(p - in.p)))
+	/* what is before it is a unit of its own, or would have ended the dialogue, had it come alone */
+	if (u != UNIT_OTHER && *n > 0 && read_unit(t, slice_of(in.p, *n), &ignored) != UNIT_MORE)
 		return UNIT_OTHER;
-	*n = (size_t)(p - in.p);
-	return UNIT_DIALOGUE;
+	return u;
 }
 
 /* LDAP messages of any kind, each skipped by its length. */
@@ -338,6 +346,7 @@ static enum starttls_step skip_messages(struct starttls *t, struct slice in, siz
 static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_t *used)
 {
 	const uint8_t *p;
+	size_t heard;
 	enum unit u;
 
 	if (t->proto == STARTTLS_LDAP)
@@ -347,11 +356,9 @@ static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_
 		*used = p ? (size_t)(p - in.p) : in.n;
 		return p ? STARTTLS_TLS : STARTTLS_WAIT;
 	}
-	listen(t, in);
-	*used = in.n;
-	if (!t->asked)
-		return STARTTLS_WAIT;
-	u = find_hello(in, in.n, used);
+	heard = listen(t, in);
+	u = find_hello(slice_of(in.p + heard, in.n - heard), in.n - heard, used);
+	*used += heard;
 	return u == UNIT_DIALOGUE ? STARTTLS_TLS : STARTTLS_WAIT;
 }
 

@@ -43,6 +43,7 @@ static const struct row {
 		"<?xml version='1.0'?><stream:stream to='x'><starttls xmlns='y'/>" HELLO,
 		STARTTLS_TLS, 64),
 	ROW("XMPP, auth", STARTTLS_XMPP, "<stream:stream to='x'><auth>", STARTTLS_PLAIN, 22),
+	ROW("XMPP, none", STARTTLS_XMPP, "x<stream:stream \x16", STARTTLS_PLAIN, 0),
 	ROW("LDAP", STARTTLS_LDAP,
 		"\x30\x1d\x02\x01\x01\x77\x18\x80\x16"
 		"1.3.6.1.4.1.1466.20037" HELLO,
@@ -121,6 +122,7 @@ static const struct late_row {
 	LATE("SMTP, an unknown word", STARTTLS_SMTP, "XYZZY\r\nEHLO a\r\nSTARTTLS\r\n" HELLO, 25),
 	LATE("SMTP, half a line thrown away", STARTTLS_SMTP, "MAIL\r\nSTARTTLS\r\nx" HELLO, 17),
 	LATE("SMTP, a mail with such bytes", STARTTLS_SMTP, "MAIL FROM:<a>\r\nDATA\r\n" HELLO, 0),
+	LATE("SMTP, TLS behind such bytes", STARTTLS_SMTP, "MAIL\r\n" HELLO "TLS\r\n", 0),
 	LATE("IMAP, a login that failed", STARTTLS_IMAP, "1 LOGIN a b\r\n2 STARTTLS\r\n" HELLO, 25),
 	LATE("POP3, a user", STARTTLS_POP3, "USER u\r\nSTLS\r\n" HELLO, 14),
 	LATE("FTP, telnet's commands between", STARTTLS_FTP, "USER u\r\nAUTH T\xff\xf1LS\r\n" HELLO,
