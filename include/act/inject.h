@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * inject.h - sends whole IP packets through raw sockets.
  *
- * Four of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN (the
- * packet goes through conntrack, so that NAT applies), towards the client OWN|NOTRACK (it bypasses conntrack, which
+ * Four of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN|REFUSED
+ * (the packet goes through conntrack, so that NAT applies, and leaves the second on the connection), towards the client OWN|NOTRACK (it bypasses conntrack, which
  * would call it INVALID). The super opens them while it may, the gate inherits the descriptors.
  *
  * Owns: the descriptors, from inject_open() or inject_adopt() to inject_close(). Thread: sending from any (one

@@ -38,6 +38,7 @@ struct flow_rec {
 	uint64_t born_ms, last_ms;
 	uint64_t answer_ms; /* not before this is a refusal answered again */
 	uint32_t answers;
+	uint8_t ends;	/* RSTs by the server's own number */
 	uint32_t bytes; /* kept for it, as accounted */
 	struct verdict verdict;
 	struct ident ident;

@@ -78,8 +78,6 @@ void gate_worker_fini(struct gate_worker *w);
 void gate_packet(struct gate_worker *w, const struct nfq_packet *p);
 /* Deadlines and idle flows; called by the worker's timer, and by tests with a scripted clock. */
 void gate_sweep(struct gate_worker *w);
-/* A marked flow ended (conntrack events): forget it. Unknown flows are fine. */
-void gate_forget(struct gate_worker *w, const struct flow *f);
 /* The next decision's id: index << 56 | counter. For both paths of this worker. */
 uint64_t gate_event_id(struct gate_worker *w);
 /* Records a decision; wall_ms, worker and kind are set here. Never blocks. */

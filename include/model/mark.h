@@ -11,7 +11,8 @@
  *   HELD      connection: seen by the gate, not final: every packet of it with payload is queued
  *   ALLOWED   connection: final for TCP (nothing is queued but a new SYN), for UDP all but QUIC long headers
  *   TENTATIVE connection, TCP: the hello was allowed; a ServerHello seen by the rules makes it ALLOWED
- *   REFUSED   connection: refused; its packets are queued and answered from the gate's table
+ *   REFUSED   connection: refused, and its server was sent a RST (which carries this bit); all that the server still says
+ *             is queued, an empty segment too, and answered with a RST of the number that it waits for
  *
  * Of a TCP connection on an inspected port, together:
  *   none             found in mid-stream            HELD             its SYN was seen, nothing of it passed yet

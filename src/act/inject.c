@@ -35,7 +35,7 @@ int inject_open(struct inject *in, uint32_t mark_mask)
 {
 	uint32_t mark[INJECT_WAYS] = {
 		[INJECT_TO_CLIENT] = mark_of(mark_mask, MARK_OWN | MARK_NOTRACK),
-		[INJECT_TO_SERVER] = mark_of(mark_mask, MARK_OWN),
+		[INJECT_TO_SERVER] = mark_of(mark_mask, MARK_OWN | MARK_REFUSED),
 	};
 	for (int i = 0; i < INJECT_SOCKETS; i++)
 		in->fd[i] = -1;

@@ -210,11 +210,3 @@ void gate_packet(struct gate_worker *w, const struct nfq_packet *p)
 	if (!s.done)
 		flow_drop(&s);
 }
-
-void gate_forget(struct gate_worker *w, const struct flow *f)
-{
-	struct flow_rec *r = flowtab_find(w->flows, f);
-
-	if (r)
-		flowtab_remove(w->flows, r);
-}

@@ -150,8 +150,13 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r)
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}
-	if (s->k.payload.n == 0) {
+	if (s->k.payload.n == 0 && (!(s->conn & MARK_REFUSED) || (s->k.flags & PACKET_RST))) {
 		flow_pass(s, 0);
+		return;
+	}
+	if (r && s->conn == 0 && r->state != FLOW_ALLOWED && r->state != FLOW_REFUSED) {
+		flow_drop(
+			s); /* conntrack has forgotten it and takes the server for a client: the client speaks first */
 		return;
 	}
 	if (!r) {

@@ -327,10 +327,13 @@ static void syn(struct seen *s, struct flow_rec *r)
 }
 
 /* Without a mark it is older than the rules: `fail` answers. With one, the gate knew it once: an earlier gate, or this one,
- * which forgets flows that it refused; who waits for that is not let through. */
+ * which forgets flows that it refused; who waits for that is not let through. Neither is who makes conntrack forget (a RST
+ * that died behind us): its SYN came by this gate. */
 void flow_tcp_midstream(struct seen *s)
 {
-	bool ours = s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS;
+	uint32_t isn;
+	bool ours = (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) ||
+		    synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
 	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_MID_STREAM};
 	struct flow_rec *r = flow_begin(s);
 

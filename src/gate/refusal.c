@@ -17,21 +17,26 @@
 #include "act/refuse_page.h"
 #include "flow_int.h"
 
-enum { ANSWER_FIRST_MS = 20, ANSWER_LAST_MS = 1000, PAGE_SEGMENT = 1200 };
+enum { ANSWER_FIRST_MS = 20, ANSWER_LAST_MS = 1000, PAGE_SEGMENT = 1200, ENDS = 4 };
+
+static bool may_speak(struct gate_worker *w, const struct flow_rec *r)
+{
+	struct gate_own *own = w->own;
+
+	if (w->now_ms >= own->answers_ms) {
+		own->answers_ms = w->now_ms + 1000;
+		own->answers_left = ANSWERS_A_SECOND;
+	}
+	return r->verdict.refuse != REFUSE_DROP && w->inject;
+}
 
 static bool may_answer(struct gate_worker *w, struct flow_rec *r)
 {
 	struct gate_own *own = w->own;
 	uint64_t gap = (uint64_t)ANSWER_FIRST_MS << (r->answers < 6 ? r->answers : 6);
 
-	if (r->verdict.refuse == REFUSE_DROP || !w->inject)
-		return false;
-	if (w->now_ms >= own->answers_ms) {
-		own->answers_ms = w->now_ms + 1000;
-		own->answers_left = ANSWERS_A_SECOND;
-	}
-	if (w->now_ms < r->answer_ms || own->answers_left == 0) {
-		w->counters.answers_held++;
+	if (!may_speak(w, r) || w->now_ms < r->answer_ms || own->answers_left == 0) {
+		w->counters.answers_held += r->verdict.refuse != REFUSE_DROP && w->inject;
 		return false;
 	}
 	own->answers_left--;
@@ -143,22 +148,28 @@ void refusal_stream(struct gate_worker *w, struct flow_rec *r)
 	emit(w, INJECT_TO_SERVER, out, refuse_tcp_rst(&server, out, sizeof(out)));
 }
 
+static struct refuse_tcp back_to_sender(const struct packet *k)
+{
+	bool syn = k->flags & PACKET_SYN;
+
+	return (struct refuse_tcp){.src = k->dst,
+		.dst = k->src,
+		.sport = k->dport,
+		.dport = k->sport,
+		.seq = k->flags & PACKET_ACK ? k->ack : 0,
+		.ack = k->seq + (uint32_t)k->payload.n + syn + !!(k->flags & PACKET_FIN),
+		.has_ts = k->has_ts,
+		.tsval = k->ts_ecr + 1,
+		.tsecr = k->ts_val};
+}
+
 /* Of a TCP flow, by this packet's own numbers: RST to its sender, and to the other end when the flow may be open there. */
 static void reset(struct seen *s, struct flow_rec *r)
 {
 	uint8_t out[REFUSE_PACKET_MAX];
 	const struct packet *k = &s->k;
 	bool syn = k->flags & PACKET_SYN;
-	uint32_t end = k->seq + (uint32_t)k->payload.n + syn + !!(k->flags & PACKET_FIN);
-	struct refuse_tcp back = {.src = k->dst,
-		.dst = k->src,
-		.sport = k->dport,
-		.dport = k->sport,
-		.seq = k->flags & PACKET_ACK ? k->ack : 0,
-		.ack = end,
-		.has_ts = k->has_ts,
-		.tsval = k->ts_ecr + 1,
-		.tsecr = k->ts_val};
+	struct refuse_tcp back = back_to_sender(k);
 	struct refuse_tcp on = {.src = k->src,
 		.dst = k->dst,
 		.sport = k->sport,
@@ -178,9 +189,27 @@ static void reset(struct seen *s, struct flow_rec *r)
 			refuse_tcp_rst(&on, out, sizeof(out)));
 }
 
+/* The server is still there: what we took for its place in the stream was not (a fake that died behind us, say). It says
+ * itself where it is. RFC 5961 3.2: it takes a RST for one at that very number only. */
+static void end_server(struct seen *s, struct flow_rec *r)
+{
+	uint8_t out[REFUSE_PACKET_MAX];
+	struct refuse_tcp back = back_to_sender(&s->k);
+
+	if (!may_speak(s->w, r) || r->ends >= ENDS || s->w->own->answers_left == 0)
+		return;
+	s->w->own->answers_left--;
+	s->w->counters.answers++;
+	r->ends++;
+	emit(s->w, INJECT_TO_SERVER, out, refuse_tcp_rst(&back, out, sizeof(out)));
+}
+
 void refusal_again(struct seen *s, struct flow_rec *r)
 {
-	reset(s, r);
+	if (s->reply && s->k.payload.n == 0)
+		end_server(s, r);
+	else
+		reset(s, r);
 }
 
 /* ---- the rest ---- */

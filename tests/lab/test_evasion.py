@@ -7,6 +7,7 @@ import time
 import pytest
 
 import labkit
+import peers
 import rawtcp
 from rawtcp import ACK, PSH, URG, Wire, costs, hello, records
 
@@ -114,6 +115,24 @@ def test_T43_P17_a_fake_hello_that_dies_before_the_server(lab, v6, forged):
         w.send(real)
         assert w.answer() in REFUSED
         assert not any(s.payload[:1] == b"\x16" for s in w.segments)
+
+
+@V6
+@pytest.mark.parametrize("cut", [0, 50])
+def test_P17_the_server_ends_too_when_a_fake_died(lab, v6, cut):
+    """It waits for a byte before the one that was to come next: it is reset there, and keeps no half-open connection."""
+    fake, real = hello("fine.test"), hello("blocked.example")
+    with peers.Peer(lab, 8444) as there, Wire(lab, v6, port=8444, address=peers.PEER[6 if v6 else 4]) as w:
+        w.connect()
+        if cut:
+            w.send(real[:cut])
+            assert labkit.until(lambda: there.heard() == real[:cut])
+        w.send(fake[cut:], at=cut, ttl=20)
+        time.sleep(0.1)
+        w.send(real[cut:], at=cut)
+        assert w.answer() in REFUSED
+        assert there.connections[0].finished.wait(5)
+        assert there.connections[0].end == "reset"
 
 
 @V6

@@ -61,6 +61,31 @@ static void P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers(void 
 	free(w);
 }
 
+/* It got less than was passed on (a fake died on its way): its challenge ACK says which RST it takes for one. */
+static void a_server_that_is_still_there_is_told_by_its_own_number(void **state)
+{
+	struct wire *fine = hello_for("fine.test"), *bad = hello_for("blocked.example");
+	struct packet *s = &seen.packet[INJECT_TO_SERVER];
+	struct home h;
+
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(fine, 0, fine->n)), MARK_TENTATIVE);
+	assert_int_equal(tcp(&h, MARK_TENTATIVE, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_int_equal(s->seq, ISN + 1 + fine->n);
+	assert_int_equal(answer(&h, MARK_REFUSED, 0, 0, slice_of(NULL, 0)), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_SERVER], 2); /* at once */
+	assert_int_equal(s->flags & PACKET_RST, PACKET_RST);
+	assert_int_equal(s->seq, ISN + 1);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(answer(&h, MARK_REFUSED, 0, 0, slice_of(NULL, 0)), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_SERVER], 5); /* not for ever */
+	close_home(&h);
+	free(fine);
+	free(bad);
+}
+
 static void refuse_drop_says_nothing(void **state)
 {
 	struct wire *w = hello_for("no.example");
@@ -233,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_hello_is_tentative_until_the_server_answers),
 		cmocka_unit_test(P37_a_refused_hello_is_answered_on_both_sides_by_their_numbers),
+		cmocka_unit_test(a_server_that_is_still_there_is_told_by_its_own_number),
 		cmocka_unit_test(refuse_drop_says_nothing),
 		cmocka_unit_test(T04_what_contradicts_the_judged_bytes_is_refused),
 		cmocka_unit_test(P21_bytes_before_the_start_are_nothing),

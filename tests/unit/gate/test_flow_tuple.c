@@ -115,6 +115,39 @@ static void who_waits_until_the_gate_forgets_is_not_let_through(void **state)
 	free(bad);
 }
 
+/* A RST that died behind us, and a while: no mark is left, but its SYN came by this gate. */
+static void who_makes_conntrack_forget_is_not_older_than_the_gate(void **state)
+{
+	struct wire *bad = hello_for("blocked.example");
+	struct home h;
+
+	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, 0, 0, part(bad, 0, bad->n)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+	close_home(&h);
+	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(answer(&h, 0, 0, 0, slice_str("220 late words")), DROPPED);
+	close_home(&h);
+	free(bad);
+}
+
+/* conntrack takes the server for the client of a new connection. */
+static void a_server_waits_for_its_client_when_conntrack_has_forgotten(void **state)
+{
+	struct wire *w = hello_for("fine.test");
+	struct home h;
+
+	open_home(&h, "fail open\notherwise allow\n");
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, 50)), UNDECIDED);
+	assert_int_equal(answer(&h, 0, 0, 50, slice_str("220 words")), DROPPED);
+	assert_int_equal(tcp(&h, UNDECIDED, 50, part(w, 50, w->n)), MARK_TENTATIVE);
+	close_home(&h);
+	free(w);
+}
+
 static void a_tentative_flow_that_was_forgotten_is_judged_from_its_start(void **state)
 {
 	struct wire *bad = hello_for("blocked.example");
@@ -142,6 +175,8 @@ int main(void)
 		cmocka_unit_test(forgotten_requests_do_not_begin_anywhere),
 		cmocka_unit_test(P29_midstream_follows_fail),
 		cmocka_unit_test(who_waits_until_the_gate_forgets_is_not_let_through),
+		cmocka_unit_test(who_makes_conntrack_forget_is_not_older_than_the_gate),
+		cmocka_unit_test(a_server_waits_for_its_client_when_conntrack_has_forgotten),
 		cmocka_unit_test(a_tentative_flow_that_was_forgotten_is_judged_from_its_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
