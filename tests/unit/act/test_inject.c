@@ -103,7 +103,7 @@ static void packets_arrive_marked_from_whoever_they_say(void **state)
 			assert_true(addr_eq(&from, &u.src));
 			if (mark != 0xffffffff)
 				assert_int_equal(
-					mark, way == INJECT_TO_CLIENT ? 0x06000000 : 0x02000000);
+					mark, way == INJECT_TO_CLIENT ? 0x06000000 : 0x82000000);
 			close(s);
 		}
 	inject_close(&in);
