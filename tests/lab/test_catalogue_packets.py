@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rows P of tests/catalogue.rows: what happens below the stream's bytes. The judge is the server's own OpenSSL."""
 import contextlib
+import os
+import signal
 import socket
 import ssl
 import struct
@@ -278,7 +280,7 @@ def test_options_that_let_bytes_past_are_taken_off(lab, judge, inspected, option
 
 
 @BOTH
-def test_P14_P13_data_in_the_SYN_hides_nothing(lab, judge, inspected, v6):
+def test_P14_P13_data_in_the_SYN_hides_nothing(lab, judge, v6):
     fine, real = hellos.Tls(peers.fresh("allow")).hello, hellos.Tls(peers.fresh("block")).hello
     with forge.RawTcp(lab, peers.PEER[6 if v6 else 4]) as conn:
         raw_syn(conn, b"\x22\2\1\1", fine)
@@ -307,7 +309,7 @@ ENDS = {
 @BOTH
 @pytest.mark.parametrize("where", ["before", "inside"])
 @pytest.mark.parametrize("what", ENDS)
-def test_a_packet_that_means_an_end_hides_nothing(lab, judge, inspected, what, where, v6):
+def test_a_packet_that_means_an_end_hides_nothing(lab, judge, what, where, v6):
     """Before a blocked hello, or in the middle of it."""
     real = hellos.Tls(peers.fresh("block")).hello
     how = dict(ENDS[what])
@@ -326,7 +328,7 @@ def test_a_packet_that_means_an_end_hides_nothing(lab, judge, inspected, what, w
 
 
 @BOTH
-def test_P24_a_header_that_lies(lab, judge, inspected, v6):
+def test_P24_a_header_that_lies(lab, judge, v6):
     """A data offset beyond the packet, an IP length beyond and short of it; then the blocked hello."""
     fine, real = hellos.Tls(peers.fresh("allow")).hello, hellos.Tls(peers.fresh("block")).hello
     with tricks.open_to_judge(lab, v6) as conn:
@@ -341,7 +343,7 @@ def test_P24_a_header_that_lies(lab, judge, inspected, v6):
 
 
 @BOTH
-def test_P24_padding_behind_a_packet_is_no_data(lab, judge, inspected, v6):
+def test_P24_padding_behind_a_packet_is_no_data(lab, judge, v6):
     name = peers.fresh("other")
     tls = hellos.Tls(name)
     with tricks.open_to_judge(lab, v6) as conn:
@@ -353,7 +355,7 @@ def test_P24_padding_behind_a_packet_is_no_data(lab, judge, inspected, v6):
 
 
 @BOTH
-def test_P25_keep_alive_probes_change_nothing(lab, judge, inspected, v6):
+def test_P25_keep_alive_probes_change_nothing(lab, judge, v6):
     name = peers.fresh("other")
     tls = hellos.Tls(name)
     with tricks.open_to_judge(lab, v6) as conn:
@@ -367,7 +369,7 @@ def test_P25_keep_alive_probes_change_nothing(lab, judge, inspected, v6):
 
 
 @BOTH
-def test_P26_many_packets_first(lab, judge, inspected, v6):
+def test_P26_many_packets_first(lab, judge, v6):
     """Empty ones, probes and 1-byte segments: there is no number of packets after which nobody looks."""
     real = hellos.Tls(peers.fresh("block")).hello
     with tricks.open_to_judge(lab, v6) as conn:
@@ -393,24 +395,44 @@ def test_P27_nothing_is_offloaded_before_it_is_decided(lab, judge, inspected, v6
         assert labkit.until(lambda: queued(lab) - before >= 50), queued(lab) - before
 
 
+class OtherWayBack(forge.RawTcp):
+    """Says what it says to the gateway, and hears on a link that the gateway does not see."""
+
+    def __init__(self, lab, dst):
+        forge.RawTcp.__init__(self, lab, dst)
+        self.way_out = self.sock
+        with lab.inside("client"):
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd if self.v6 else 0x0800))
+            self.sock.bind(("short", 0x86dd if self.v6 else 0x0800))
+
+    def emit(self, packet):
+        self.way_out.send(self.ether + packet)
+
+    def abort(self):
+        forge.RawTcp.abort(self)
+        self.way_out.close()
+
+
 @BOTH
-def test_P28_only_the_clients_packets_come_this_way(lab, judge, inspected, v6):
-    """The server's answers take a road of their own: what cannot be followed does not pass, the name stays blocked."""
-    if lab.nat:
-        pytest.skip("behind NAT the answers have only one way")
+@pytest.mark.parametrize("kind", ["other", "block"])
+def test_P28_only_the_clients_packets_come_this_way(lab, judge, inspected, kind, v6):
+    """The server's answers take a road of their own, with NAT too: what cannot be followed does not pass, whatever its name."""
     family, space = ("-6" if v6 else "-4"), f"{lab.prefix}-"
+    back = labkit.CLIENT[6] if v6 else "198.51.100.1" if lab.nat else labkit.CLIENT[4]  # whom the server answers
     lab.exec("origin", ["ip", "link", "add", "short", "type", "veth", "peer", "name", "short", "netns", space + "client"], check=True)
     try:
         for s in ("origin", "client"):
             lab.exec(s, ["ip", "link", "set", "short", "up"], check=True)
-            lab.exec(s, ["sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done"])
         mac = lab.exec("client", ["cat", "/sys/class/net/short/address"]).stdout.decode().strip()
-        client = labkit.CLIENT[6 if v6 else 4]
-        lab.exec("origin", ["ip", family, "route", "add", client, "dev", "short"], check=True)
-        lab.exec("origin", ["ip", "neigh", "replace", client, "lladdr", mac, "dev", "short"], check=True)
-        assert kernel_hello(lab, v6, hellos.Tls(peers.fresh("block")).hello, patience=1) != b"\x16"
-        print("allowed:", kernel_hello(lab, v6, hellos.Tls(peers.fresh("other")).hello, patience=1))
-        assert not blocked_seen(judge)
+        lab.exec("origin", ["ip", family, "route", "add", back, "dev", "short"], check=True)
+        lab.exec("origin", ["ip", "neigh", "replace", back, "lladdr", mac, "dev", "short"], check=True)
+        hello = hellos.Tls(peers.fresh(kind)).hello
+        with OtherWayBack(lab, peers.PEER[6 if v6 else 4]) as conn:
+            assert conn.connect(), "the server's answer did not come by the other road"
+            for _ in range(3):
+                conn.put(0, hello)
+                conn.poll(0.2, lambda: conn.stream)
+            assert conn.stream == b"" and judge.names == []
     finally:
         lab.exec("origin", ["ip", "link", "del", "short"])
 
@@ -426,6 +448,27 @@ def test_P29_a_connection_whose_start_nobody_saw(lab, judge, inspected, v6):
         conn.poll(1, lambda: conn.stream or conn.reset)
         assert conn.stream[:1] != b"\x16"
     assert name not in judge.names
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["other", "block"])
+def test_P29_half_a_hello_when_the_gate_dies(lab, judge, kind, v6):
+    """The next gate has not seen the first half: under `fail closed` the whole is not served, whatever its name."""
+    hello = hellos.Tls(peers.fresh(kind)).hello
+    with tricks.open_to_judge(lab, v6) as conn:
+        conn.send(hello[:200])
+        conn.poll(0.1)
+        before = lab.faces()["gate"]
+        os.kill(before, signal.SIGKILL)
+        assert labkit.until(lambda: lab.faces().get("gate") not in (None, before), 10)
+        for _ in range(3):
+            conn.put(200, hello[200:])
+            conn.poll(0.3, lambda: conn.stream or conn.reset)
+        assert conn.stream[:1] != b"\x16" and judge.names == []
+    # and the new one judges as ever
+    name = peers.fresh("other")
+    assert labkit.until(lambda: kernel_hello(lab, v6, hellos.Tls(name).hello) == b"\x16", 15)
+    assert kernel_hello(lab, v6, hellos.Tls(peers.fresh("block")).hello) != b"\x16" and not blocked_seen(judge)
 
 
 @BOTH

@@ -153,12 +153,106 @@ NAMES = ("fine.test", "n.block.example")
 
 
 @BOTH
-@pytest.mark.parametrize("version", [quic.V1, quic.V2, quic.D29], ids=["version 1", "version 2", "Q03 draft 29"])
+@pytest.mark.parametrize("version", [quic.V1, quic.V2, quic.D29], ids=["Q01 version 1", "Q02 version 2", "Q03 draft 29"])
 def test_Q30_a_hello_in_one_datagram(lab, ears, version, v6):
     with Client(lab, ears, v6) as c:
         c.passes(whole(conn("fine.test", version)))
     with Client(lab, ears, v6) as c:
         c.held(whole(conn("n.block.example", version)))
+
+
+def vector(name):
+    with open(os.path.join(labkit.REPO, "tests/data/quic", name + ".packet.hex"), encoding="ascii") as f:
+        return bytes.fromhex("".join(f.read().split()))
+
+
+@BOTH
+@pytest.mark.parametrize("name", [pytest.param("rfc9001_client_initial", id="Q01"), pytest.param("rfc9369_client_initial", id="Q02")])
+def test_the_RFCs_own_packet(lab, ears, name, v6):
+    """It names example.com, which client2 may. With one bit of its tag turned it is no QUIC: UDP like any other, and it
+    changes nothing for what comes then."""
+    packet = vector(name)
+    with Client(lab, ears, v6, "client2") as c:
+        c.passes(packet[:-1] + bytes((packet[-1] ^ 1,)))
+        c.held(whole(conn("n.block.example")), whole(conn("198.51.100.7")))
+        c.passes(packet)
+
+
+@BOTH
+@pytest.mark.parametrize("cid", ["the same ID", "the server's ID"])
+def test_Q06_Q11_the_other_half_in_version_2(lab, ears, cid, v6):
+    """The version changes on the way; the keys go on following from the client's first ID."""
+    for name in NAMES:
+        one = conn(name)
+        two = conn(name, quic.V2, dcid=one.dcid)
+        two.ch, two.scid, two.pn = one.ch, one.scid, 1
+        two.dcid = two.dcid if cid == "the same ID" else b"SERVERID"
+        with Client(lab, ears, v6) as c:
+            c.passes(initial(one, crypto(one, 0, 100)))
+            (c.passes if name == "fine.test" else c.held)(initial(two, crypto(two, 100, len(two.ch))))
+
+
+@BOTH
+@pytest.mark.parametrize("seen", ["chosen in an answer", "never seen"])
+def test_Q11_the_other_half_under_the_servers_ID(lab, ears, seen, v6):
+    for name in NAMES:
+        one = conn(name)
+        with Client(lab, ears, v6) as c:
+            half = initial(one, crypto(one, 0, 100))
+            c.passes(half)
+            if seen == "chosen in an answer":
+                _, source, server = next(h for h in ears.hear() if h[0] == half)
+                keys = quic.initial_keys(one.dcid, quic.V1, b"server in")
+                server.sendto(quic.seal(keys, quic.V1, quic.INITIAL, one.scid, b"SERVERID", 0, b"\2\0\0\0\0" + bytes(1100)), source)
+                assert c.answers()
+            one.dcid = b"SERVERID"
+            (c.passes if name == "fine.test" else c.held)(initial(one, crypto(one, 100, len(one.ch))))
+
+
+@BOTH
+@pytest.mark.parametrize("first", [0, 1, 3, 200, 255])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_Q23_packet_numbers(lab, ears, length, first, v6):
+    """Of any length, from any number on; the second half goes on counting."""
+    for name in NAMES:
+        one = conn(name)
+        one.pnlen, one.pn = length, first
+        with Client(lab, ears, v6) as c:
+            c.passes(initial(one, crypto(one, 0, 100)))
+            one.pnlen = max(2, length)
+            (c.passes if name == "fine.test" else c.held)(initial(one, crypto(one, 100, len(one.ch))))
+
+
+def lies():
+    """Headers that lie, each around a hello for an allowed name, or what is left of one."""
+    for n in (0, 4, 7):
+        yield f"an ID of {n}", whole(conn("fine.test", dcid=RNG.randbytes(n) or b"")) if n else bare(b"")
+    good = whole(conn("fine.test"))
+    yield "an ID of 21", good[:5] + b"\x15" + RNG.randbytes(21) + good[14:]
+    yield "an ID beyond the packet", good[:5] + b"\xff" + good[6:40]
+    yield "a token beyond the packet", good[:20] + b"\x7f\xff" + good[21:]
+    yield "a length beyond the packet", good[:21] + b"\x7f\xff" + good[23:]
+    yield "a length of nothing", good[:21] + b"\x40\0" + good[23:]
+    yield "a header alone", good[:21]
+
+
+def bare(dcid):
+    one = quic.Conn(RNG, [], False, quic.V1, dcid=dcid, scid=b"abcde")
+    one.ch = tls.hello(RNG, "fine.test", quic=(0x39, quic.transport(one.scid, RNG)), alpn=(b"h3",))
+    one.pn = 0
+    return whole(one)
+
+
+@BOTH
+def test_Q22_headers_that_lie(lab, ears, v6):
+    """They are no QUIC, or odd, and open no way: what comes behind them is judged as ever."""
+    for what, data in lies():
+        with Client(lab, ears, v6, "client2") as c:
+            c.send(data)
+            if what.startswith("an ID of") and "21" not in what:  # a lax server would take it
+                c.held(data)
+            c.held(whole(conn("n.block.example")), whole(conn("", name_extension=b"")))
+            c.passes(whole(conn("fine.test")))
 
 
 @BOTH

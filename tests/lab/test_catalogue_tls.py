@@ -4,8 +4,10 @@
 It remembers each byte, so that "passed" means exactly what the client sent, and "refused" that nothing of it came.
 The client may send to names other than block.example, and without a name; client2 only with a name.
 """
+import os
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -248,12 +250,68 @@ def test_T42_the_end_right_behind_the_hello(lab, servers, v6):
 
 
 @BOTH
-def test_T33_ECH_again_and_again(lab, servers, v6):
+def test_T30_T33_ECH_again_and_again(lab, servers, v6):
     """A client that gets new keys comes back with the same outer name: the same answer each time, at once."""
     data = NAMED["T31 ECH as grease"]("cloudflare-ech.com")
     for _ in range(3):
         refused(lab, servers, v6, data, space="client2")
         passes(lab, servers, v6, data)
+
+
+@BOTH
+@pytest.mark.parametrize("second", ["another name", "no name"])
+def test_T39_a_second_hello_in_the_clear_is_judged(lab, servers, second, v6):
+    """The proxy may have passed the first one on before it sees the second."""
+    more = hello("n.block.example") if second == "another name" else hello(_0=None)
+    f = Flow(lab, servers, v6, FINE + more)
+    assert ANSWER not in f.got and f.end in ("fin", "reset") and f.heard() in (b"", FINE) and (lab.path == "T" or not f.heard())
+
+
+@pytest.fixture(scope="module")
+def s_server(lab, tmp_path_factory):
+    """openssl's server on port 4443 of the third address: TLS 1.2, renegotiation as often as a client likes."""
+    path = str(tmp_path_factory.mktemp("again"))
+    peers.add_addresses(lab, peers.PEER9)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+                    "-subj", "/CN=x", "-keyout", path + "/key", "-out", path + "/cert"], check=True, capture_output=True)
+    running = [lab.popen("origin", ["openssl", "s_server", "-accept", f"{a}:4443", "-cert", path + "/cert", "-key", path + "/key",
+                                    "-tls1_2", "-client_renegotiation", "-rev", "-quiet"])
+               for a in (peers.PEER9[4], f"[{peers.PEER9[6]}]")]
+    yield
+    for p in running:
+        p.kill()
+        p.wait()
+
+
+@BOTH
+def test_T39_an_honest_renegotiation_goes_on(lab, s_server, v6):
+    """Inside the encryption: nothing of it is to be read, nothing to be refused."""
+    where = f"[{peers.PEER9[6]}]:4443" if v6 else f"{peers.PEER9[4]}:4443"
+
+    def ask(name):
+        p = lab.popen("client", ["timeout", "10", "openssl", "s_client", "-connect", where, "-servername", name, "-tls1_2"],
+                      stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
+        seen = b""
+        try:
+            for say, want in ((b"abc\n", b"cba"), (b"R\n", b""), (b"def\n", b"fed"), (b"R\n", b""), (b"ghi\n", b"ihg")):
+                p.stdin.write(say)
+                p.stdin.flush()
+                while want not in seen:
+                    got = os.read(p.stdout.fileno(), 65536)
+                    if not got:
+                        return seen
+                    seen += got
+                if not want:
+                    time.sleep(0.2)  # s_client takes a line for the command only if it comes alone
+            return b"all of it" if p.poll() is None else seen
+        except OSError:
+            return seen
+        finally:
+            p.kill()
+            p.communicate()
+
+    assert labkit.until(lambda: ask("fine.test") == b"all of it", 20), ask("fine.test")
+    assert b"cba" not in ask("n.block.example")
 
 
 @BOTH
