@@ -8,7 +8,7 @@
 VERB(status, "status", "[-q]", "what is in force, who runs, what was decided")
 VERB(watch, "watch", "[FILTER...]", "decisions as they happen")
 VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
-VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...]",
+VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...] | --batch FILE",
 	"what would be decided for WHO, and by which line")
 VERB(check, "check", "[FILE]", "every mistake in a policy file")
 VERB(reload, "reload", "[--accept-lists [NAME...]]", "read the policy and its lists again")

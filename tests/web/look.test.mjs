@@ -57,6 +57,7 @@ const scenes = {
 		await page.getByRole("button", { name: "Check" }).click();
 		await page.locator(".finding").first().waitFor();
 		await page.getByRole("button", { name: "Changes", exact: true }).click();
+		await page.locator(".help summary").click();
 		return page;
 	},
 };

@@ -116,6 +116,26 @@ function Changes({ before, after }) {
 }
 const t_sign = (kind) => (kind === "add" || kind === "del" ? html`<span class="hidden">${t("diff." + kind)} </span>` : null);
 
+// --- for who writes one for the first time ---
+
+const examples = [
+	["device", "device phone mac a4:83:e7:10:22:31"],
+	["person", "person mia owns phone"],
+	["group", "group kids mia"],
+	["app", "app games game.example play.example"],
+	["hours", "hours bedtime sun-thu 20:30-07:00, fri-sat 22:00-08:00"],
+	["for", "for kids"],
+	["block", "  block games because \"Homework first\""],
+	["bedtime", "  block everything hours bedtime"],
+	["watch", "  watch block social.example"],
+];
+function Help() {
+	return html`<details class="help"><summary>${t("policy.help")}</summary>
+		<p>${t("policy.help.intro")}</p>
+		<dl>${examples.map(([key, line]) => html`<div key=${key}><dt><code>${line}</code></dt><dd>${t("policy.help." + key)}</dd></div>`)}</dl>
+		<p class="quiet">${t("policy.help.more")}</p></details>`;
+}
+
 // --- the page's work ---
 
 function use_file() {
@@ -237,5 +257,6 @@ export function Policy({ args, refresh }) {
 		<${Findings} findings=${work.findings} go=${(f) => set_jump({ ...f })} />
 		${changes && edited && html`<${Changes} before=${file.text} after=${text} />`}
 		<${Editor} text=${text} set=${edit} readonly=${!file.edit} findings=${work.findings} jump=${jump} />
+		<${Help} />
 	</div>`;
 }

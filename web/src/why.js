@@ -38,6 +38,7 @@ function Facts({ row }) {
 	return html`<section><h3>${t("why.facts")}</h3><dl class="facts">
 		<${Fact} name=${t("why.time")}>${full_time(time)} <span class="quiet">${ago(time)}</span><//>
 		<${Fact} name=${t("why.device")}>${row.who ? visible(row.who) : t("row.unknown_device")}${row.mac && html` <span class="quiet">${row.mac}</span>`}<//>
+		${!row.who && html`<div class="wide-fact"><dt>${t("why.name_it")}</dt><dd><code>device NAME ${row.mac ? "mac " + row.mac : "ip " + row.src}</code></dd></div>`}
 		<${Fact} name=${t("why.from")}>${row.src}<//>
 		<${Fact} name=${t("why.to")}>${where_of(row)}<//>
 		<${Fact} name=${t("why.name")}>${row.name ? html`<bdi class="name">${visible(row.name)}</bdi>` : t_or("kind." + row.kind, row.kind)}<//>
