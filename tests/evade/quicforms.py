@@ -18,7 +18,7 @@ from tcpforms import form
 class Datagram:
     def __init__(self, data, **kw):
         self.data, self.gap, self.ttl, self.sumdelta, self.again = data, 0.0, 64, 0, False
-        self.cuts, self.order, self.extension = None, None, ()
+        self.cuts, self.order, self.extension, self.behind = None, None, (), b""
         for k, v in kw.items():
             setattr(self, k, v)
 
@@ -329,6 +329,13 @@ def quic_fragments(s, rng):
             d.order = rng.sample(range(n), n)
 
 
+@form("quic-behind-udp", 11, "quic-odd-ip", False, "quic")
+def quic_behind_udp(s, rng):
+    """Bytes behind the datagram's end, as its header tells it: more of nothing, or an allowed hello."""
+    for d in rng.sample(s.out, rng.randrange(1, len(s.out) + 1)):
+        d.behind = rng.choice((bytes(4), rng.randbytes(30), decoy_packet(s, rng, small=True)[:200]))
+
+
 @form("quic-dest", 11, "quic-ip", True, ("quic", "v6"))
 def quic_dest(s, rng):
     for d in rng.sample(s.out, rng.randrange(1, len(s.out) + 1)):
@@ -345,7 +352,7 @@ GROUPS = {
     "quic-retry": ("blocked", ("quic-retry",), ("quic-retry", "quic-crypto", "quic-datagrams")),
     "quic-second": ("blocked", ("quic-second",), ("quic-second", "quic-crypto", "quic-datagrams", "quic-junk")),
     "quic-names": ("blocked", ("names",), ("quic-crypto", "quic-datagrams")),
-    "quic-ip": ("blocked", ("quic-ip",), ("quic-crypto", "quic-datagrams", "quic-second")),
+    "quic-ip": ("blocked", ("quic-ip", "quic-odd-ip"), ("quic-crypto", "quic-datagrams", "quic-second")),
     "quic-mixed": ("blocked", ("quic-crypto", "quic-datagrams", "quic-overlap", "quic-coalesced", "quic-junk", "quic-version", "quic-second", "quic-retry", "quic-ip"),
                    ("quic-crypto", "quic-datagrams", "quic-overlap", "quic-coalesced", "quic-junk", "quic-version", "quic-second", "quic-retry", "quic-ip", "hello")),
     "quic-valid": ("allowed", ("quic-crypto", "quic-datagrams", "quic-coalesced", "quic-version", "quic-ip", "hello"),
@@ -444,7 +451,7 @@ class QuicFlight:
                 self.engine.at(self.next, self)
                 return
             self.step += 1
-            body = wire.udp(self.ends, self.sport, self.port, d.data, d.sumdelta)
+            body = wire.udp(self.ends, self.sport, self.port, d.data, d.sumdelta, d.behind)
             for p in wire.packets(self.ends, wire.UDP, body, d.ttl, self.rng.getrandbits(32), d.cuts, d.order, d.extension):
                 self.engine.send(self.ends.v6, p)
             self.deadline = now + self.patience

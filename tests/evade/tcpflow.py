@@ -54,6 +54,7 @@ class TcpFlight:
         self.tsbase = self.rng.getrandbits(30)
         self.rcv = self.una = self.echo = self.sent = 0
         self.step, self.open, self.done, self.outcome, self.tries = 0, False, False, None, 0
+        self.window = self.syn.get("window")
         self.early, self.answered, self.reset_at, self.ended = {}, b"", None, False
         self.began = self.deadline = self.next_try = self.took = 0.0
 
@@ -69,7 +70,7 @@ class TcpFlight:
             if self.stamps and seg.stamp is not None:
                 options += wire.stamp(self.tsbase + self.sent + seg.stamp, self.echo)
             body = wire.tcp(ends, self.sport, self.port, self.iss + 1 + seg.off, self.rcv + seg.ackdelta, seg.flags, seg.data,
-                            options, seg.window, seg.urgent, seg.sumdelta, seg.doff)
+                            options, seg.window if self.window is None else self.window, seg.urgent, seg.sumdelta, seg.doff)
             packets = wire.packets(ends, wire.TCP, body, seg.ttl, self.rng.getrandbits(32 if ends.v6 else 16), seg.cuts,
                                    seg.order, seg.extension, seg.ipoptions, seg.behind)
         self.sent += 1
@@ -78,6 +79,8 @@ class TcpFlight:
                 self.engine.send(ends.v6, p)
 
     def send_syn(self):
+        for seg in self.syn.pop("before", ()):
+            self.emit(seg)
         options = b"\2\4" + (1400).to_bytes(2, "big") + b"\4\2\1\3\3\7"
         if self.stamps:
             options += wire.stamp(self.tsbase, 0)

@@ -37,7 +37,7 @@ class Shape:
         self.hello = self.decoy = None
         self.real, self.pieces, self.stream, self.fake_stream, self.segs = [], [], b"", b"", []
         self.ambiguous, self.version, self.needle = False, 0x0301, name.encode()
-        self.oob = set()
+        self.oob, self.early = set(), b""
 
     def place(self):
         """Where the name stands in the stream, or its middle if it does not."""
@@ -93,6 +93,14 @@ def hello_sid(s, rng):
 def hello_ech(s, rng):
     body = b"\0\0\1\0\1" + rng.randbytes(1) + tls.u16(rng.randbytes(32)) + tls.u16(rng.randbytes(rng.choice((144, 208, 239))))
     s.options.setdefault("extra", []).append(tls.ext(0xFE0D, body))
+
+
+@form("hello-ticket", 0, "hello", True, "tls")
+def hello_ticket(s, rng):
+    """A session that the server has forgotten: it begins anew, and skips the early data that may come behind."""
+    s.options["psk"] = rng.choice((32, 192, 208, 1500))
+    if rng.random() < 0.5:
+        s.early = b"".join(tls.record(rng.randbytes(rng.randrange(20, 900)), 23, 0x0303) for _ in range(rng.choice((1, 3))))
 
 
 @form("hello-dot", 0, "names", False, "tls")
@@ -350,10 +358,24 @@ def gaps(s, rng):
         x.gap = rng.choice((0.005, 0.02, 0.06))
 
 
+@form("slow", 8, "slow", True)
+def slow(s, rng):
+    """A wait in the middle, with keep-alive probes."""
+    x = rng.choice(s.segs)
+    x.gap = rng.choice((0.7, 1.6))
+    s.segs.insert(s.segs.index(x), Seg(-1, b"\0", flags=ACK, gap=0.3))
+
+
 @form("mss", 3, "segments", True)
 def mss(s, rng):
     """The server is told to answer in small segments. (The first option of that kind counts.)"""
     s.syn["options"] = b"\2\4" + rng.choice((88, 216, 536)).to_bytes(2, "big")
+
+
+@form("window", 3, "segments", True)
+def window(s, rng):
+    """The client takes little at a time, so that the server's answer comes in small pieces."""
+    s.syn["window"] = rng.choice((1, 2, 5, 10))  # times 128
 
 
 # ---- overlaps with other bytes
@@ -491,7 +513,7 @@ def inject_fin(s, rng):
     at = rng.randrange(len(s.segs) + 1)
     off = s.segs[at - 1].off + len(s.segs[at - 1].data) if at else 0
     bad = rng.choice(({"ttl": 4}, {"sumdelta": 9}, {"off": off + 50000}, {"stamp": -100000}, {"off": -1}))
-    s.segs.insert(at, Seg(0, b"", flags=FIN | ACK, fake=True).copy(**{"off": off, **bad}))
+    s.segs.insert(at, Seg(0, rng.choice((b"", s.fake_stream[:300])), flags=FIN | ACK, fake=True).copy(**{"off": off, **bad}))
 
 
 @form("inject-syn", 6, "inject")
@@ -509,6 +531,32 @@ def syn_data(s, rng):
         s.syn["options"] = rng.choice((b"\x22\x02", b"\x22\x0a" + rng.randbytes(8), b"\xfe\x04\xf9\x89"))
     if rng.random() < 0.2:
         s.syn["flags"] = rng.choice((PSH, URG, 0xC0))
+
+
+@form("before-syn", 0, "before-syn")
+def before_syn(s, rng):
+    """Packets of a connection that is not there yet: an answer of the client's own, a SYN of another number that dies, data."""
+    out = []
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        kind = rng.choice(("synack", "syn", "rst", "fin", "data", "ack"))
+        seg = Seg(-1, b"", fake=True, stamp=None)
+        seg.flags = {"synack": SYN | ACK, "syn": SYN, "rst": RST, "fin": FIN | ACK, "data": PSH | ACK, "ack": ACK}[kind]
+        seg.off = rng.choice((-1, -1, 0, rng.randrange(1 << 31)))
+        if kind == "data":
+            seg.off, seg.data = 0, b"\x16\3\1\2\0" + rng.randbytes(200)
+        for k, v in rng.choice(({}, {"ttl": 5}, {"sumdelta": 77})).items():
+            setattr(seg, k, v)
+        if kind == "syn" and seg.off != -1 and seg.ttl == 64 and not seg.sumdelta:
+            seg.ttl = 5  # else it is simply another connection
+        out.append(seg)
+    s.syn["before"] = out
+
+
+@form("fake-extension", 6, "fake-flags", False, "v6")
+def fake_extension(s, rng):
+    """Fakes behind headers for which a server drops them, or does not."""
+    fakes(s, rng, ttl=rng.choice((64, 5)), extension=rng.choice(([("hop", b"")], [("hop", b""), ("hop", b"")], [("dest", b"")], [("dest", b"\x80\1\0")],
+                                                                 [("dest", b""), ("hop", b"")])), cuts=rng.choice((None, [])))
 
 
 @form("urgent-byte", 3, "urgent")

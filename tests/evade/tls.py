@@ -42,9 +42,9 @@ def sni(name):
 
 
 def hello(rng, server_name, version=13, pad=0, grease=False, shuffle=True, quic=None, alpn=(b"http/1.1",), sid=32,
-          extra=(), name_extension=None, groups=b"\0\x1d\0\x17", share=True):
+          extra=(), name_extension=None, groups=b"\0\x1d\0\x17", share=True, psk=0, early=False):
     """A ClientHello handshake message. extra: further extensions; name_extension replaces the server_name one
-    (b"" leaves it out); share: False offers no key, so that a server of TLS 1.3 asks for one (HelloRetryRequest); quic: (number, content) of the transport parameters."""
+    (b"" leaves it out); psk: bytes of a ticket that no server knows; early: announces early data; share: False offers no key, so that a server of TLS 1.3 asks for one (HelloRetryRequest); quic: (number, content) of the transport parameters."""
     g = rng.randrange(16) * 0x1010 + 0x0A0A
     exts = [sni(server_name) if name_extension is None else name_extension,
             ext(10, u16((g.to_bytes(2, "big") if grease else b"") + groups)),
@@ -64,6 +64,9 @@ def hello(rng, server_name, version=13, pad=0, grease=False, shuffle=True, quic=
         exts.insert(0, g.to_bytes(2, "big") + b"\0\0")
     if pad:
         exts.append(ext(21, bytes(pad)))
+    if psk and version == 13 and quic is None:
+        exts += [ext(42, b"")] if early else []
+        exts.append(ext(41, u16(u16(rng.randbytes(psk)) + rng.randbytes(4)) + u16(b"\x20" + rng.randbytes(32))))
     ciphers = (g.to_bytes(2, "big") if grease else b"")
     ciphers += b"\x13\x01" if version == 13 or quic is not None else b""
     ciphers += b"" if quic is not None else bytes.fromhex("c02bc02cc02fc030c009c013009c")

@@ -23,7 +23,8 @@ GROUPS = {  # family: (kind, the groups its first transformation comes from, how
     "tcp-fake-flags": ("blocked", ("fake-flags",), ("segments", "order", "gaps", "inject")),
     "tcp-inject": ("blocked", ("inject",), ("segments", "order", "gaps", "fake-ttl")),
     "tcp-syn-data": ("blocked", ("syn-data",), ("segments", "order", "gaps")),
-    "tcp-urgent": ("blocked", ("urgent",), ("segments", "gaps", "urgent")),
+    "tcp-before-syn": ("blocked", ("before-syn",), ("segments", "order", "gaps", "before-syn", "fake-ttl")),
+    "tcp-urgent": ("blocked", ("urgent",), ("segments", "order", "gaps", "urgent")),
     "tcp-forged": ("blocked", ("forged",), ("segments", "gaps", "fake-ttl", "overlap")),
     "ip-fragments": ("blocked", ("fragments", "fragments-odd"), ("segments", "order", "fragments", "overlap", "gaps")),
     "ip-headers": ("blocked", ("extension", "extension-odd"), ("segments", "order", "fragments", "overlap", "gaps")),
@@ -31,7 +32,7 @@ GROUPS = {  # family: (kind, the groups its first transformation comes from, how
     "tls-odd-records": ("blocked", ("records-odd",), ("records", "records-odd", "segments", "gaps")),
     "tls-names": ("blocked", ("names",), ("hello", "records", "segments")),
     "tls-mixed": ("blocked", None, None),
-    "tcp-valid": ("allowed", ("segments", "order", "probes", "gaps"), ("segments", "order", "probes", "gaps")),
+    "tcp-valid": ("allowed", ("segments", "order", "probes", "gaps"), ("segments", "order", "probes", "gaps", "slow")),
     "ip-valid": ("allowed", ("fragments", "extension"), ("segments", "order", "probes", "fragments", "gaps")),
     "tls-valid": ("allowed", ("records", "hello"), ("records", "hello", "segments", "order", "gaps")),
 }
@@ -84,6 +85,8 @@ def shape(spec):
     s.options["version"] = spec["version"]
     tcpforms.apply(s, spec["steps"], (0,))
     name = s.options.pop("name", s.name)
+    early = s.early if s.options["version"] == 13 and spec["server"] != "caddy" else b""  # Go's server takes none
+    s.options["early"] = bool(early)
     s.hello = tls.hello(rng, name, **s.options)
     # as long as the true one, if it can be: then the fake stands exactly in its place
     s.decoy = tls.hello(rng, "d.fine.test", pad=max(0, len(s.hello) - 260), version=spec["version"])
@@ -91,6 +94,7 @@ def shape(spec):
     s.decoy = tls.hello(rng, "d.fine.test", pad=max(1, len(s.hello) - 260 + spare), version=spec["version"])
     s.pieces = tls.records(s.hello, ())
     tcpforms.apply(s, spec["steps"], (1, 2))
+    s.pieces += [early] if early else []
     s.stream, s.fake_stream = b"".join(s.pieces), b"".join(tls.records(s.decoy, ()))
     return tcpforms.finish(s, spec["steps"])
 

@@ -145,6 +145,7 @@ def hello_shape(spec, steps, name, seed, **more):
     if more.get("single"):
         s.options.pop("grease", None)  # a second hello has the one share that it was asked for
     s.options.pop("single", None)
+    s.early = b""
     s.hello = tls.hello(rng, s.shown, **s.options)
     s.decoy = tls.hello(random.Random(seed), "d.fine.test", **{**s.options, "name_extension": None, "pad": 0})
     s.pieces = tls.records(s.hello, ())

@@ -50,10 +50,11 @@ def tcp(ends, sport, dport, seq, ack, flags, data=b"", options=b"", window=64240
     return body[:16] + total.to_bytes(2, "big") + body[18:]
 
 
-def udp(ends, sport, dport, data, sumdelta=0):
+def udp(ends, sport, dport, data, sumdelta=0, behind=b""):
+    """behind: bytes of the packet that the length in the header leaves out."""
     body = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
     total = ((checksum(pseudo(ends, UDP, len(body)) + body) or 0xFFFF) + sumdelta) & 0xFFFF
-    return body[:6] + total.to_bytes(2, "big") + body[8:]
+    return body[:6] + total.to_bytes(2, "big") + body[8:] + behind
 
 
 def ip4(ends, proto, body, ttl=64, ident=0, fragment=0, options=b"", tos=0):
