@@ -129,24 +129,6 @@ def test_without_iptables_it_says_which_package(tmp_path):
     assert done.returncode == 1 and "apt-get install iptables" in done.stderr, done
 
 
-@pytest.mark.parametrize("fail", ["open", "closed"])
-def test_a_hung_gate_and_what_fail_says_meanwhile(fail):
-    lab = labkit.Lab(policy=POLICY.format(fail=fail)).up()
-    try:
-        before = lab.faces()["gate"]
-        os.kill(before, signal.SIGSTOP)
-        begin = time.monotonic()
-        reply = lab.curl("https://tracker.example/", timeout=15)
-        print(f"fail {fail}: {reply} after {time.monotonic() - begin:.1f} s")
-        assert fail == "open" or reply.status == 0, reply
-        assert labkit.until(lambda: lab.faces().get("gate") not in (None, before), 60)
-        assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403
-                            and lab.curl("https://fine.test/").status == 200, 60)
-        assert lab.curl("https://tracker.example/").status == 0
-    finally:
-        lab.down()
-
-
 class Knocker:
     """A client that asks for a blocked site again and again, over HTTP and TLS, IPv4 and IPv6; when it got it."""
 

@@ -27,6 +27,7 @@ PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
 @pytest.fixture(params=["closed"])
 def own(request):
     lab = labkit.Lab(policy=POLICY.format(fail=request.param)).up()
+    lab.fail = request.param
     try:
         yield lab
     finally:
@@ -57,8 +58,12 @@ def test_a_stopped_gate_is_replaced(own):
     gate = own.faces()["gate"]
     os.kill(gate, signal.SIGSTOP)
     begin = time.monotonic()
+    meanwhile = own.popen("client", ["curl", "-sk", "-4", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}",
+                                     "https://tracker.example/"])
     assert labkit.until(lambda: "has not answered its queue" in own.words(), 30, 0.01), own.words()
     took = time.monotonic() - begin
+    answer = meanwhile.communicate(timeout=30)[0]
+    assert answer == b"000" or own.fail == "open", answer
     assert labkit.until(lambda: filters(own), 20)
     print(f"stopped gate: killed after {took:.2f} s, filtering again within {time.monotonic() - begin:.2f} s")
     assert labkit.until(lambda: status(own).get("gate", {}).get("hangs") == 1, 10), status(own)
@@ -76,7 +81,6 @@ while True:
 """
 
 
-@BOTH
 def test_a_flood_neither_hides_a_hang_nor_looks_like_one(own):
     """New flows as fast as one client can make them; then the gate stops, and its queues run over."""
     ready(own)
@@ -143,19 +147,14 @@ def test_rules_that_others_take_away_come_back(own):
     assert own.exec("gateway", [RULES, "check", "--params", f"{own.state}/run/rules"]).returncode == 0
 
 
-def test_the_rules_of_others_are_none_of_its_business(own):
-    for _ in range(3):
-        for verb in ("-A", "-D"):
-            own.exec("gateway", ["iptables", verb, "FORWARD", "-p", "udp", "--dport", "7", "-j", "DROP"])
-        time.sleep(0.5)
-    time.sleep(1.5)
-    assert status(own)["rules_mended"] == 0 and filters(own)
-
-
 def test_what_durward_rules_takes_away_by_hand_stays_away(own):
+    """And the rules of others are none of its business."""
     def rules(verb):
         assert own.exec("gateway", [RULES, verb, "--params", f"{own.state}/run/rules"]).returncode == 0
 
+    for verb in ("-A", "-D"):
+        own.exec("gateway", ["iptables", verb, "FORWARD", "-p", "udp", "--dport", "7", "-j", "DROP"])
+        time.sleep(0.7)
     rules("down")
     assert labkit.until(lambda: own.ctl("status", "-q").returncode == 1, 10)
     assert "by hand" in own.ctl("status").stdout
@@ -173,7 +172,7 @@ def test_a_busy_machine_is_no_hang(own):
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
             for _ in range(int(os.environ.get("DURWARD_HOGS", "6")))]
     try:
-        end, slowest = time.monotonic() + float(os.environ.get("DURWARD_HOGS_S", "6")), 0
+        end, slowest = time.monotonic() + float(os.environ.get("DURWARD_HOGS_S", "4")), 0
         while time.monotonic() < end:
             begin = time.monotonic()
             assert own.curl("https://fine.test/", timeout=20).status == 200
