@@ -125,14 +125,12 @@ static void note_facts(struct desk *d, enum desk_policy_state state, const struc
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* What is wrong with a list itself stands among the findings. */
 static void log_lists(const struct list_facts *lists)
 {
 	for (size_t i = 0; i < lists->n; i++) {
 		const struct list_fact *f = &lists->all[i];
 
-		if (f->kept)
-			log_warn("list %s: %s; its last good copy, %llu names, stays in force",
-				f->name, f->why, (unsigned long long)f->names);
 		if (f->trouble)
 			log_warn("list %s: its last good copy could not be kept in %s: %s", f->name,
 				f->copy, strerror(-f->trouble));
@@ -361,6 +359,7 @@ static int apply_locked(struct desk *d, const struct desk_apply *a, const char *
 	if (rc == 0)
 		rc = keep(d, a->text, actor, revision);
 	if (rc == 0) {
+		log_findings(d, &l.diag);
 		put_in_force(d, b, &l, a->text);
 		log_note("policy revision %u is in force (%s)", *revision, actor);
 	} else {
