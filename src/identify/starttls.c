@@ -165,7 +165,7 @@ static enum unit read_xml(struct slice in, size_t *n)
 	if (best != UNIT_DIALOGUE)
 		return best;
 	end = memchr(in.p, '>', in.n);
-	if (!end)
+	if (!end || end - in.p >= STARTTLS_UNIT)
 		return in.n > STARTTLS_UNIT ? UNIT_OTHER : UNIT_MORE;
 	*n = (size_t)(end - in.p) + 1;
 	return UNIT_DIALOGUE;

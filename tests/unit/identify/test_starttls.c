@@ -246,6 +246,81 @@ static void T26_a_hello_and_words_behind_it_are_evasive(void **state)
 	free(w);
 }
 
+/* Results of a stream fed in pieces: kinds, one digit each. */
+static void feed(struct slice in, size_t size, enum starttls_proto proto, char said[32])
+{
+	static uint8_t scratch[TLS_SCRATCH];
+	struct stream_ident s;
+	struct identify_result r;
+	size_t n = 0;
+
+	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_expect_dialogue(&s, proto);
+	for (size_t have = 0; have < in.n;) {
+		have = have + size < in.n ? have + size : in.n;
+		while (stream_ident_next(&s, 0, slice_of(in.p, have), scratch, &r) ==
+				IDENTIFY_RESULT &&
+			n < 30)
+			said[n++] = (char)('0' + r.ident.kind);
+	}
+	said[n] = '\0';
+}
+
+static void expect_kinds(
+	const char *what, struct slice in, enum starttls_proto proto, const char *want)
+{
+	static const size_t sizes[] = {1, 2, 7, 100, 100000};
+	char said[32];
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		feed(in, sizes[i], proto, said);
+		if (strcmp(said, want) != 0)
+			fail_msg("%s in pieces of %zu: %s, not %s", what, sizes[i], said, want);
+	}
+}
+
+static void T26_pieces_change_nothing(void **state)
+{
+	struct wire *w = wire_new();
+	char said[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct slice in = slice_of(rows[i].bytes, rows[i].n);
+
+		feed(in, in.n, rows[i].proto, said);
+		expect_kinds(rows[i].what, in, rows[i].proto, said);
+	}
+	for (size_t i = 0; i < sizeof late / sizeof *late; i++) {
+		struct slice in = slice_of(late[i].bytes, late[i].n);
+
+		feed(in, in.n, late[i].proto, said);
+		expect_kinds(late[i].what, in, late[i].proto, said);
+	}
+	/* a dialogue without end is EVASIVE (4), whatever comes behind it; plain words (5) have no end */
+	while (w->n <= STARTTLS_LIMIT)
+		put_str(w, "NOOP\r\n");
+	put_str(w, "MAIL\r\n");
+	expect_kinds("a long dialogue", wire_slice(w), STARTTLS_SMTP, "4");
+	memcpy(w->b, "MOOP", 4);
+	put_str(w, "STARTTLS\r\n");
+	put_tls(w, "fine.example");
+	expect_kinds("long plain words", wire_slice(w), STARTTLS_SMTP, "51");
+	/* no line, no tag is longer than this */
+	w->n = 0;
+	put_str(w, "<?xml ");
+	while (w->n <= STARTTLS_UNIT)
+		put_str(w, "NOOP");
+	expect_kinds("a long tag", wire_slice(w), STARTTLS_XMPP, "5");
+	expect_kinds("a long line", wire_slice(w), STARTTLS_SMTP, "5");
+	put_str(w, ">\n");
+	expect_kinds("a long tag that ends", wire_slice(w), STARTTLS_XMPP, "5");
+	expect_kinds("a long line that ends", wire_slice(w), STARTTLS_SMTP, "5");
+	/* a record, yet no hello: the server might take it for a line */
+	expect_kinds("no hello", slice_of("\026\003\001\002\000\000", 6), STARTTLS_SMTP, "4");
+	free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +330,7 @@ int main(void)
 		cmocka_unit_test(T26_ports_know_their_words),
 		cmocka_unit_test(T26_the_facade_goes_on_behind_the_dialogue),
 		cmocka_unit_test(T26_a_hello_and_words_behind_it_are_evasive),
+		cmocka_unit_test(T26_pieces_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
