@@ -27,6 +27,7 @@ struct settings {
 #define SETTING_FIELD_SWITCH(f)				bool f;
 #define SETTING_FIELD_SOURCE(f)				bool f##_gateway; /* false: the client's address is kept */
 #define SETTING_FIELD_PORTS(f)				struct port_set f;
+#define SETTING_FIELD_UDPPORTS(f)			struct port_set f;
 #define SETTING(type, field, name, def, min, max, help) SETTING_FIELD_##type(field)
 #include "tbl/settings.h"
 #undef SETTING

@@ -20,8 +20,8 @@ SETTING(PORTS, inspect_tcp, "inspect-tcp", "443", 0, 0,
 	"TCP ports whose TLS names are read as packets pass (NFQUEUE)")
 SETTING(PORTS, starttls_tcp, "starttls-tcp", "21 25 110 143 389 587 3306 5222 5432", 0, 0,
 	"TCP ports where TLS may begin behind a plain dialogue (STARTTLS): inspected likewise")
-SETTING(PORTS, inspect_udp, "inspect-udp", "443", 0, 0,
-	"UDP ports whose QUIC names are read as packets pass")
+SETTING(UDPPORTS, inspect_udp, "inspect-udp", "443", 0, 0,
+	"UDP ports whose QUIC names are read as packets pass; all-udp: every one")
 SETTING(PORTS, proxy_tcp, "proxy-tcp", "80", 0, 0, "TCP ports that the proxy takes over (TPROXY)")
 SETTING(SOURCE, source, "source", "client", 0, 0, "address that servers see on proxied connections")
 SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the gate; 0: one a core")

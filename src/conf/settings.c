@@ -117,6 +117,16 @@ static bool read_PORTS(const char *s, struct field f)
 	return port_set_parse(s, f.at);
 }
 
+static bool read_UDPPORTS(const char *s, struct field f)
+{
+	static const struct port_set all = {.r = {{1, 65535}}, .n = 1};
+
+	if (strcmp(s, "all-udp") != 0)
+		return port_set_parse(s, f.at);
+	memcpy(f.at, &all, sizeof all);
+	return true;
+}
+
 static const char wants_TEXT[] = "one word of at most 255 bytes";
 static const char wants_WORDS[] = "words";
 static const char wants_NUMBER[] = "a number";
@@ -125,14 +135,16 @@ static const char wants_MASK[] =
 static const char wants_SWITCH[] = "on or off";
 static const char wants_SOURCE[] = "client or gateway";
 static const char wants_PORTS[] = "ports like 443 or 8000-8010, or none";
+static const char wants_UDPPORTS[] = "ports like 443 or 8000-8010, all-udp, or none";
 
-#define at_TEXT(f)   out->f
-#define at_WORDS(f)  out->f
-#define at_NUMBER(f) &out->f
-#define at_MASK(f)   &out->f
-#define at_SWITCH(f) &out->f
-#define at_SOURCE(f) &out->f##_gateway
-#define at_PORTS(f)  &out->f
+#define at_TEXT(f)     out->f
+#define at_WORDS(f)    out->f
+#define at_NUMBER(f)   &out->f
+#define at_MASK(f)     &out->f
+#define at_SWITCH(f)   &out->f
+#define at_SOURCE(f)   &out->f##_gateway
+#define at_PORTS(f)    &out->f
+#define at_UDPPORTS(f) &out->f
 
 static void set_defaults(struct settings *out)
 {

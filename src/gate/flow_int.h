@@ -128,6 +128,8 @@ void flow_tcp_due(struct gate_worker *w, struct flow_rec *r); /* no hello in tim
 
 /* flow_udp.c, flow_other.c */
 void flow_udp_packet(struct seen *s, struct flow_rec *r);
+/* A packet that conntrack calls a server's is a client's: s is turned round. r: the flow as conntrack has it, or NULL. */
+bool flow_udp_turn(struct seen *s, const struct flow_rec *r);
 void flow_udp_free(struct flow_udp *u);
 void flow_udp_due(
 	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */

@@ -172,6 +172,9 @@ static void dispatch(struct seen *s)
 
 	if (s->p->truncated || s->k.truncated || s->k.fragment) {
 		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
+	} else if (s->k.proto == IPPROTO_UDP && flow_udp_turn(s, r)) {
+		w->counters.queued_udp++;
+		flow_udp_packet(s, flowtab_find(w->flows, &s->flow));
 	} else if (s->flow.path == PATH_OTHER || refused_at_once(s)) {
 		w->counters.queued_other++;
 		flow_other_packet(s, r);

@@ -163,6 +163,45 @@ static void from_server(struct seen *s, struct flow_rec *r)
 	flow_pass(s, r && any_allowed(r->udp) ? MARK_ALLOWED : s->conn);
 }
 
+static bool is_clients_initial(struct seen *s)
+{
+	struct quic_ident *q = quic_ident_new();
+	struct quic_seen seen;
+
+	if (!q)
+		return false;
+	quic_ident_client(q, s->w->own->quic, s->k.payload, s->w->now_ms, &seen);
+	quic_ident_free(q);
+	return seen.conn < QUIC_CONNS;
+}
+
+/* When conntrack has forgotten a flow and its server speaks first, it takes the server for the client. Where ports or
+ * interfaces do not tell the two apart (one-armed gateways, all-udp, a client at port 443), this does: only a client can
+ * seal an Initial with a client's keys. */
+bool flow_udp_turn(struct seen *s, const struct flow_rec *r)
+{
+	const struct packet *k = &s->k;
+	struct flow back = {.src = k->src,
+		.dst = k->dst,
+		.sport = k->sport,
+		.dport = k->dport,
+		.proto = k->proto,
+		.path = PATH_INSPECT,
+		.has_mac = s->p->has_mac,
+		.mac = s->p->mac};
+	const struct flow_rec *known;
+
+	if (!s->reply || !port_set_has(&s->w->settings->inspect_udp, k->dport) ||
+		(r && r->udp && quic_ident_any(r->udp->quic)))
+		return false;
+	known = flowtab_find(s->w->flows, &back);
+	if (!(known && known->udp) && !is_clients_initial(s))
+		return false;
+	s->flow = back;
+	s->reply = false;
+	return true;
+}
+
 void flow_udp_packet(struct seen *s, struct flow_rec *r)
 {
 	if (s->reply) {

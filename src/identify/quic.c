@@ -76,6 +76,11 @@ void quic_ident_limit(struct quic_ident *q, uint32_t bytes, uint32_t deadline_ms
 	q->deadline_ms = deadline_ms;
 }
 
+bool quic_ident_any(const struct quic_ident *q)
+{
+	return q->conns[0] != NULL; /* filled from the front */
+}
+
 bool quic_ident_pending(const struct quic_ident *q)
 {
 	for (int i = 0; i < QUIC_CONNS; i++)

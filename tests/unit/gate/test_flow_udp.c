@@ -18,11 +18,13 @@ struct quic_home {
 	struct bytes hello;
 	size_t half;
 	uint16_t port;
+	bool turned; /* conntrack calls the client's packets answers */
 };
 
 static void open_quic(struct quic_home *q, const char *policy)
 {
 	open_home(&q->h, policy);
+	q->turned = false;
 	q->crypt = quic_crypt_new();
 	assert_non_null(q->crypt);
 	q->hello = hello_message();
@@ -51,7 +53,7 @@ static int initial(struct quic_home *q, const char *dcid, uint8_t conn, size_t f
 	ip = packet_of(&s, out);
 	out[20] = (uint8_t)(q->port >> 8);
 	out[21] = (uint8_t)q->port;
-	return give(&q->h, ip, conn, false);
+	return give(&q->h, ip, conn, q->turned);
 }
 
 static void wait_s(struct quic_home *q, unsigned seconds)
@@ -118,6 +120,57 @@ static void crypto_limit_bounds_a_flow(void **state)
 	close_quic(&q);
 }
 
+/* The server spoke first, after conntrack had forgotten: on a one-armed gateway its ports do not tell it from a client, with
+ * all-udp nothing does. */
+static void a_client_is_one_though_conntrack_says_server(void **state)
+{
+	static const uint8_t short_header[30] = {0x41};
+	struct shape s = {.proto = IPPROTO_UDP,
+		.reply = true,
+		.dport = 443,
+		.payload = slice_of(short_header, sizeof(short_header))};
+	uint8_t out[2048];
+	struct quic_home q;
+
+	for (int all = 0; all < 2; all++) {
+		for (int blocked = 0; blocked < 2; blocked++) {
+			open_quic(&q, blocked ? BLOCKED : "fail closed\notherwise allow\n");
+			if (all)
+				q.h.settings.inspect_udp =
+					(struct port_set){.r = {{1, 65535}}, .n = 1};
+			assert_int_equal(give(&q.h, packet_of(&s, out), 0, false), MARK_ALLOWED);
+			q.turned = true;
+			assert_int_equal(initial(&q, A, MARK_ALLOWED, 0, q.half),
+				MARK_HELD); /* its first half; the other is judged */
+			assert_int_equal(initial(&q, A, MARK_ALLOWED, q.half, q.hello.n),
+				blocked ? DROPPED : MARK_ALLOWED);
+			assert_string_equal(last_event(&q.h).ident.name, "example.com");
+			close_quic(&q);
+		}
+	}
+}
+
+/* What only looks like one passes: the answers of a server at whatever port. */
+static void an_answer_is_not_taken_for_a_client(void **state)
+{
+	static const uint8_t rtp[200] = {0x80, 0x60}, version[1250] = {0xc3, 0, 0, 0, 1, 8};
+	const struct slice words[] = {
+		slice_of(rtp, sizeof(rtp)), slice_of(version, sizeof(version))};
+	uint8_t out[2048];
+	struct quic_home q;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct shape s = {
+			.proto = IPPROTO_UDP, .reply = true, .dport = 9999, .payload = words[i]};
+
+		open_quic(&q, BLOCKED);
+		q.h.settings.inspect_udp = (struct port_set){.r = {{1, 65535}}, .n = 1};
+		assert_int_equal(give(&q.h, packet_of(&s, out), MARK_ALLOWED, true), MARK_ALLOWED);
+		assert_int_equal(q.h.w.counters.refused, 0);
+		close_quic(&q);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +178,8 @@ int main(void)
 		cmocka_unit_test(a_second_connection_has_a_deadline_of_its_own),
 		cmocka_unit_test(P36_a_client_has_its_share_of_the_bytes),
 		cmocka_unit_test(crypto_limit_bounds_a_flow),
+		cmocka_unit_test(a_client_is_one_though_conntrack_says_server),
+		cmocka_unit_test(an_answer_is_not_taken_for_a_client),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
