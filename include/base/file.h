@@ -12,6 +12,7 @@
 int file_read(const char *path, size_t max, struct strbuf *out);
 /* Temporary file in the same folder, write, fsync, rename, fsync of the folder. The old file stays on any error. */
 int file_write_atomic(const char *path, struct slice bytes, unsigned mode);
+int fd_write_all(int fd, struct slice bytes); /* a blocking descriptor */
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd);
 

@@ -52,7 +52,7 @@ int file_read(const char *path, size_t max, struct strbuf *out)
 	return err;
 }
 
-static int write_all(int fd, struct slice s)
+int fd_write_all(int fd, struct slice s)
 {
 	while (s.n) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -99,7 +99,7 @@ int file_write_atomic(const char *path, struct slice bytes, unsigned mode)
 		err = -errno;
 		goto out;
 	}
-	err = write_all(fd, bytes);
+	err = fd_write_all(fd, bytes);
 	if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp.s, path) < 0))
 		err = -errno;
 	if (err)

@@ -12,22 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
-
-static int write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -errno;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
 
 static int fill_box(struct image_box *b, const void *bytes, size_t size)
 {
@@ -37,7 +23,7 @@ static int fill_box(struct image_box *b, const void *bytes, size_t size)
 	b->fd = memfd_create("durward-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (b->fd < 0)
 		return -errno;
-	rc = write_all(b->fd, bytes, size);
+	rc = fd_write_all(b->fd, slice_of(bytes, size));
 	if (rc < 0)
 		return rc;
 	if (fcntl(b->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)

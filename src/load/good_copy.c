@@ -94,29 +94,15 @@ int good_copy_read(const char *path, struct good_copy *out, struct strbuf *text,
 	return body->n == out->bytes && good_copy_digest(*body) == out->digest ? 0 : -EBADMSG;
 }
 
-static int write_all(int fd, struct slice s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		s = slice_of(s.p + n, s.n - (size_t)n);
-	}
-	return 0;
-}
-
 static int fill(int fd, const struct good_copy *c, struct slice body)
 {
 	char head[HEAD_MAX];
 	int err;
 
 	snprintf(head, sizeof head, HEAD, c->names, c->bytes, c->digest, c->saved_ms);
-	err = write_all(fd, slice_str(head));
+	err = fd_write_all(fd, slice_str(head));
 	if (!err)
-		err = write_all(fd, body);
+		err = fd_write_all(fd, body);
 	if (!err && fsync(fd) < 0)
 		err = -errno;
 	return err;
