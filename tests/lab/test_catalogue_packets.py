@@ -267,10 +267,31 @@ def raw_syn(conn, options=b"", data=b"", flags=SYN, shift=-1):
     conn.emit(forge.ip_header(conn.src, conn.dst, 6, segment, 64))
 
 
+OPTIONS = pytest.mark.parametrize("option", [
+    pytest.param(b"\x1e\x0c\0\1" + bytes(8), id="P12 MPTCP"), pytest.param(b"\x22\x0a" + bytes(8), id="P13 fast open"),
+    pytest.param(b"\xfe\x0c\xf9\x89" + bytes(8), id="P13 fast open, experimental")])
+
+
 @BOTH
-@pytest.mark.parametrize("option", [pytest.param(b"\x1e\x0c\0\1" + bytes(8), id="P12 MPTCP"),
-                                    pytest.param(b"\x22\x0a" + bytes(8), id="P13 fast open"),
-                                    pytest.param(b"\xfe\x0c\xf9\x89" + bytes(8), id="P13 fast open, experimental")])
+@OPTIONS
+@pytest.mark.parametrize("kind", ["other", "block"])
+def test_bytes_of_the_SYN_are_not_the_streams(lab, judge, option, kind, v6):
+    """With an option that would let them be: what comes behind the handshake is the hello, and is judged as ever."""
+    name = peers.fresh(kind)
+    tls = hellos.Tls(name)
+    with forge.RawTcp(lab, peers.PEER[6 if v6 else 4]) as conn:
+        raw_syn(conn, option, hellos.Tls(peers.fresh("allow")).hello[:200])
+        assert conn.poll(3, lambda: conn.server_first is not None)
+        conn.put(0, b"", flags=ACK)
+        conn.send(tls.hello)
+        if kind == "other":
+            assert f"origin {name}".encode() in (tls.fetch(conn) or b"")
+        else:
+            not_answered(conn, judge, 0.4)
+
+
+@BOTH
+@OPTIONS
 def test_options_that_let_bytes_past_are_taken_off(lab, judge, inspected, option, v6):
     with forge.RawTcp(lab, peers.PEER[6 if v6 else 4]) as conn:
         sniff = Sniff(lab, v6)
