@@ -232,6 +232,57 @@ static void T27_a_server_that_speaks_first_makes_a_flow_without_a_name(void **st
 	close_home(&h);
 }
 
+/* "EHLO a", its answer, and `n` bytes of a hello. */
+static int begin_dialogue(struct home *h, struct wire *w, size_t n)
+{
+	open_home(h, POLICY);
+	h->settings.starttls_tcp = h->settings.inspect_tcp;
+	syn_at(h, ISN, false);
+	assert_int_equal(tcp(h, MARK_HELD, 0, slice_str("EHLO a\r\n")), UNDECIDED);
+	assert_int_equal(answer(h, UNDECIDED, 0, 8, slice_str("250 ok\r\n")), UNDECIDED);
+	return tcp(h, UNDECIDED, 8, part(w, 0, n));
+}
+
+static void expect_evasive(struct home *h)
+{
+	struct event e = last_event(h);
+
+	assert_int_equal(e.ident.kind, IDENT_EVASIVE);
+	assert_int_equal(e.ident.odd, ODD_SERVER_FIRST);
+	close_home(h);
+}
+
+/* Behind a plain dialogue a hello is one only if the server takes it for one. */
+static void T26_a_server_that_answers_a_hello_with_words_saw_none(void **state)
+{
+	static const uint8_t server_hello[] = {22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3, 1, 2, 3, 4};
+	struct wire *w = hello_for("fine.test");
+	uint32_t end = 8 + (uint32_t)w->n;
+	struct slice words = slice_str("500 what?\r\n");
+	struct home h;
+
+	assert_int_equal(begin_dialogue(&h, w, w->n), MARK_TENTATIVE);
+	assert_int_equal(
+		answer(&h, MARK_TENTATIVE, 0, end, slice_str("250 ok\r\n")), MARK_TENTATIVE);
+	assert_int_equal(
+		answer(&h, MARK_TENTATIVE, 8, end, slice_of(server_hello, 15)), MARK_ALLOWED);
+	close_home(&h);
+	assert_int_equal(begin_dialogue(&h, w, w->n), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 8, end, words), DROPPED);
+	expect_evasive(&h);
+	/* what comes far behind its first words says nothing yet */
+	assert_int_equal(begin_dialogue(&h, w, w->n), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 6000, end, words), MARK_TENTATIVE);
+	assert_int_equal(answer(&h, MARK_TENTATIVE, 8, end, words), DROPPED);
+	expect_evasive(&h);
+	/* half a hello, the server's last words again, and new ones */
+	assert_int_equal(begin_dialogue(&h, w, w->n - 20), UNDECIDED);
+	assert_int_equal(answer(&h, UNDECIDED, 0, 20, slice_str("250 ok\r\n")), UNDECIDED);
+	assert_int_equal(answer(&h, UNDECIDED, 8, 20, words), DROPPED);
+	expect_evasive(&h);
+	free(w);
+}
+
 static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 {
 	struct wire *w = hello_for("fine.test");
@@ -266,6 +317,7 @@ int main(void)
 		cmocka_unit_test(T28_a_retry_waits_for_the_second_hello),
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
+		cmocka_unit_test(T26_a_server_that_answers_a_hello_with_words_saw_none),
 		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
