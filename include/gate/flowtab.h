@@ -6,7 +6,7 @@
  * longest, then of the oldest undecided one; its later packets are those of a flow found in mid-stream.
  *
  *     hash(src, dst, sport, dport, proto) -> flow -> flow ...
- *     lists, oldest first:  PENDING by birth    DECIDED, OTHER by last use
+ *     lists, oldest first:  PENDING by birth    DIALOGUE (undecided, too, but with no deadline), DECIDED, OTHER by last use
  *
  * Owns: the flows and their parts, freed by `on_free`. Thread: one. Fails: by result, never by abort.
  */
@@ -26,7 +26,7 @@ enum flow_state {
 	FLOW_ALLOWED,
 	FLOW_REFUSED,
 };
-enum flow_list { LIST_PENDING, LIST_DECIDED, LIST_OTHER, FLOW_LISTS };
+enum flow_list { LIST_PENDING, LIST_DIALOGUE, LIST_DECIDED, LIST_OTHER, FLOW_LISTS };
 
 struct flow_tcp; /* src/gate/flow_int.h */
 struct flow_udp;

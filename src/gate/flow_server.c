@@ -90,7 +90,8 @@ static void spoke_first(struct seen *s, struct flow_rec *r)
 	if (!old)
 		t->server_base = end; /* the answer to a hello begins behind the dialogue */
 	if (t->id.dialogue)
-		flowtab_use(s->w->flows, r, LIST_DECIDED, s->w->now_ms);
+		flowtab_use(s->w->flows, r, LIST_DIALOGUE, s->w->now_ms);
+	t->heard_ms = s->w->now_ms;
 	flow_pass(s, MARK_UNDECIDED);
 }
 

@@ -20,14 +20,15 @@ static void due_pending(struct gate_worker *w)
 	}
 }
 
-/* What the table alone knows: where a request begins; of a UDP flow, which marks cannot tell from a new one, that half a
+/* What the table alone knows: where a request begins, what was said before a hello; of a UDP flow, which marks cannot tell from a new one, that half a
  * hello passed. */
 static bool may_go_on(const struct gate_worker *w, const struct flow_rec *r)
 {
 	if (r->udp)
 		return quic_ident_pending(r->udp->quic) &&
 		       w->now_ms - r->udp->heard_ms < QUIC_HALF_IDLE_MS;
-	return r->tcp && (r->state == FLOW_REQUESTS || r->tcp->tunnel) &&
+	return r->tcp &&
+	       (r->list == LIST_DIALOGUE || r->state == FLOW_REQUESTS || r->tcp->tunnel) &&
 	       w->now_ms - r->tcp->heard_ms < IDLE_REQUESTS_MS;
 }
 
@@ -59,4 +60,5 @@ void gate_sweep(struct gate_worker *w)
 	due_pending(w);
 	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);
+	drop_idle(w, LIST_DIALOGUE, IDLE_DECIDED_MS);
 }

@@ -225,7 +225,9 @@ static void stored(struct seen *s, struct flow_rec *r)
 		return;
 	/* a plain dialogue has no deadline, only an idle time: people and servers may be slow */
 	flowtab_use(s->w->flows, r,
-		r->state == FLOW_PENDING && !t->id.dialogue ? LIST_PENDING : LIST_DECIDED,
+		r->state != FLOW_PENDING ? LIST_DECIDED
+		: t->id.dialogue	 ? LIST_DIALOGUE
+					 : LIST_PENDING,
 		s->w->now_ms);
 	pass_bytes(s, r);
 	forget_old(s->w, r);

@@ -118,6 +118,11 @@ static void list_take(struct flowtab *t, struct flow_rec *r)
 	l->n--;
 }
 
+static bool undecided(int list)
+{
+	return list == LIST_PENDING || list == LIST_DIALOGUE;
+}
+
 void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 {
 	struct flow_rec **at = bucket_of(t, &r->flow);
@@ -128,7 +133,7 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 	list_take(t, r);
 	t->n--;
 	t->memory -= r->bytes;
-	if (r->list == LIST_PENDING)
+	if (undecided(r->list))
 		account_add(r->client, -1, -(int64_t)r->bytes);
 	account_put(t->clients, r->client);
 	if (t->l.on_free)
@@ -138,7 +143,8 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 
 static void evict_one(struct flowtab *t)
 {
-	static const enum flow_list order[] = {LIST_OTHER, LIST_DECIDED, LIST_PENDING};
+	static const enum flow_list order[] = {
+		LIST_OTHER, LIST_DECIDED, LIST_PENDING, LIST_DIALOGUE};
 	struct flow_rec *r = NULL;
 
 	for (size_t i = 0; i < FLOW_LISTS && !r; i++)
@@ -190,12 +196,12 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 	r->last_ms = now_ms;
 	if (r->list == LIST_PENDING && list == LIST_PENDING)
 		return;
-	if (r->list == LIST_PENDING)
+	if (undecided(r->list))
 		account_add(r->client, -1, -(int64_t)r->bytes);
-	if (list == LIST_PENDING) { /* a hello begins behind a dialogue: its clock starts now */
+	if (undecided(list))
 		account_add(r->client, 1, r->bytes);
+	if (list == LIST_PENDING) /* a hello begins behind a dialogue: its clock starts now */
 		r->born_ms = now_ms;
-	}
 	list_take(t, r);
 	list_add(t, r, list);
 }
@@ -203,10 +209,10 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 bool flowtab_account(struct flowtab *t, struct flow_rec *r, size_t bytes)
 {
 	t->memory += bytes - r->bytes;
-	if (r->list == LIST_PENDING)
+	if (undecided(r->list))
 		account_add(r->client, 0, (int64_t)bytes - r->bytes);
 	r->bytes = (uint32_t)bytes;
-	for (int which = LIST_OTHER; which > LIST_PENDING && t->memory > t->l.memory; which--)
+	for (int which = LIST_OTHER; which > LIST_DIALOGUE && t->memory > t->l.memory; which--)
 		while (t->lists[which].head && t->lists[which].head != r && t->memory > t->l.memory)
 			flowtab_remove(t, t->lists[which].head);
 	return t->memory <= t->l.memory &&

@@ -26,6 +26,28 @@ static void T05_half_a_hello_is_evasive_in_time(void **state)
 	free(w);
 }
 
+/* A person types, a server waits for another: minutes are nothing odd, an hour is. */
+static void T26_a_slow_dialogue_is_not_cut(void **state)
+{
+	struct home h;
+
+	open_home(&h, POLICY);
+	h.settings.starttls_tcp = h.settings.inspect_tcp;
+	syn_at(&h, ISN, false);
+	assert_int_equal(answer(&h, MARK_HELD, 0, 0, slice_str("220 x ESMTP\r\n")), UNDECIDED);
+	for (int i = 0; i < 300; i++, h.w.now_ms += 1000)
+		gate_sweep(&h.w);
+	assert_int_equal(tcp(&h, UNDECIDED, 0, slice_str("EHLO me\r\n")), UNDECIDED);
+	for (int i = 0; i < 300; i++, h.w.now_ms += 1000)
+		gate_sweep(&h.w);
+	assert_int_equal(answer(&h, UNDECIDED, 13, 9, slice_str("250 ok\r\n")), UNDECIDED);
+	assert_int_equal(tcp(&h, UNDECIDED, 9, slice_str("NOOP\r\n")), UNDECIDED);
+	for (int i = 0; i < 3600; i++, h.w.now_ms += 1000)
+		gate_sweep(&h.w);
+	assert_int_equal(flowtab_count(h.w.flows), 0);
+	close_home(&h);
+}
+
 static void without_a_policy_fail_answers_for_the_moment(void **state)
 {
 	struct wire *w = hello_for("fine.test");
@@ -157,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(T05_half_a_hello_is_evasive_in_time),
+		cmocka_unit_test(T26_a_slow_dialogue_is_not_cut),
 		cmocka_unit_test(without_a_policy_fail_answers_for_the_moment),
 		cmocka_unit_test(other_ports_are_judged_at_their_first_packet),
 		cmocka_unit_test(P36_one_client_has_a_quarter_of_the_table),

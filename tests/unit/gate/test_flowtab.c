@@ -117,6 +117,20 @@ static void P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s(void
 	flowtab_free(t);
 }
 
+static void P36_dialogues_count_too(void **state)
+{
+	struct flowtab *t = table();
+
+	for (uint16_t i = 0; i < FLOWS / 4; i++)
+		flowtab_use(t, add(t, 1, i), LIST_DIALOGUE, 2);
+	assert_null(add(t, 1, 1000));
+	flowtab_use(t, find(t, 1, 0), LIST_PENDING, 3);
+	assert_null(add(t, 1, 1000));
+	flowtab_use(t, find(t, 1, 1), LIST_DECIDED, 3);
+	assert_non_null(add(t, 1, 1000));
+	flowtab_free(t);
+}
+
 static void P36_the_share_is_a_setting(void **state)
 {
 	struct flowtab_limits l = {.flows = FLOWS, .memory = MEMORY, .share = 5};
@@ -187,6 +201,7 @@ int main(void)
 		cmocka_unit_test(a_flow_is_found_until_it_is_removed),
 		cmocka_unit_test(P36_a_client_has_a_quarter_for_undecided_flows),
 		cmocka_unit_test(P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s),
+		cmocka_unit_test(P36_dialogues_count_too),
 		cmocka_unit_test(P36_the_share_is_a_setting),
 		cmocka_unit_test(a_full_table_lets_go_of_decided_flows_first),
 		cmocka_unit_test(P36_memory_is_bounded_and_shared_out),
