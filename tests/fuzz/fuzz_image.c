@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Any bytes with a right checksum: image_open() refuses them, or every question to them ends. Time zone files too.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Itests/unit tests/fuzz/fuzz_image.c \
- *		src/decide/*.c src/base/{hash,addr,cursor}.c src/model/*.c -o fuzz_image && ./fuzz_image
- *
  * The first input byte chooses: an image from the bytes; the home policy's image with some bytes changed; a zone.
  */
 #include <stdlib.h>
