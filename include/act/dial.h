@@ -2,14 +2,19 @@
  * dial.h - begins a connection to a connection's original destination, and to nowhere else.
  *
  * Owns: *fd is the caller's. Thread: any. Fails: 0 (connecting: wait for EPOLLOUT, then dial_result) or -errno;
- * -ELOOP: the destination is one of the gateway's own addresses (the proxy never dials itself).
+ * -ELOOP: the destination is one of the gateway's own addresses, or no one host's (the proxy never dials itself);
+ * whatever the kernel says of the route there, when it has none.
  */
 #ifndef ACT_DIAL_H
 #define ACT_DIAL_H
 
 #include "base/addr.h"
 
+/* The socket over which the kernel is asked for routes; one a thread, to be opened while sockets of this kind may be. */
+int dial_routes_open(int *fd);
+
 struct dial {
+	int routes; /* from dial_routes_open() */
 	struct addr dst;
 	uint16_t dport;
 	struct addr

@@ -14,6 +14,7 @@ struct proxy;
 struct proxy_config {
 	struct gate_worker *worker; /* now_ms, wall_ms and image are set anew before each event */
 	int listener[2];	    /* v4, v6; -1 = none; stay the caller's */
+	int routes;		    /* of dial_routes_open(); stays the caller's */
 	uint16_t listen_port;
 	bool source_gateway; /* servers see the gateway's address instead of the client's */
 	uint32_t own_mark;   /* of the sockets that we dial with */

@@ -1,30 +1,124 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * dial.c - one transparent connect.
  *
- * Owns: nothing. Thread: any. Fails: -errno. See: ip(7) IP_TRANSPARENT, IP_BIND_ADDRESS_NO_PORT.
- * The gate may not read the address list, so whether a destination is local is asked of the kernel: an address that can
- * be bound without IP_TRANSPARENT is ours.
+ * Whether a destination is the gateway itself is asked of the kernel's own routing, at every dial: only a route of type
+ * unicast leaves this machine, whatever sysctls and address lists say. (bind(2) would not tell where
+ * net.ipv4.ip_nonlocal_bind is set.)
+ *
+ * Owns: nothing. Thread: any. Fails: -errno. See: rtnetlink(7) RTM_GETROUTE, ip(7) IP_TRANSPARENT,
+ * IP_BIND_ADDRESS_NO_PORT.
  */
 #include "act/dial.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-static bool is_local(int fd, const struct addr *dst)
-{
-	struct sockaddr_storage sa;
-	socklen_t n = addr_to_sockaddr(dst, 0, &sa);
+/* With the client's address towards the server, the client's own port would make conntrack take the two legs for one
+ * connection; so ours lie below those that clients draw from (Linux from 32768, others from 49152). */
+enum { PORT_FIRST = 10240, PORT_END = 32768, TRIES = 4 };
 
-	return addr_is_loopback(dst) || addr_is_zero(dst) ||
-	       bind(fd, (struct sockaddr *)&sa, n) == 0;
+struct ask {
+	struct nlmsghdr h;
+	struct rtmsg m;
+	uint8_t attributes[64];
+};
+
+int dial_routes_open(int *out)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	/* connected: hears the kernel only */
+	if (connect(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
 }
 
-static int set_options(int fd, int family, const struct dial *d)
+static void attribute(struct ask *a, uint16_t type, const void *bytes, size_t n)
+{
+	struct rtattr *t = (struct rtattr *)((uint8_t *)a + NLMSG_ALIGN(a->h.nlmsg_len));
+
+	t->rta_type = type;
+	t->rta_len = (uint16_t)RTA_LENGTH(n);
+	memcpy(RTA_DATA(t), bytes, n);
+	a->h.nlmsg_len = NLMSG_ALIGN(a->h.nlmsg_len) + (uint32_t)RTA_ALIGN(t->rta_len);
+}
+
+static int ask_route(const struct dial *d, uint32_t seq)
+{
+	bool v4 = addr_is_v4(&d->dst);
+	struct ask a = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof a.m),
+				.nlmsg_type = RTM_GETROUTE,
+				.nlmsg_flags = NLM_F_REQUEST,
+				.nlmsg_seq = seq},
+		.m = {.rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128}};
+	struct sockaddr_storage sa;
+
+	addr_to_sockaddr(&d->dst, 0, &sa);
+	if (v4)
+		attribute(&a, RTA_DST, &((struct sockaddr_in *)&sa)->sin_addr, 4);
+	else
+		attribute(&a, RTA_DST, &((struct sockaddr_in6 *)&sa)->sin6_addr, 16);
+	attribute(&a, RTA_MARK, &d->mark, sizeof d->mark);
+	return send(d->routes, &a, a.h.nlmsg_len, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+/* The type of the route by which a packet of ours would go there, or -errno. The kernel answers within the question. */
+static int route_type(const struct dial *d, uint32_t seq)
+{
+	_Alignas(struct nlmsghdr) uint8_t bytes[4096];
+	const struct nlmsghdr *h = (const struct nlmsghdr *)bytes;
+	int rc = ask_route(d, seq);
+
+	while (rc == 0) {
+		ssize_t n = recv(d->routes, bytes, sizeof bytes, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!NLMSG_OK(h, (size_t)n) || h->nlmsg_seq != seq)
+			continue; /* of a question whose answer nobody waited for */
+		if (h->nlmsg_type == RTM_NEWROUTE &&
+			h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)))
+			return ((const struct rtmsg *)NLMSG_DATA(h))->rtm_type;
+		if (h->nlmsg_type == NLMSG_ERROR &&
+			h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+			rc = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+		return rc < 0 ? rc : -EPROTO;
+	}
+	return rc;
+}
+
+/* Not being told is no permission. */
+static int check_far(const struct dial *d, uint32_t seq)
+{
+	int type;
+
+	if (addr_is_loopback(&d->dst) || addr_is_zero(&d->dst))
+		return -ELOOP;
+	type = route_type(d, seq);
+	if (type < 0)
+		return type;
+	return type == RTN_UNICAST ? 0 : -ELOOP;
+}
+
+static int set_options(int fd, int family, const struct dial *d, uint16_t port)
 {
 	struct linger hard = {.l_onoff = 1, .l_linger = 0};
 	int on = 1;
@@ -38,12 +132,16 @@ static int set_options(int fd, int family, const struct dial *d)
 	if (setsockopt(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		    family == AF_INET6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof on) != 0)
 		return -errno;
-	/* the port is chosen at connect(), by the whole 4-tuple: a client is not limited to one set of ports */
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	/* a port may serve many servers: connect() minds the whole 4-tuple */
+	if (port)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	else
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	return 0;
 }
 
-int dial_start(const struct dial *d, int *out)
+/* port 0: the kernel's choice */
+static int dial_from(const struct dial *d, uint16_t port, int *out)
 {
 	int family = addr_is_v4(&d->dst) ? AF_INET : AF_INET6, rc;
 	struct sockaddr_storage sa;
@@ -52,9 +150,9 @@ int dial_start(const struct dial *d, int *out)
 
 	if (fd < 0)
 		return -errno;
-	rc = is_local(fd, &d->dst) ? -ELOOP : set_options(fd, family, d);
+	rc = set_options(fd, family, d, port);
 	if (rc == 0 && !addr_is_zero(&d->src)) {
-		n = addr_to_sockaddr(&d->src, 0, &sa);
+		n = addr_to_sockaddr(&d->src, port, &sa);
 		rc = bind(fd, (struct sockaddr *)&sa, n) == 0 ? 0 : -errno;
 	}
 	if (rc == 0) {
@@ -68,6 +166,28 @@ int dial_start(const struct dial *d, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+int dial_start(const struct dial *d, int *out)
+{
+	uint32_t chance[1 + TRIES] = {0};
+	int rc;
+
+	if (getrandom(chance, sizeof chance, GRND_NONBLOCK) < 0)
+		return -errno;
+	rc = check_far(d, chance[TRIES]);
+	if (rc != 0)
+		return rc;
+	if (addr_is_zero(&d->src))
+		return dial_from(d, 0, out);
+	for (int i = 0; i < TRIES; i++) {
+		uint16_t port = (uint16_t)(PORT_FIRST + chance[i] % (PORT_END - PORT_FIRST));
+
+		rc = dial_from(d, port, out);
+		if (rc != -EADDRINUSE && rc != -EADDRNOTAVAIL)
+			return rc;
+	}
+	return dial_from(d, 0, out);
 }
 
 int dial_result(int fd)

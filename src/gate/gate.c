@@ -156,6 +156,7 @@ static int thread_proxy(struct thread *t, const struct handoff *h, unsigned i)
 	const struct settings *s = t->gate->s;
 	struct proxy_config c = {.worker = &t->worker,
 		.listener = {handoff_get(h, "listen4.%u", i), handoff_get(h, "listen6.%u", i)},
+		.routes = handoff_get(h, "routes.%u", i),
 		.listen_port = (uint16_t)s->listen_port,
 		.source_gateway = s->source_gateway,
 		.own_mark = mark_of(s->mark_mask, MARK_OWN),

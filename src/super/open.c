@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "act/dial.h"
 #include "act/inject.h"
 #include "base/addr.h"
 #include "base/file.h"
@@ -183,6 +184,10 @@ static int open_worker(struct super *su, unsigned i)
 		rc = open_queue(su, i);
 	if (rc != 0)
 		return rc;
+	rc = dial_routes_open(&fd);
+	if (rc != 0)
+		return fail(rc, "routes", "");
+	handoff_add(&su->gate.hands, fd, "routes.%u", i);
 	rc = ring_create(sizeof(struct event), EVENT_RING_ITEMS, &fd);
 	if (rc != 0)
 		return fail(rc, "ring of events", "");
