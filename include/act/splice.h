@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * splice.h - moves bytes from one socket to another inside the kernel, through a pipe of fixed size.
  *
- * The pipe exists only while bytes are in it, so that an idle relay costs two descriptors, not six.
+ * A relay holds a pipe only while bytes are in it, so that an idle one costs two descriptors, not six. A few empty
+ * pipes wait in a pool for the next: making one costs more than moving 64 KiB through it.
  *
- * Owns: the pipe. Thread: one at a time. Fails: by result.
+ * Owns: the pipes. Thread: one pool, and all that use it, a thread. Fails: by result.
  */
 #ifndef ACT_SPLICE_H
 #define ACT_SPLICE_H
@@ -12,15 +13,33 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { SPLICE_IDLE = 8 };
+
+struct splice_pipe {
+	int r, w; /* -1 = none */
+};
+
+struct splice_pool {
+	struct splice_pipe idle[SPLICE_IDLE];
+	unsigned n;
+};
+
 struct splice {
-	int r, w;    /* -1 = no pipe now */
+	struct splice_pool *pool;
+	struct splice_pipe pipe;
 	size_t held; /* bytes in it */
 };
 
-void splice_init(struct splice *s);
+void splice_pool_fini(struct splice_pool *p); /* {0} is an empty one */
+
+void splice_init(struct splice *s, struct splice_pool *pool);
 void splice_fini(struct splice *s); /* bytes in it are lost */
-/* Takes what waits in `from`, at most one pipe full: > 0 bytes taken, 0 the end, -EAGAIN nothing now, else -errno. */
-ssize_t splice_take(struct splice *s, int from);
+/* Takes what waits in `from`, at most `most` bytes and one pipe full, into the empty pipe: > 0 bytes taken, 0 the end,
+ * -EAGAIN nothing now, -EMFILE or -ENFILE no pipe could be had, else -errno. */
+ssize_t splice_take(struct splice *s, int from, uint64_t most);
+/* The same by a plain read of one page. splice(2) stops in front of an URG byte for ever, saying EAGAIN, or that the end
+ * is there when a FIN has come; a read steps over it, leaving that byte out as every plain reader does. */
+ssize_t splice_step(struct splice *s, int from, uint64_t most);
 /* Gives what is held to `to`: bytes given (0: nothing held), -EAGAIN not now, else -errno. */
 ssize_t splice_give(struct splice *s, int to);
 

@@ -43,6 +43,9 @@ struct http_stream {
 void http_stream_init(struct http_stream *s, uint32_t limit);
 /* bytes: from stream offset s->pos on. *out is set for REQUEST and BAD; its slices point into bytes. */
 enum http_step http_stream_next(struct http_stream *s, struct slice bytes, struct http_head *out);
+/* Bytes from s->pos on that belong to a body and need not be seen: all of them may pass unread, told by _skip(). */
+uint64_t http_stream_rest(const struct http_stream *s);
+void http_stream_skip(struct http_stream *s, uint64_t n); /* n <= rest */
 /* The server agreed to the last request's switch (101, or 2xx to CONNECT): what follows is a tunnel, whatever it looks like. */
 void http_stream_switched(struct http_stream *s);
 

@@ -70,6 +70,11 @@ void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p)
 enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, struct slice bytes,
 	uint8_t *scratch, struct identify_result *out);
 
+/* Bytes from s->pos on that belong to a body: all of them may pass unseen, and _skip() tells how many did. 0 = none now:
+ * the next bytes are to be shown. */
+uint64_t stream_ident_rest(const struct stream_ident *s);
+void stream_ident_skip(struct stream_ident *s, uint64_t n); /* n <= rest */
+
 /* The server answered: SERVER_HELLO or SERVER_ALERT ends the watch for a second hello (next() says DONE). */
 void stream_ident_server(struct stream_ident *s, enum server_says what);
 /* A hello has begun and is not complete. */

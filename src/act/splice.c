@@ -1,52 +1,109 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * splice.c - a pipe between two sockets.
  *
- * Owns: the pipe. Thread: one at a time. Fails: -errno. See: splice(2).
+ * Owns: the pipes. Thread: one at a time. Fails: -errno. See: splice(2), pipe(7) "Pipe capacity".
  */
 #include "act/splice.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 65536 };
+/* More than one pipe's places are worth for a reader that keeps up; a pool's worth stays far below the kernel's share for
+ * one user (pipe-user-pages-soft, 64 MiB), behind which new pipes shrink to two pages. */
+enum { PIPE_BYTES = 1 << 18, STEP = 4096 };
 
-void splice_init(struct splice *s)
+static void close_pipe(struct splice_pipe *p)
 {
-	*s = (struct splice){.r = -1, .w = -1};
+	if (p->r >= 0)
+		close(p->r);
+	if (p->w >= 0)
+		close(p->w);
+	*p = (struct splice_pipe){-1, -1};
+}
+
+void splice_pool_fini(struct splice_pool *p)
+{
+	while (p->n > 0)
+		close_pipe(&p->idle[--p->n]);
+}
+
+void splice_init(struct splice *s, struct splice_pool *pool)
+{
+	*s = (struct splice){.pool = pool, .pipe = {-1, -1}};
+}
+
+/* An empty pipe goes back to the pool. */
+static void put(struct splice *s)
+{
+	if (s->pipe.r >= 0 && s->held == 0 && s->pool->n < SPLICE_IDLE)
+		s->pool->idle[s->pool->n++] = s->pipe;
+	else
+		close_pipe(&s->pipe);
+	s->pipe = (struct splice_pipe){-1, -1};
+	s->held = 0;
 }
 
 void splice_fini(struct splice *s)
 {
-	if (s->r >= 0)
-		close(s->r);
-	if (s->w >= 0)
-		close(s->w);
-	splice_init(s);
+	put(s);
 }
 
-ssize_t splice_take(struct splice *s, int from)
+static int get(struct splice *s)
 {
 	int ends[2];
-	ssize_t n;
 
-	if (s->r < 0) {
-		if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-			return -errno;
-		s->r = ends[0];
-		s->w = ends[1];
+	if (s->pipe.r >= 0)
+		return 0;
+	if (s->pool->n > 0) {
+		s->pipe = s->pool->idle[--s->pool->n];
+		return 0;
 	}
-	do
-		n = splice(from, NULL, s->w, NULL, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+		return -errno;
+	s->pipe = (struct splice_pipe){ends[0], ends[1]};
+	fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
+	return 0;
+}
+
+static ssize_t taken(struct splice *s, ssize_t n)
+{
+	if (n > 0)
 		s->held += (size_t)n;
-		return n;
-	}
-	n = n < 0 ? -errno : 0;
-	if (s->held == 0)
-		splice_fini(s);
+	else
+		put(s);
 	return n;
+}
+
+ssize_t splice_take(struct splice *s, int from, uint64_t most)
+{
+	size_t want = most < PIPE_BYTES ? (size_t)most : PIPE_BYTES;
+	ssize_t n = get(s);
+
+	if (n < 0)
+		return n;
+	do
+		n = splice(from, NULL, s->pipe.w, NULL, want, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	return taken(s, n < 0 ? -errno : n);
+}
+
+ssize_t splice_step(struct splice *s, int from, uint64_t most)
+{
+	uint8_t bytes[STEP];
+	size_t want = most < sizeof(bytes) ? (size_t)most : sizeof(bytes);
+	ssize_t n = get(s), written;
+
+	if (n < 0)
+		return n;
+	do
+		n = recv(from, bytes, want, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return taken(s, -errno);
+	written = n > 0 ? write(s->pipe.w, bytes, (size_t)n) : 0; /* an empty pipe has a page */
+	return taken(s, written == n ? n : -EIO);
 }
 
 ssize_t splice_give(struct splice *s, int to)
@@ -56,12 +113,12 @@ ssize_t splice_give(struct splice *s, int to)
 	if (s->held == 0)
 		return 0;
 	do
-		n = splice(s->r, NULL, to, NULL, s->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		n = splice(s->pipe.r, NULL, to, NULL, s->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	s->held -= (size_t)n;
 	if (s->held == 0)
-		splice_fini(s);
+		put(s);
 	return n;
 }

@@ -76,6 +76,8 @@ static void print_processes(const struct json *j)
 
 static void print_counts(const struct json *j)
 {
+	double rests = number(j, "counters", "relay_rests");
+
 	printf("decided   %.0f allowed, %.0f blocked, %.0f without a name\n",
 		number(j, "events", "allowed"), number(j, "events", "blocked"),
 		number(j, "events", "unnamed"));
@@ -87,6 +89,8 @@ static void print_counts(const struct json *j)
 	       "%.0f packets, %.0f connections refused\n",
 		number(j, "counters", "timeouts"), number(j, "counters", "evicted"),
 		number(j, "counters", "overload"), number(j, "counters", "relay_shed"));
+	if (rests > 0)
+		printf("shortage  waited %.0f times for a free file descriptor\n", rests);
 }
 
 static void print_words(const struct ctl *c, const struct json *j)

@@ -54,8 +54,8 @@ static void push_end(struct conn *c)
 		return;
 	e.kind = EVENT_END;
 	e.id = c->event_id;
-	e.bytes_up = c->bytes_up;
-	e.bytes_down = c->bytes_down;
+	e.bytes_up = c->up.bytes;
+	e.bytes_down = c->down.bytes;
 	e.duration_ms = (uint32_t)(c->proxy->c.worker->now_ms - c->start_ms);
 	gate_event_push(c->proxy->c.worker, &e);
 }
@@ -87,8 +87,8 @@ void conn_close(struct conn *c, bool orderly)
 	close_fd(&c->client, orderly);
 	close_fd(&c->server, orderly);
 	loop_timer_clear(&c->timer);
-	splice_fini(&c->up);
-	splice_fini(&c->down);
+	splice_fini(&c->up.pipe);
+	splice_fini(&c->down.pipe);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -106,6 +106,8 @@ static uint64_t due(const struct conn *c)
 		return c->active_ms + LINGER_MS;
 	if (c->state == CONN_ANSWER)
 		return c->answer_waits ? c->quiet_ms + 1000 : c->active_ms + LINGER_MS;
+	if (c->rested_ms && c->rested_ms < at)
+		at = c->rested_ms;
 	if (c->dialled && !c->connected)
 		at = c->active_ms + DIAL_MS;
 	if (c->deadline_ms && c->deadline_ms < at)
@@ -125,20 +127,28 @@ static void set_events(struct watch *w, uint32_t *now, uint32_t want)
 
 static bool wants_client_bytes(const struct conn *c)
 {
-	if (c->client_eof)
+	if (c->up.eof || c->up.pipe.held)
 		return false;
 	switch ((enum conn_state)c->state) {
 	case CONN_JUDGED:
 		return c->n < c->proxy->c.hello_limit + 4096 &&
 		       (c->offset + c->n > c->pass_to || c->n < 65536);
 	case CONN_OPEN:
-		return c->connected && c->n == 0 && c->up.held == 0;
+		return c->connected && c->n == 0;
 	case CONN_ANSWER:
 		return false;
 	case CONN_LINGER:
 		return true;
 	}
 	return false;
+}
+
+void conn_rest(struct conn *c)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+
+	w->counters.relay_rests++;
+	c->rested_ms = w->now_ms + REST_MS;
 }
 
 void conn_arm(struct conn *c)
@@ -149,12 +159,14 @@ void conn_arm(struct conn *c)
 		return;
 	if (wants_client_bytes(c))
 		client |= EPOLLIN;
-	if (c->down.held || (c->state == CONN_ANSWER && !c->answer_waits))
+	if (c->down.pipe.held || (c->state == CONN_ANSWER && !c->answer_waits))
 		client |= EPOLLOUT;
-	if (c->connected && !c->server_eof && !c->down.held)
+	if (c->connected && !c->down.eof && !c->down.pipe.held)
 		server |= EPOLLIN;
-	if (c->dialled && (!c->connected || c->up.held ||
-				  (c->n && c->pass_to > c->offset && !c->server_shut)))
+	if (c->rested_ms)
+		client = server = 0;
+	if (c->dialled && (!c->connected || c->up.pipe.held ||
+				  (c->n && c->pass_to > c->offset && !c->up.shut)))
 		server |= EPOLLOUT;
 	set_events(&c->client, &c->client_events, client);
 	set_events(&c->server, &c->server_events, server);
@@ -169,6 +181,10 @@ static void on_timer(struct timer *t, uint64_t now)
 	begin(p);
 	if (now < due(c)) {
 		/* something happened since */
+	} else if (c->rested_ms && now >= c->rested_ms) {
+		c->rested_ms = 0;
+		if (c->dial_waits)
+			conn_dial(c);
 	} else if (c->state == CONN_ANSWER && c->answer_waits) {
 		c->answer_waits = false;
 		conn_relay(c, false, false);
@@ -204,7 +220,7 @@ static void on_client(struct watch *w, uint32_t events)
 	else
 		conn_relay(c, events & (EPOLLIN | EPOLLHUP), false);
 	if (!c->dead)
-		ignore_hup(w, events, c->client_eof);
+		ignore_hup(w, events, c->up.eof);
 	conn_arm(c);
 	finish(p);
 }
@@ -230,7 +246,7 @@ static void on_server(struct watch *w, uint32_t events)
 	if (!c->dead)
 		conn_relay(c, false, events & (EPOLLIN | EPOLLHUP));
 	if (!c->dead)
-		ignore_hup(w, events, c->server_eof);
+		ignore_hup(w, events, c->down.eof);
 	conn_arm(c);
 	finish(p);
 }
@@ -288,12 +304,14 @@ static int conn_new(struct proxy *p, int fd)
 	c->timer = (struct timer){.on_due = on_timer, .user = c};
 	c->start_ms = c->active_ms = c->quiet_ms = w->now_ms;
 	c->flow = (struct flow){.proto = IPPROTO_TCP, .path = PATH_PROXY};
-	splice_init(&c->up);
-	splice_init(&c->down);
+	splice_init(&c->up.pipe, &p->pipes);
+	splice_init(&c->down.pipe, &p->pipes);
 	stream_ident_init(&c->ident, p->c.hello_limit);
 	rc = tproxy_ends(fd, &c->flow.src, &c->flow.sport, &c->flow.dst, &c->flow.dport);
 	if (rc == 0 && c->flow.dport == p->c.listen_port)
 		rc = -ELOOP; /* straight to our own port: there is no original destination */
+	if (rc == 0 && addr_is_v4(&c->flow.src) != addr_is_v4(&c->flow.dst))
+		rc = -EAFNOSUPPORT; /* ::ffff:192.0.2.1 is not 192.0.2.1 */
 	if (rc == 0) {
 		know_who(c);
 		rc = account_get(p->clients, &c->flow, c->account) ? 0 : -ENOMEM;
@@ -327,7 +345,7 @@ static void rest(struct proxy *p)
 {
 	struct gate_worker *w = p->c.worker;
 
-	w->counters.relay_shed++;
+	w->counters.relay_rests++;
 	for (int i = 0; i < 2; i++)
 		loop_del(&p->listener[i]);
 	loop_timer_set(w->loop, &p->rested, w->now_ms + REST_MS);
@@ -411,6 +429,7 @@ void proxy_free(struct proxy *p)
 		conn_close(p->conns, false);
 	finish(p);
 	loop_timer_clear(&p->rested);
+	splice_pool_fini(&p->pipes);
 	for (int i = 0; i < 2; i++)
 		loop_del(&p->listener[i]);
 	accounts_free(p->clients);

@@ -2,8 +2,8 @@
  * proxy_int.h - one relayed connection, as the proxy's files share it.
  *
  *          client fd                                             server fd
- *   read ->  bytes -> stream_ident -> policy -> pass_to  -> write        judged: HTTP, or no name yet
- *   splice ----------------------- up pipe ----------------> splice      open: TLS decided, a tunnel
+ *   read ->  bytes -> stream_ident -> policy -> pass_to  -> write        judged: heads, hellos, small bodies
+ *   splice ----------------------- up pipe ----------------> splice      open: TLS decided, a tunnel; and bodies
  *   splice <---------------------- down pipe <-------------- splice      always
  */
 #ifndef PROXY_INT_H
@@ -21,6 +21,14 @@ enum conn_state {
 	CONN_OPEN,   /* nothing more to judge: spliced */
 	CONN_ANSWER, /* refused: our own answer is on its way to the client */
 	CONN_LINGER, /* answered: the client's bytes are read and thrown away until it closes */
+};
+
+/* One direction: what is spliced, and how far its end has come. */
+struct way {
+	struct splice pipe;
+	uint64_t bytes;
+	bool eof;  /* read to the end */
+	bool shut; /* and passed on */
 };
 
 struct conn {
@@ -42,20 +50,21 @@ struct conn {
 	uint64_t offset, pass_to; /* bytes before pass_to may go on */
 
 	uint8_t state; /* enum conn_state */
-	bool dialled, connected,
-		greeted;	       /* greeted: judged without a byte, the client being silent */
-	bool client_eof, server_eof;   /* read to the end */
-	bool client_shut, server_shut; /* our end sent */
+	bool dialled, connected;
+	bool dial_waits; /* for a descriptor */
+	bool greeted;	 /* judged without a byte, the client being silent */
 	bool dead;
-	struct splice up, down;
+	struct way up, down;
 	struct strbuf answer; /* to the client, after what the server sent */
 	size_t answered;
 	bool answer_waits; /* for the server's answers to earlier requests */
-	uint64_t quiet_ms; /* when the server last sent something */
+	uint64_t quiet_ms; /* when the server last sent or took something */
 
 	uint64_t event_id; /* of the last decision */
 	struct event last; /* for EVENT_END */
-	uint64_t requests, bytes_up, bytes_down, down_at_request;
+	uint64_t requests, down_at_request;
+	uint64_t rested_ms; /* nothing is read before; 0 = does not rest */
+	uint8_t looks;	    /* at the server's first bytes */
 };
 
 struct proxy {
@@ -66,6 +75,7 @@ struct proxy {
 	struct conn *dead; /* freed at the end of the event */
 	struct accounts *clients;
 	uint32_t n, max;
+	struct splice_pool pipes;
 	uint8_t scratch[TLS_SCRATCH];
 };
 
@@ -73,7 +83,9 @@ struct proxy {
 void conn_close(struct conn *c, bool orderly); /* orderly: FIN; else RST. Freed after the event */
 /* Waits for a verdict, or does no longer. False: its client has as many of these as it may. */
 bool conn_undecided(struct conn *c, bool yes);
-void conn_arm(struct conn *c); /* watches and timer by what is wanted now */
+void conn_arm(struct conn *c);	/* watches and timer by what is wanted now */
+void conn_rest(struct conn *c); /* nothing is read for a moment */
+void conn_dial(struct conn *c); /* once: the server, when something was allowed */
 
 /* proxy_judge.c: looks at the bytes in hand; may dial, refuse, or open the relay */
 void conn_judge(struct conn *c);

@@ -37,17 +37,26 @@ static void ask(struct conn *c, const struct ident *i, struct verdict *v)
 	record(c, i, v);
 }
 
-static void dial(struct conn *c)
+void conn_dial(struct conn *c)
 {
 	const struct proxy_config *cfg = &c->proxy->c;
-	struct dial d = {.dst = c->flow.dst, .dport = c->flow.dport, .mark = cfg->own_mark};
+	struct dial d = {.routes = cfg->routes,
+		.dst = c->flow.dst,
+		.dport = c->flow.dport,
+		.mark = cfg->own_mark};
 	int rc;
 
+	c->dial_waits = false;
 	if (c->dialled)
 		return;
 	if (!cfg->source_gateway)
 		d.src = c->flow.src;
 	rc = dial_start(&d, &c->server.fd);
+	if (rc == -EMFILE || rc == -ENFILE) {
+		c->dial_waits = true;
+		conn_rest(c);
+		return;
+	}
 	if (rc == 0)
 		rc = loop_add(cfg->worker->loop, &c->server, EPOLLOUT);
 	if (rc != 0) {
@@ -63,7 +72,8 @@ static void dial(struct conn *c)
  * it waits until the server has been quiet. */
 static void answer(struct conn *c)
 {
-	bool pipelined = c->dialled && c->requests > 1 && c->bytes_down == c->down_at_request;
+	bool pipelined = c->dialled && c->requests > 1 &&
+			 (c->down.bytes == c->down_at_request || c->pass_to > c->offset);
 
 	c->state = CONN_ANSWER;
 	c->deadline_ms = 0;
@@ -133,19 +143,29 @@ static void refuse(struct conn *c, const struct identify_result *r, const struct
 	answer(c);
 }
 
+/* What stands before this request belongs to the one before it, which was allowed. */
+static void pass_before(struct conn *c, const struct identify_result *r)
+{
+	uint64_t start = r->safe_to == UINT64_MAX ? c->ident.pos : r->safe_to - r->http.head_len;
+
+	if (r->ident.app == APP_HTTP && c->requests && start > c->pass_to)
+		c->pass_to = start;
+}
+
 static void judge_one(struct conn *c, const struct identify_result *r)
 {
 	struct verdict v;
 
+	pass_before(c, r);
 	ask(c, &r->ident, &v);
 	if (v.action == ACTION_BLOCK) {
 		refuse(c, r, &v);
 		return;
 	}
-	c->down_at_request = c->bytes_down;
+	c->down_at_request = c->down.bytes;
 	c->pass_to = r->safe_to;
 	conn_undecided(c, false);
-	dial(c);
+	conn_dial(c);
 }
 
 void conn_judge(struct conn *c)
@@ -177,7 +197,7 @@ void conn_judge(struct conn *c)
 	if (c->offset + c->n > c->pass_to) {
 		if (!c->deadline_ms)
 			c->deadline_ms = now + p->c.hello_deadline_ms;
-		if (c->client_eof)
+		if (c->up.eof)
 			conn_judge_evasive(c, ODD_TIMEOUT); /* nothing more will come */
 		else if (!conn_undecided(c, true))
 			conn_judge_evasive(c, ODD_OVERLOAD);
@@ -199,7 +219,7 @@ void conn_judge_silent(struct conn *c)
 		return;
 	}
 	conn_undecided(c, false);
-	dial(c); /* what the client says later is judged all the same */
+	conn_dial(c); /* what the client says later is judged all the same */
 }
 
 void conn_judge_evasive(struct conn *c, enum oddity odd)
@@ -217,6 +237,6 @@ void conn_judge_evasive(struct conn *c, enum oddity odd)
 	c->pass_to = UINT64_MAX;
 	c->state = CONN_OPEN;
 	conn_undecided(c, false);
-	dial(c);
+	conn_dial(c);
 	conn_relay(c, false, false);
 }

@@ -13,6 +13,14 @@
 
 #include "proxy_int.h"
 
+enum {
+	TURN_BYTES = 1 << 20, /* of one direction */
+	LONG_TAKE = 32768,
+	BODY_LEAST = 16384, /* what is left of a body that is worth a pipe */
+	LOOK = 600, /* at a server's first bytes: its hello, warnings and other records in front */
+	LOOKS = 4,
+};
+
 static bool grow(struct conn *c)
 {
 	uint32_t cap = c->cap ? c->cap * 2 : 4096;
@@ -44,7 +52,7 @@ void conn_read_client(struct conn *c)
 			return;
 		}
 		if (n == 0) {
-			c->client_eof = true;
+			c->up.eof = true;
 			return;
 		}
 		c->n += (uint32_t)n;
@@ -80,69 +88,61 @@ static bool write_judged(struct conn *c)
 				conn_close(c, false);
 			return false;
 		}
-		c->bytes_up += (uint64_t)sent;
+		c->up.bytes += (uint64_t)sent;
+		c->quiet_ms = c->proxy->c.worker->now_ms;
 		forget(c, (uint32_t)sent);
 	}
 	return true;
 }
 
-static void splice_up(struct conn *c, bool readable)
+/* What a take said that brought no bytes. */
+static void ended(struct conn *c, struct way *w, ssize_t n)
 {
-	while (!c->dead) {
-		ssize_t n = splice_give(&c->up, c->server.fd);
-
-		if (n == -EAGAIN || c->up.held)
-			return;
-		if (n < 0) {
-			conn_close(c, false);
-			return;
-		}
-		if (!readable || c->client_eof)
-			return;
-		n = splice_take(&c->up, c->client.fd);
-		if (n == 0)
-			c->client_eof = true;
-		else if (n > 0)
-			c->bytes_up += (uint64_t)n;
-		else if (n != -EAGAIN)
-			conn_close(c, false);
-		if (n <= 0)
-			return;
-	}
+	if (n == 0)
+		w->eof = true;
+	else if (n == -EMFILE || n == -ENFILE)
+		conn_rest(c); /* until there is a pipe again; the sender waits */
+	else if (n != -EAGAIN)
+		conn_close(c, false);
 }
 
-static void splice_down(struct conn *c, bool readable)
+/* Moves one direction through its pipe, at most `most` bytes, and no more in one turn than leaves the others theirs.
+ * A short take has most likely emptied the socket: the loop says if not. Returns whether bytes came. */
+static bool pump(struct conn *c, struct way *w, int from, int to, uint64_t most, bool readable)
 {
-	while (!c->dead) {
-		ssize_t n = splice_give(&c->down, c->client.fd);
+	uint64_t moved = 0;
+	ssize_t n = LONG_TAKE;
 
-		if (n == -EAGAIN || c->down.held)
-			return;
-		if (n < 0) {
+	most = most < TURN_BYTES ? most : TURN_BYTES;
+	for (;;) {
+		ssize_t given = splice_give(&w->pipe, to);
+
+		if (given < 0 && given != -EAGAIN) {
 			conn_close(c, false);
-			return;
+			break;
 		}
-		if (!readable || c->server_eof)
-			return;
-		n = splice_take(&c->down, c->server.fd);
-		if (n == 0)
-			c->server_eof = true;
-		else if (n > 0)
-			c->bytes_down += (uint64_t)n;
-		else if (n != -EAGAIN)
-			conn_close(c, false);
-		if (n <= 0)
-			return;
-		c->quiet_ms = c->proxy->c.worker->now_ms;
+		if (w->pipe.held || !readable || w->eof || moved >= most || n < LONG_TAKE)
+			break;
+		n = splice_take(&w->pipe, from, most - moved);
+		if (n == 0 ||
+			(n == -EAGAIN && moved == 0)) /* or it is an URG byte that stands there */
+			n = splice_step(&w->pipe, from, most);
+		if (n <= 0) {
+			ended(c, w, n);
+			break;
+		}
+		moved += (uint64_t)n;
 	}
+	w->bytes += moved;
+	return moved > 0;
 }
 
 static void send_answer(struct conn *c)
 {
-	if (c->answer_waits && !c->server_eof)
+	if (c->answer_waits && !c->down.eof)
 		return;
 	c->answer_waits = false;
-	while (!c->down.held && c->answered < c->answer.n) {
+	while (!c->down.pipe.held && c->answered < c->answer.n) {
 		ssize_t n = send(c->client.fd, c->answer.s + c->answered, c->answer.n - c->answered,
 			MSG_NOSIGNAL);
 
@@ -155,12 +155,12 @@ static void send_answer(struct conn *c)
 		}
 		c->answered += (size_t)n;
 	}
-	if (c->answered == c->answer.n && !c->down.held) {
+	if (c->answered == c->answer.n && !c->down.pipe.held) {
 		/* lingering close: closing now, with bytes of the client unread, would be a RST that eats the answer */
 		shutdown(c->client.fd, SHUT_WR);
-		c->client_shut = true;
+		c->down.shut = true;
 		c->state = CONN_LINGER;
-		if (c->client_eof)
+		if (c->up.eof)
 			conn_close(c, true);
 	}
 }
@@ -184,36 +184,81 @@ static void throw_away(struct conn *c)
 /* Ends are passed on once all that was before them is. */
 static void pass_ends(struct conn *c)
 {
-	bool up_empty = c->state == CONN_OPEN ? c->up.held == 0 && c->n == 0 : c->n == 0;
+	bool up_empty = c->up.pipe.held == 0 && c->n == 0;
 
-	if (c->client_eof && up_empty && c->connected && !c->server_shut) {
+	if (c->up.eof && up_empty && c->connected && !c->up.shut) {
 		shutdown(c->server.fd, SHUT_WR);
-		c->server_shut = true;
+		c->up.shut = true;
 	}
-	if (c->server_eof && c->down.held == 0 && !c->client_shut && c->state < CONN_ANSWER) {
+	if (c->down.eof && c->down.pipe.held == 0 && !c->down.shut && c->state < CONN_ANSWER) {
 		shutdown(c->client.fd, SHUT_WR);
-		c->client_shut = true;
+		c->down.shut = true;
 	}
-	if (c->client_shut && c->server_shut && c->state < CONN_ANSWER)
+	if (c->down.shut && c->up.shut && c->state < CONN_ANSWER)
 		conn_close(c, true);
-	else if (c->client_eof && !c->dialled && c->state < CONN_ANSWER && c->n == 0)
+	else if (c->up.eof && !c->dialled && c->state < CONN_ANSWER && c->n == 0)
 		conn_close(c, true); /* it came, said nothing and went */
+}
+
+/* How much of the client's next bytes is nobody's business. */
+static uint64_t unseen(const struct conn *c)
+{
+	uint64_t rest;
+
+	if (!c->connected || c->n || c->up.shut)
+		return 0;
+	if (c->state == CONN_OPEN)
+		return UINT64_MAX;
+	rest = c->state == CONN_JUDGED ? stream_ident_rest(&c->ident) : 0;
+	return rest >= BODY_LEAST || c->up.pipe.held ? rest : 0;
+}
+
+static void splice_up(struct conn *c, bool readable)
+{
+	uint64_t before = c->up.bytes, most = unseen(c);
+
+	if (most == 0 && c->up.pipe.held == 0)
+		return;
+	pump(c, &c->up, c->client.fd, c->server.fd, most, readable && most > 0);
+	c->offset += c->up.bytes - before;
+	if (c->state == CONN_JUDGED)
+		stream_ident_skip(&c->ident, c->up.bytes - before);
 }
 
 static void relay_up(struct conn *c, bool readable)
 {
-	if (c->state == CONN_JUDGED && readable) {
+	if (c->state == CONN_JUDGED && readable && c->up.pipe.held == 0 && unseen(c) == 0) {
 		conn_read_client(c);
-		if (!c->dead && (c->n || c->client_eof))
+		readable = false;
+		if (!c->dead && (c->n || c->up.eof))
 			conn_judge(c);
 	}
 	/* refused behind a request that was allowed: the server still gets that one */
-	if (c->dead || c->state == CONN_LINGER || (c->state == CONN_ANSWER && !c->answer_waits))
-		return;
-	if (!write_judged(c) || c->dead)
-		return;
-	if (c->state == CONN_OPEN && c->connected && c->n == 0)
+	if (!c->dead && c->state != CONN_LINGER && write_judged(c) && !c->dead)
 		splice_up(c, readable);
+}
+
+/* The server's hello ends the watch for a second one of the client's: from then on both ways are spliced. */
+static void look_at_server(struct conn *c)
+{
+	uint8_t bytes[LOOK];
+	ssize_t n;
+
+	if (c->state != CONN_JUDGED || c->ident.app != APP_TLS || c->looks >= LOOKS)
+		return;
+	n = recv(c->server.fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0)
+		return;
+	c->looks++;
+	stream_ident_server(&c->ident, server_hello_look(slice_of(bytes, (size_t)n)));
+}
+
+static void relay_down(struct conn *c, bool readable)
+{
+	if (readable)
+		look_at_server(c);
+	if (pump(c, &c->down, c->server.fd, c->client.fd, UINT64_MAX, readable))
+		c->quiet_ms = c->proxy->c.worker->now_ms;
 }
 
 void conn_relay(struct conn *c, bool client_readable, bool server_readable)
@@ -225,7 +270,7 @@ void conn_relay(struct conn *c, bool client_readable, bool server_readable)
 	}
 	relay_up(c, client_readable);
 	if (!c->dead && c->connected)
-		splice_down(c, server_readable);
+		relay_down(c, server_readable);
 	if (!c->dead && c->state == CONN_ANSWER)
 		send_answer(c);
 	if (!c->dead && c->state != CONN_LINGER)

@@ -44,17 +44,28 @@ static uint8_t body_end(const struct http_stream *s)
 	return s->switch_to == HTTP_SWITCH_NONE ? HEAD : AFTER;
 }
 
-/* BODY and DATA: bytes that are nobody's business. */
-static void skip(struct http_stream *s, struct slice *in)
+uint64_t http_stream_rest(const struct http_stream *s)
 {
-	size_t n = s->left < in->n ? (size_t)s->left : in->n;
+	return s->state == BODY || s->state == DATA ? s->left : 0;
+}
 
-	take(s, in, n);
+/* BODY and DATA: bytes that are nobody's business. */
+void http_stream_skip(struct http_stream *s, uint64_t n)
+{
+	s->pos += n;
 	s->left -= n;
 	if (s->left > 0)
 		return;
 	s->state = s->state == DATA ? DATA_END : body_end(s);
 	s->flags = 0;
+}
+
+static void skip(struct http_stream *s, struct slice *in)
+{
+	size_t n = s->left < in->n ? (size_t)s->left : in->n;
+
+	*in = slice_of(in->p + n, in->n - n);
+	http_stream_skip(s, n);
 }
 
 static int hex(uint8_t c)

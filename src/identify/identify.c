@@ -52,6 +52,19 @@ void stream_ident_switched(struct stream_ident *s)
 	http_stream_switched(&s->http);
 }
 
+uint64_t stream_ident_rest(const struct stream_ident *s)
+{
+	return s->state == REQUESTS && s->http.pos == s->pos ? http_stream_rest(&s->http) : 0;
+}
+
+void stream_ident_skip(struct stream_ident *s, uint64_t n)
+{
+	if (n == 0)
+		return;
+	http_stream_skip(&s->http, n);
+	s->pos = s->http.pos;
+}
+
 static enum identify_step wait_for(struct stream_ident *s, uint64_t need)
 {
 	s->need = need;
