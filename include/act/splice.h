@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SPLICE_IDLE = 8 };
+enum { SPLICE_IDLE = 8, SPLICE_STEP = 4096 };
 
 struct splice_pipe {
 	int r, w; /* -1 = none */
@@ -37,9 +37,10 @@ void splice_fini(struct splice *s); /* bytes in it are lost */
 /* Takes what waits in `from`, at most `most` bytes and one pipe full, into the empty pipe: > 0 bytes taken, 0 the end,
  * -EAGAIN nothing now, -EMFILE or -ENFILE no pipe could be had, else -errno. */
 ssize_t splice_take(struct splice *s, int from, uint64_t most);
-/* The same by a plain read of one page. splice(2) stops in front of an URG byte for ever, saying EAGAIN, or that the end
- * is there when a FIN has come; a read steps over it, leaving that byte out as every plain reader does. */
-ssize_t splice_step(struct splice *s, int from, uint64_t most);
+/* The same by a plain read of at most `n` (a page) bytes, which are left in `bytes` too. splice(2) stops in front of an URG
+ * byte for ever, saying EAGAIN, or that the end is there when a FIN has come; a read steps over it, leaving that byte
+ * out as every plain reader does. */
+ssize_t splice_step(struct splice *s, int from, uint8_t *bytes, size_t n);
 /* Gives what is held to `to`: bytes given (0: nothing held), -EAGAIN not now, else -errno. */
 ssize_t splice_give(struct splice *s, int to);
 

@@ -12,7 +12,7 @@
 
 /* More than one pipe's places are worth for a reader that keeps up; a pool's worth stays far below the kernel's share for
  * one user (pipe-user-pages-soft, 64 MiB), behind which new pipes shrink to two pages. */
-enum { PIPE_BYTES = 1 << 18, STEP = 4096 };
+enum { PIPE_BYTES = 1 << 18 };
 
 static void close_pipe(struct splice_pipe *p)
 {
@@ -89,21 +89,19 @@ ssize_t splice_take(struct splice *s, int from, uint64_t most)
 	return taken(s, n < 0 ? -errno : n);
 }
 
-ssize_t splice_step(struct splice *s, int from, uint64_t most)
+ssize_t splice_step(struct splice *s, int from, uint8_t *bytes, size_t n)
 {
-	uint8_t bytes[STEP];
-	size_t want = most < sizeof(bytes) ? (size_t)most : sizeof(bytes);
-	ssize_t n = get(s), written;
+	ssize_t got = get(s), written;
 
-	if (n < 0)
-		return n;
+	if (got < 0)
+		return got;
 	do
-		n = recv(from, bytes, want, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
+		got = recv(from, bytes, n < SPLICE_STEP ? n : SPLICE_STEP, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
 		return taken(s, -errno);
-	written = n > 0 ? write(s->pipe.w, bytes, (size_t)n) : 0; /* an empty pipe has a page */
-	return taken(s, written == n ? n : -EIO);
+	written = got > 0 ? write(s->pipe.w, bytes, (size_t)got) : 0; /* an empty pipe has a page */
+	return taken(s, written == got ? got : -EIO);
 }
 
 ssize_t splice_give(struct splice *s, int to)

@@ -106,6 +106,14 @@ static void ended(struct conn *c, struct way *w, ssize_t n)
 		conn_close(c, false);
 }
 
+static ssize_t step(struct way *w, int from, uint64_t most)
+{
+	uint8_t bytes[SPLICE_STEP];
+
+	return splice_step(
+		&w->pipe, from, bytes, most < sizeof bytes ? (size_t)most : sizeof bytes);
+}
+
 /* Moves one direction through its pipe, at most `most` bytes, and no more in one turn than leaves the others theirs.
  * A short take has most likely emptied the socket: the loop says if not. Returns whether bytes came. */
 static bool pump(struct conn *c, struct way *w, int from, int to, uint64_t most, bool readable)
@@ -126,7 +134,7 @@ static bool pump(struct conn *c, struct way *w, int from, int to, uint64_t most,
 		n = splice_take(&w->pipe, from, most - moved);
 		if (n == 0 ||
 			(n == -EAGAIN && moved == 0)) /* or it is an URG byte that stands there */
-			n = splice_step(&w->pipe, from, most);
+			n = step(w, from, most);
 		if (n <= 0) {
 			ended(c, w, n);
 			break;
@@ -244,12 +252,16 @@ static void look_at_server(struct conn *c)
 	uint8_t bytes[LOOK];
 	ssize_t n;
 
-	if (c->state != CONN_JUDGED || c->ident.app != APP_TLS || c->looks >= LOOKS)
-		return;
-	n = recv(c->server.fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-	if (n <= 0)
+	if (c->state != CONN_JUDGED || c->ident.app != APP_TLS || c->looks >= LOOKS ||
+		c->down.pipe.held || c->down.eof)
 		return;
 	c->looks++;
+	n = splice_step(&c->down.pipe, c->server.fd, bytes, sizeof bytes);
+	if (n <= 0) {
+		ended(c, &c->down, n);
+		return;
+	}
+	c->down.bytes += (uint64_t)n;
 	stream_ident_server(&c->ident, server_hello_look(slice_of(bytes, (size_t)n)));
 }
 
@@ -257,7 +269,7 @@ static void relay_down(struct conn *c, bool readable)
 {
 	if (readable)
 		look_at_server(c);
-	if (pump(c, &c->down, c->server.fd, c->client.fd, UINT64_MAX, readable))
+	if (!c->dead && pump(c, &c->down, c->server.fd, c->client.fd, UINT64_MAX, readable))
 		c->quiet_ms = c->proxy->c.worker->now_ms;
 }
 
