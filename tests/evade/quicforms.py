@@ -364,8 +364,10 @@ FAMILIES = tuple(GROUPS)
 def spec_for(family, n, rng, proxied):
     kind, first, more = GROUPS[family]
     v6 = rng.random() < 0.5
-    return {"layer": "quic", "family": family, "n": n, "kind": kind, "v6": v6, "server": "caddy", "proxied": False,
-            "seed": rng.getrandbits(32), "steps": tlsflights.steps_for(rng, first, more, kind, v6, "quic")}
+    seed, steps = rng.getrandbits(32), tlsflights.steps_for(rng, first, more, kind, v6, "quic")
+    both = kind == "allowed" and not any(x[0] == "quic-draft-29" for x in steps)  # ngtcp2's server has only version 1
+    return {"layer": "quic", "family": family, "n": n, "kind": kind, "v6": v6, "server": rng.choice(("caddy", "ngtcp2")) if both else "caddy",
+            "proxied": False, "seed": seed, "steps": steps}
 
 
 def shape(spec):
@@ -480,7 +482,7 @@ class QuicFlight:
 def flight(engine, spec):
     s = shape(spec)
     allowed = spec["kind"] == "allowed"
-    f = QuicFlight(engine, spec, origin.address("caddy", spec["v6"]), s.out, quic.Answer(s.conns, not allowed), 6.0 if allowed else 0.8)
+    f = QuicFlight(engine, spec, origin.address(spec["server"], spec["v6"]), s.out, quic.Answer(s.conns, not allowed), 6.0 if allowed else 0.8)
     f.ambiguous, f.only = s.ambiguous, True
     return f
 

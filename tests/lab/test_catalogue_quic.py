@@ -210,7 +210,7 @@ def test_Q11_the_other_half_under_the_servers_ID(lab, ears, seen, v6):
 
 
 @BOTH
-@pytest.mark.parametrize("first", [0, 1, 3, 200, 255])
+@pytest.mark.parametrize("first", [0, 1, 255])
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_Q23_packet_numbers(lab, ears, length, first, v6):
     """Of any length, from any number on; the second half goes on counting."""
