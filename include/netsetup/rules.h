@@ -6,7 +6,7 @@
  *
  *     mark-mask 0xff000000          queue-first 4400        queue-count 2
  *     listen-port 4480              inspect-tcp 443         inspect-udp 443        proxy-tcp 80
- *     client-interfaces lan0 lan1   catch-all yes|no        fail open|closed
+ *     client-interfaces lan0 lan1   catch-all yes|no        fail open|closed        hold yes|no
  *     run-dir /run/durward          route-table 4480        route-priority 4480
  *
  * Owns: nothing. Thread: any, one at a time for one gateway (the script itself takes iptables' lock);
@@ -26,6 +26,7 @@ struct rules_params {
 	const char *client_interfaces; /* resolved: names with spaces between */
 	bool catch_all;		       /* other flows can be refused: queue their first packets */
 	bool fail_open;
+	bool hold; /* no gate is there yet, or any more: new connections to inspected ports wait */
 };
 
 /* Where `make install` put the script: ../lib/durward/durward-rules beside this program's own folder, so that one build

@@ -64,7 +64,8 @@ int rules_params_write(const char *path, const struct rules_params *p)
 	strbuf_fmt(&b, "client-interfaces %s\n",
 		p->client_interfaces[0] ? p->client_interfaces : "none");
 	strbuf_fmt(&b, "catch-all %s\n", p->catch_all ? "yes" : "no");
-	strbuf_fmt(&b, "fail %s\n", p->fail_open ? "open" : "closed");
+	strbuf_fmt(
+		&b, "fail %s\nhold %s\n", p->fail_open ? "open" : "closed", p->hold ? "yes" : "no");
 	strbuf_fmt(&b, "run-dir %s\n", s->run_dir);
 	strbuf_fmt(&b, "route-table %" PRIu32 "\nroute-priority %" PRIu32 "\n", s->route_table,
 		s->route_priority);

@@ -73,7 +73,8 @@ static int write_params(struct super *su)
 		.queues = su->workers,
 		.client_interfaces = su->s->client_interfaces,
 		.catch_all = su->judges_all,
-		.fail_open = su->fail_open};
+		.fail_open = su->fail_open,
+		.hold = su->hold};
 	int rc = 0;
 
 	if (strcmp(su->s->client_interfaces, "auto") == 0) {
@@ -113,6 +114,7 @@ int force_up(struct super *su)
 		su->rules = RULES_UP;
 		su->loaded_open = su->fail_open;
 		su->loaded_all = su->judges_all;
+		su->loaded_hold = su->hold;
 	}
 	return rc;
 }
@@ -120,7 +122,8 @@ int force_up(struct super *su)
 bool force_is_stale(const struct super *su)
 {
 	return su->rules == RULES_UP &&
-	       (su->loaded_open != su->fail_open || su->loaded_all != su->judges_all);
+	       (su->loaded_open != su->fail_open || su->loaded_all != su->judges_all ||
+		       su->loaded_hold != su->hold);
 }
 
 /* The super's first act. In `fail closed` the working rules stand before there is a queue or a listener: what is decided
@@ -136,6 +139,7 @@ void force_first(struct super *su)
 	su->judges_all = true; /* until the image says otherwise */
 	if (word != GUARD_CLOSED)
 		return;
+	su->hold = true;
 	if (force_up(su) == 0)
 		log_info("fail closed: the rules are up before anything else");
 	else
@@ -159,6 +163,13 @@ bool force_route_mend(struct super *su)
 	struct route_policy route = policy_route(su->s);
 
 	return route_policy_check(&route) == -ENOENT && route_policy_up(&route) == 0;
+}
+
+void force_hold(struct super *su)
+{
+	su->hold = true;
+	if (su->rules == RULES_UP && force_up(su) != 0)
+		log_warn("connections that begin before the next start may be refused");
 }
 
 void force_down(struct super *su)

@@ -122,7 +122,8 @@ static void gate_ready(struct super *su)
 	send_image(su);
 	if (su->unbound && force_queues(su, true) == 0)
 		su->unbound = false;
-	if (su->rules != RULES_UP && !su->by_hand && force_up(su) != 0) {
+	su->hold = false;
+	if (!su->by_hand && (su->rules != RULES_UP || force_is_stale(su)) && force_up(su) != 0) {
 		log_error("the rules could not be put in force");
 		end(su, 1);
 		return;
@@ -376,14 +377,16 @@ static void finish(struct super *su, bool in_order)
 	if (su->lock_fd < 0)
 		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
-	if (in_order && su->guarded && !su->fail_open)
+	if (in_order && su->guarded && !su->fail_open) {
+		force_hold(su);
 		log_note("fail closed: the rules stay, nothing new passes, until the guard goes");
-	else if (in_order)
+	} else if (in_order) {
 		force_down(su);
-	else if (su->rules == RULES_UP)
+	} else if (su->rules == RULES_UP) {
 		force_failed(su);
-	else
+	} else {
 		force_leave(su);
+	}
 	child_stop(&su->gate, STOP_MS);
 	child_stop(&su->desk, STOP_MS);
 	tell_rescue(su, 'q');

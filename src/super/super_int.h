@@ -67,8 +67,9 @@ struct super {
 	int image_fd;	 /* the last policy image; -1 = none yet */
 	uint32_t revision;
 	bool fail_open, judges_all;
-	uint8_t rules;		      /* enum rules_state */
-	bool loaded_open, loaded_all; /* fail_open and judges_all of the rules that are up */
+	uint8_t rules; /* enum rules_state */
+	bool hold;     /* no gate yet, or none any more: new connections wait (fail closed) */
+	bool loaded_open, loaded_all, loaded_hold; /* of the rules that are up */
 	bool guarded; /* --guarded: the rules stay at an orderly end in fail closed; another takes them away */
 	bool announced, ending;
 	int status; /* exit status */
@@ -99,6 +100,7 @@ void close_api(const struct super *su); /* its name goes; who holds it open keep
 void force_first(struct super *su);	     /* `fail closed` from the first moment; see there */
 bool force_is_stale(const struct super *su); /* rules are up, but a policy's other than now */
 int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */
+void force_hold(struct super *su);   /* the rules stay, and no gate will be there */
 void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */
 void force_leave(struct super *su);  /* after a start that failed: an earlier one's refusal stays */

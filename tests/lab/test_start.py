@@ -245,11 +245,12 @@ def test_a_decided_connection_goes_on_over_a_restart():
         daemon.terminate()
         assert daemon.wait(15) == 0
         begin = time.monotonic()
-        waits = lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}",
-                                     "http://fine.test/"])
+        waits = [lab.popen("client", ["curl", "-sS", "-4", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", url])
+                 for url in ("http://fine.test/", "https://fine.test/")]
+        time.sleep(0.3)
         daemon = start(lab, "--guarded")
-        assert waits.communicate(timeout=25)[0] == b"200"
-        print(f"a connection begun while no daemon ran was served after {time.monotonic() - begin:.1f} s")
+        assert [w.communicate(timeout=25)[0] for w in waits] == [b"200", b"200"]
+        print(f"connections begun while no daemon ran were served after {time.monotonic() - begin:.1f} s")
         out, err = got.communicate(timeout=35)
         assert out == b"10000000", (out, err)
     finally:

@@ -77,6 +77,7 @@ static void parameters_are_lines(void **state)
 					     "client-interfaces lan0 lan1\n"
 					     "catch-all yes\n"
 					     "fail closed\n"
+					     "hold no\n"
 					     "run-dir /run/durward\n"
 					     "route-table 4480\n"
 					     "route-priority 4481\n");
