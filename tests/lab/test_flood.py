@@ -27,7 +27,9 @@ for everyone
   block blocked.example
 otherwise allow
 """
-LIMIT = "" if FLOOD >= 50000 else "flow-limit 4096\nhello-deadline 3\n"  # so that a small flood is too much, too
+LIMIT = "workers 2\n"
+if FLOOD < 50000:  # so that a small flood is too much, too
+    LIMIT += "flow-limit 4096\nhello-deadline 3\n"
 PATHS = {"N": LIMIT, "T": LIMIT + "inspect-tcp none\nproxy-tcp 80 443\n"}
 NAT = {"N": (False, True), "T": (False,)}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
