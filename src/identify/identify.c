@@ -212,11 +212,18 @@ static enum identify_step watch(struct look *l)
 	} while (true);
 }
 
+static bool is_handshake(struct slice in, size_t at)
+{
+	return at < in.n && in.p[at] == TLS_HANDSHAKE;
+}
+
 static enum identify_step read_requests(struct look *l)
 {
 	struct stream_ident *s = l->s;
 	struct http_head *head = &l->out->http;
 	enum http_step step;
+	uint64_t from = s->pos;
+	size_t used;
 
 	s->http.pos = s->pos;
 	step = http_stream_next(&s->http, l->in, head);
@@ -228,10 +235,11 @@ static enum identify_step read_requests(struct look *l)
 		s->app = APP_UNKNOWN;
 		return last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
 	case HTTP_SWITCHED:
-		if (s->http.switch_to != HTTP_SWITCH_CONNECT)
-			s->state = OVER;
-		else
-			s->state = START;
+		/* behind CONNECT anything may come; behind an Upgrade TLS may (RFC 2817), else it is a tunnel */
+		used = (size_t)(s->pos - from);
+		s->state = s->http.switch_to == HTTP_SWITCH_CONNECT || is_handshake(l->in, used)
+				   ? START
+				   : OVER;
 		return s->state == OVER ? IDENTIFY_DONE : wait_for(s, 0);
 	case HTTP_REQUEST:
 	case HTTP_BAD:

@@ -221,6 +221,22 @@ static void H13_behind_connect_identification_begins_afresh(void **state)
 	free(w);
 }
 
+static void H12_behind_an_upgrade_to_TLS_the_hello_is_judged(void **state)
+{
+	struct wire *w = wire_new();
+
+	(void)state;
+	put_str(w,
+		"OPTIONS * HTTP/1.1\r\nHost: a\r\nUpgrade: TLS/1.0\r\nConnection: Upgrade\r\n\r\n");
+	size_t n = w->n;
+	put_tls(w, "inner.example", 20);
+	expect(wire_slice(w), "name:a/http name:inner.example/tls ");
+	w->n = n;
+	put_str(w, "GET / HTTP/1.1\r\nHost: b\r\n\r\n"); /* the server declined */
+	expect(wire_slice(w), "name:a/http name:b/http ");
+	free(w);
+}
+
 static void T40_what_speaks_to_a_proxy_is_evasive(void **state)
 {
 	static const struct {
@@ -400,6 +416,7 @@ int main(void)
 		cmocka_unit_test(T28_what_the_server_said_ends_or_keeps_the_watch),
 		cmocka_unit_test(H01_H02_requests_one_by_one),
 		cmocka_unit_test(H13_behind_connect_identification_begins_afresh),
+		cmocka_unit_test(H12_behind_an_upgrade_to_TLS_the_hello_is_judged),
 		cmocka_unit_test(T40_what_speaks_to_a_proxy_is_evasive),
 		cmocka_unit_test(T40_the_socks_target_is_told),
 		cmocka_unit_test(T25_H23_everything_else_is_not_a_protocol_with_names),
