@@ -27,10 +27,10 @@ for everyone
   block blocked.example
 otherwise allow
 """
-LIMIT = "workers 2\n"
-if FLOOD < 50000:  # so that a small flood is too much, too
-    LIMIT += "flow-limit 4096\nhello-deadline 3\n"
-PATHS = {"N": LIMIT, "T": LIMIT + "inspect-tcp none\nproxy-tcp 80 443\n"}
+PATHS = {"N": "workers 2\n", "T": "workers 2\ninspect-tcp none\nproxy-tcp 80 443\n"}
+if FLOOD < 50000:  # so that a small flood is too much, too, however slow: by the client's share, the table has room
+    PATHS["N"] += "client-share 1\nhello-deadline 3\n"
+    PATHS["T"] += "flow-limit 4096\nhello-deadline 3\n"
 NAT = {"N": (False, True), "T": (False,)}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 FAR = {"iptables": "203.0.113.0/24", "ip6tables": "2001:db8:3::/64"}
