@@ -23,7 +23,7 @@ for everyone
   block block.example
 otherwise allow
 """
-SETTINGS = "hello-deadline 4\n"
+SETTINGS = "hello-deadline 30\n"
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 MEG = 1 << 20
 
@@ -32,7 +32,7 @@ def connect(lab, v6, port=80, to=None, sport=0):
     family = socket.AF_INET6 if v6 else socket.AF_INET
     with lab.inside("client"):
         s = socket.socket(family)
-    s.settimeout(20)
+    s.settimeout(labkit.PATIENCE)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sport:
         s.bind(("::" if v6 else "0.0.0.0", sport))
@@ -115,7 +115,7 @@ def test_H02_H14_H15_a_request_behind_big_bodies_is_judged(lab, v6, piece):
         assert b"HTTP/1.1 403 " in page
         assert labkit.until(lambda: len(peer.heard()) >= len(b"".join(fine)))
         s.close()
-        assert peer.connections[0].finished.wait(10)
+        assert peer.connections[0].finished.wait(60)
         assert peer.heard() == b"".join(fine)
 
 
@@ -143,7 +143,7 @@ def test_half_close_of_the_client_behind_a_big_upload(lab, v6):
         c.hear()
         c.sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n%d" % len(c.data))
 
-    with peers.Peer(lab, 80, talk, timeout=20) as peer, connect(lab, v6) as s:
+    with peers.Peer(lab, 80, talk) as peer, connect(lab, v6) as s:
         sent = sized("fine.test", "/", fill)
         s.sendall(sent)
         s.shutdown(socket.SHUT_WR)
@@ -159,7 +159,7 @@ def test_half_close_in_the_middle_of_a_body(lab, v6):
         c.hear()
         c.sock.sendall(b"HTTP/1.0 400 Short\r\n\r\n")
 
-    with peers.Peer(lab, 80, talk, timeout=20) as peer, connect(lab, v6) as s:
+    with peers.Peer(lab, 80, talk) as peer, connect(lab, v6) as s:
         sent = request("fine.test", "/", "POST", f"Content-Length: {9 * MEG}\r\n", b"u" * MEG)
         s.sendall(sent)
         s.shutdown(socket.SHUT_WR)
@@ -178,14 +178,14 @@ def test_half_close_of_the_server_during_a_big_upload(lab, v6):
         c.sock.shutdown(socket.SHUT_WR)
         c.hear()
 
-    with peers.Peer(lab, 80, talk, timeout=20) as peer, connect(lab, v6) as s:
+    with peers.Peer(lab, 80, talk) as peer, connect(lab, v6) as s:
         sent = sized("fine.test", "/", fill)
         s.sendall(sent[:MEG])
         answer, end = hear(s)
         assert answer.endswith(b"bye") and end == "fin"
         s.sendall(sent[MEG:])
         s.shutdown(socket.SHUT_WR)
-        assert peer.connections[0].finished.wait(20)
+        assert peer.connections[0].finished.wait(60)
         assert peer.connections[0].data == sent and peer.connections[0].end == "fin"
 
 
@@ -231,7 +231,7 @@ def test_a_reset_of_the_client_while_bytes_flow(lab, v6, way):
             assert labkit.until(lambda: len(peer.heard()) > MEG)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, peers.LINGER_RST)
         s.close()
-        assert peer.connections[0].finished.wait(20)
+        assert peer.connections[0].finished.wait(60)
         assert (ends or [peer.connections[0].end]) == ["reset"]
 
 
@@ -325,10 +325,10 @@ def test_a_server_that_reads_nothing(lab, v6):
         assert rss(gate) - before < 8 * MEG
         assert is_idle(gate)
         let.set()
-        s.settimeout(20)
+        s.settimeout(labkit.PATIENCE)
         while sent < size:
             sent += s.send(b"u" * min(MEG, size - sent))
-        assert labkit.until(lambda: heard[0] == size + len(head), 20), heard
+        assert labkit.until(lambda: heard[0] == size + len(head)), heard
 
 
 @contextlib.contextmanager
@@ -364,7 +364,7 @@ def test_without_descriptors_new_connections_wait(lab, v6):
             for s in held:
                 s.sendall(request("fine.test")[:-2])
             rests = counters(lab)["relay_rests"]
-            assert labkit.until(lambda: counters(lab)["relay_rests"] > rests, 10)
+            assert labkit.until(lambda: counters(lab)["relay_rests"] > rests)
             assert is_idle(gate)
             assert "shortage" in lab.ctl("status").stdout
             for s in held[:4]:
@@ -461,13 +461,13 @@ def test_ports_move_to_the_inspect_path(fail):
         left = lab.exec("gateway", ["ss", "-Htan", "state", "time-wait", "sport", "= :80"]).stdout.decode()
         assert "42000" in left, left
         os.kill(lab.faces()["super"], 15)
-        assert labkit.until(lambda: not lab.faces(), 10)
+        assert labkit.until(lambda: not lab.faces())
         with open(f"{lab.state}/settings", "a", encoding="utf-8") as f:
             f.write("proxy-tcp none\ninspect-tcp 80 443\n")
         daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
-        stack.callback(lambda: daemon.communicate(timeout=10))
+        stack.callback(lambda: daemon.communicate(timeout=90))
         stack.callback(daemon.terminate)
-        assert labkit.until(lambda: lab.ctl("status", "-q").returncode == 0, 15)
+        assert labkit.until(lambda: lab.ctl("status", "-q").returncode == 0)
         for v6 in (False, True):
             begin = time.monotonic()
             once(lab, v6, 42000)  # its first SYN meets the socket that is left, and is sent again
