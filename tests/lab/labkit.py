@@ -217,6 +217,19 @@ class Lab:
         return subprocess.run([DURWARDCTL, "--socket", self.api, *args], capture_output=True, text=True,
                               timeout=timeout, check=False, stdin=subprocess.DEVNULL)
 
+    def furnish(self, policy=None, settings=f"client-interfaces lan\nrules-script {REPO}/iptables/durward-rules\n"):
+        """In a lab without a daemon: the folders and settings of one that the test starts itself."""
+        for d in ("etc", "var", "run"):
+            os.makedirs(f"{self.state}/{d}", exist_ok=True)
+        if policy is not None:
+            with open(self.policy_path, "w", encoding="utf-8") as f:
+                f.write(policy)
+        subprocess.run(["chown", "-R", "64481", f"{self.state}/etc"], check=True)
+        with open(f"{self.state}/settings", "w", encoding="utf-8") as f:
+            f.write(f"policy {self.policy_path}\nstate-dir {self.state}/var\nrun-dir {self.state}/run\n"
+                    f"gate-user 64480\ndesk-user 64481\nweb-listen none\n{settings}")
+        return self
+
     def set_policy(self, text):
         """Puts another policy in force and waits for it: the daemon reads the same file again."""
         with open(self.policy_path + ".new", "w", encoding="utf-8") as f:

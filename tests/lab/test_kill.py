@@ -206,14 +206,7 @@ def test_after_a_killed_super_it_starts_again_over_what_is_left(own, fail):
 def test_sigterm_leaves_the_gateway_as_it_was(own):
     lab = own(daemon=False)
     before = gateway(lab)
-    for d in ("etc", "var", "run"):
-        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
-    with open(lab.policy_path, "w", encoding="utf-8") as f:
-        f.write(POLICY.format(fail="closed"))
-    subprocess.run(["chown", "-R", "64481", f"{lab.state}/etc"], check=True)
-    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
-        f.write(f"policy {lab.policy_path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
-                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
+    lab.furnish(POLICY.format(fail="closed"))
     for sign in (signal.SIGTERM, signal.SIGINT):
         daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
         try:
@@ -256,9 +249,7 @@ def test_without_root_it_says_so(own):
 @pytest.mark.parametrize("kind", ["missing", "unreadable", "30 mistakes", "a folder", "binary"])
 def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
     """No silent allow: it does not start, or it stands and refuses; either way it says what and where."""
-    lab = own(daemon=False)
-    for d in ("etc", "var", "run"):
-        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
+    lab = own(daemon=False).furnish()
     path = lab.policy_path
     if kind == "a folder":
         os.mkdir(path)
@@ -268,9 +259,6 @@ def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
                      "30 mistakes": b"timezone UTC\nfail closed\n" + b"".join(b"  blok x%d.test\n" % i for i in range(30))
                      }.get(kind))
         os.chmod(path, 0 if kind == "unreadable" else 0o644)
-    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
-        f.write(f"policy {path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
-                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
     with open(f"{lab.state}/log/durward.log", "wb") as log:
         daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stdout=log,
                            stderr=log)

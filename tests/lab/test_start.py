@@ -68,16 +68,9 @@ def test_an_installed_copy_finds_its_rules(tmp_path):
     """`make && make install PREFIX=/usr` as in the README: no file says where, no build knows the prefix."""
     subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=labkit.REPO, check=True,
                    capture_output=True)
-    lab = labkit.Lab(policy=POLICY.format(fail="closed"), daemon=False).up()
+    lab = labkit.Lab(daemon=False).up()
     try:
-        for d in ("etc", "var", "run"):
-            os.makedirs(f"{lab.state}/{d}", exist_ok=True)
-        with open(lab.policy_path, "w", encoding="utf-8") as f:
-            f.write(POLICY.format(fail="closed"))
-        subprocess.run(["chown", "-R", "64481", f"{lab.state}/etc"], check=True)
-        with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
-            f.write(f"policy {lab.policy_path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\n"
-                    "gate-user 64480\ndesk-user 64481\nweb-listen none\n")
+        lab.furnish(POLICY.format(fail="closed"), settings="")
         daemon = lab.popen("gateway", [f"{tmp_path}/usr/sbin/durward", "super", "--settings", f"{lab.state}/settings"])
         try:
             assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403)
@@ -176,16 +169,8 @@ class Knocker:
 
 def prepared(fail):
     """A lab with a policy and settings, but without the daemon."""
-    lab = labkit.Lab(policy=POLICY.format(fail=fail), daemon=False).up()
-    for d in ("etc", "var", "run"):
-        os.makedirs(f"{lab.state}/{d}", exist_ok=True)
-    with open(lab.policy_path, "w", encoding="utf-8") as f:
-        f.write(POLICY.format(fail=fail))
-    subprocess.run(["chown", "-R", "64481", f"{lab.state}/etc"], check=True)
+    lab = labkit.Lab(daemon=False).up().furnish(POLICY.format(fail=fail))
     os.chmod(lab.policy_path, 0o600)  # as the desk writes it: only its own user may read it
-    with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
-        f.write(f"policy {lab.policy_path}\nstate-dir {lab.state}/var\nrun-dir {lab.state}/run\nclient-interfaces lan\n"
-                f"rules-script {labkit.REPO}/iptables/durward-rules\ngate-user 64480\ndesk-user 64481\nweb-listen none\n")
     return lab
 
 
