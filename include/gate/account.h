@@ -38,5 +38,7 @@ void account_put(struct accounts *t, struct account *a[static ACCOUNTS]);
 void account_add(struct account *const a[static ACCOUNTS], int flows, int64_t bytes);
 /* Whether both stay below: the address below `flows` and `bytes`, the hardware address below twice that. */
 bool account_below(struct account *const a[static ACCOUNTS], uint32_t flows, uint64_t bytes);
+/* The same of all that hold them, decided or not. */
+bool account_holds_below(struct account *const a[static ACCOUNTS], uint32_t holders);
 
 #endif

@@ -5,7 +5,7 @@
  *
  * Owns: its buffer; neither the descriptor nor the devices. Thread: any (a mutex inside); put the descriptor in ONE
  * loop, and call neigh_read() also just before looking up the client of a freshly accepted connection: the kernel
- * has told by then. Fails: 0 or -errno. See: rtnetlink(7), RTNLGRP_NEIGH.
+ * has told by then; neigh_find() does. Fails: 0 or -errno. See: rtnetlink(7), RTNLGRP_NEIGH.
  */
 #ifndef WHO_NEIGH_H
 #define WHO_NEIGH_H
@@ -20,5 +20,8 @@ int neigh_new(struct neigh **out, int fd,
 void neigh_free(struct neigh *n); /* NULL is fine */
 /* Reads all that waits. Lost messages (-ENOBUFS inside) lead to a new dump. -errno: the socket is of no more use. */
 int neigh_read(struct neigh *n);
+/* The MAC behind an address now: what is known by the last news, or else what the kernel answers. A client may have more
+ * addresses than the devices keep of it, and none of them makes it a stranger. False: no neighbour. */
+bool neigh_find(struct neigh *n, const struct addr *a, struct mac *out);
 
 #endif

@@ -109,3 +109,11 @@ bool account_below(struct account *const a[static ACCOUNTS], uint32_t flows, uin
 			return false;
 	return true;
 }
+
+bool account_holds_below(struct account *const a[static ACCOUNTS], uint32_t holders)
+{
+	for (int i = 0; i < ACCOUNTS; i++)
+		if (a[i] && a[i]->holders >= holders << i)
+			return false;
+	return true;
+}

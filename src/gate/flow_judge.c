@@ -7,6 +7,7 @@
 #include "flow_int.h"
 #include "gate/ask.h"
 #include "who/devices.h"
+#include "who/neigh.h"
 
 bool flow_fail_open(const struct gate_worker *w)
 {
@@ -58,7 +59,8 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *wh
 	if (!w->devices)
 		return;
 	if (!who->has_mac)
-		who->has_mac = devices_mac_of(w->devices, &f->src, &who->mac);
+		who->has_mac = w->neigh ? neigh_find(w->neigh, &f->src, &who->mac)
+					: devices_mac_of(w->devices, &f->src, &who->mac);
 	if (who->has_mac)
 		n = devices_addrs_of(w->devices, &who->mac, siblings);
 	for (size_t i = 0; i < n && who->n_addrs < WHO_ADDRS; i++)
@@ -115,15 +117,20 @@ void flow_overload(struct seen *s)
 struct flow_rec *flow_begin(struct seen *s)
 {
 	struct gate_worker *w = s->w;
-	struct flow_rec *r = flowtab_add(w->flows, &s->flow, w->now_ms);
+	bool own = s->flow.has_mac;
+	struct flow_rec *r;
 
+	/* where the server speaks first, no packet of the client is at hand to say it */
+	if (!own && w->neigh)
+		s->flow.has_mac = neigh_find(w->neigh, &s->flow.src, &s->flow.mac);
+	r = flowtab_add(w->flows, &s->flow, w->now_ms);
 	if (!r) {
 		flow_overload(s);
 		return NULL;
 	}
 	w->counters.flows++;
-	if (s->flow.has_mac && w->devices)
-		devices_seen(w->devices, &s->flow.src, &s->flow.mac);
+	if (own && w->devices)
+		devices_claimed(w->devices, &s->flow.src, &s->flow.mac);
 	return r;
 }
 

@@ -256,10 +256,10 @@ static void know_who(struct conn *c)
 	struct gate_worker *w = c->proxy->c.worker;
 	size_t n;
 
-	neigh_read(w->neigh); /* the kernel has learnt this client's MAC by now, and told */
 	c->who = (struct policy_who){.device = -1, .n_addrs = 1};
 	c->who.addrs[0] = c->flow.src;
-	c->who.has_mac = devices_mac_of(w->devices, &c->flow.src, &c->who.mac);
+	/* the kernel has learnt this client's MAC by now, and told, or tells */
+	c->who.has_mac = neigh_find(w->neigh, &c->flow.src, &c->who.mac);
 	if (c->who.has_mac) {
 		n = devices_addrs_of(w->devices, &c->who.mac, c->who.addrs);
 		c->who.n_addrs = n ? n : 1;
@@ -286,7 +286,8 @@ bool conn_undecided(struct conn *c, bool yes)
 /* All connections of one client take at most a quarter, once the table is half full. */
 static bool has_room(const struct proxy *p, struct conn *c)
 {
-	return p->n < p->max && (p->n < p->max / 2 || c->account[0]->holders <= p->max / 4) &&
+	return p->n < p->max &&
+	       (p->n < p->max / 2 || account_holds_below(c->account, p->max / 4 + 1)) &&
 	       conn_undecided(c, true);
 }
 

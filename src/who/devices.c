@@ -24,6 +24,7 @@ struct entry {
 	uint32_t newer, older;	 /* in the list of all */
 	uint32_t later, earlier; /* in its owner's list */
 	uint32_t owner;
+	bool told; /* by the kernel */
 };
 
 struct owner {
@@ -245,7 +246,7 @@ static bool worth_noting(const struct addr *a, const struct mac *m)
 	       !mac_eq(m, &none);
 }
 
-void devices_seen(struct devices *d, const struct addr *a, const struct mac *m)
+static void see(struct devices *d, const struct addr *a, const struct mac *m, bool told)
 {
 	uint32_t i;
 
@@ -254,13 +255,25 @@ void devices_seen(struct devices *d, const struct addr *a, const struct mac *m)
 	pthread_mutex_lock(&d->lock);
 	i = find_entry(d, a);
 	if (i && mac_eq(&d->owners[d->entries[i].owner].m, m)) {
+		d->entries[i].told |= told;
 		touch(d, i);
-	} else {
+	} else if (!i || told || !d->entries[i].told) {
 		if (i)
 			entry_free(d, i); /* the address moved to another device */
 		add(d, a, m);
+		d->entries[d->newest].told = told;
 	}
 	pthread_mutex_unlock(&d->lock);
+}
+
+void devices_seen(struct devices *d, const struct addr *a, const struct mac *m)
+{
+	see(d, a, m, true);
+}
+
+void devices_claimed(struct devices *d, const struct addr *a, const struct mac *m)
+{
+	see(d, a, m, false);
 }
 
 void devices_forget(struct devices *d, const struct addr *a)

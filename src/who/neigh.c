@@ -21,6 +21,7 @@
 
 enum {
 	BUFFER = 32 * 1024,
+	LINKS = 32,
 	VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT
 };
 
@@ -30,6 +31,7 @@ struct neigh {
 	struct devices *devices;
 	bool dump_wanted;
 	uint32_t seq;
+	int links[LINKS]; /* that have neighbours; 0 = none yet */
 	_Alignas(struct nlmsghdr) uint8_t buffer[BUFFER];
 };
 
@@ -113,6 +115,17 @@ static bool address_of(const struct ndmsg *m, struct nlattr *dst, struct addr *o
 	return true;
 }
 
+/* The kernel tells of one neighbour only with its link. */
+static void note_link(struct neigh *n, int link)
+{
+	for (int i = 0; i < LINKS; i++)
+		if (n->links[i] == link || n->links[i] == 0) {
+			n->links[i] = link;
+			return;
+		}
+	n->links[link % LINKS] = link;
+}
+
 static void note(struct neigh *n, struct nlmsghdr *h)
 {
 	struct nlattr *tb[NDA_MAX + 1];
@@ -134,6 +147,7 @@ static void note(struct neigh *n, struct nlmsghdr *h)
 	if (!tb[NDA_LLADDR] || nla_len(tb[NDA_LLADDR]) != sizeof mac.b)
 		return;
 	memcpy(mac.b, nla_data(tb[NDA_LLADDR]), sizeof mac.b);
+	note_link(n, m->ndm_ifindex);
 	devices_seen(n->devices, &a, &mac);
 }
 
@@ -174,17 +188,63 @@ static int read_one(struct neigh *n)
 	return 1;
 }
 
-int neigh_read(struct neigh *n)
+static int read_all(struct neigh *n)
 {
 	int more = 1, err = 0;
 
-	pthread_mutex_lock(&n->lock);
 	for (int i = 0; i < 1000 && more > 0; i++)
 		more = read_one(n);
 	if (more < 0)
 		err = more;
 	else if (n->dump_wanted)
 		err = ask_dump(n);
+	return err;
+}
+
+int neigh_read(struct neigh *n)
+{
+	int err;
+
+	pthread_mutex_lock(&n->lock);
+	err = read_all(n);
 	pthread_mutex_unlock(&n->lock);
 	return err;
+}
+
+/* The kernel answers before sendto() returns. A kernel without this question (before 5.0) says so, and is not heard. */
+static void ask_one(struct neigh *n, const struct addr *a, int link)
+{
+	bool v4 = addr_is_v4(a);
+	struct {
+		struct nlmsghdr h;
+		struct ndmsg m;
+		struct nlattr dst;
+		uint8_t bytes[16];
+	} ask = {.h = {.nlmsg_type = RTM_GETNEIGH,
+			 .nlmsg_flags = NLM_F_REQUEST,
+			 .nlmsg_seq = ++n->seq},
+		.m = {.ndm_family = v4 ? AF_INET : AF_INET6, .ndm_ifindex = link},
+		.dst = {.nla_type = NDA_DST, .nla_len = v4 ? 8 : 20}};
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	ask.h.nlmsg_len = v4 ? sizeof ask - 12 : sizeof ask;
+	memcpy(ask.bytes, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
+	if (sendto(n->fd, &ask, ask.h.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
+		n->dump_wanted = true;
+}
+
+bool neigh_find(struct neigh *n, const struct addr *a, struct mac *out)
+{
+	bool found;
+
+	pthread_mutex_lock(&n->lock);
+	read_all(n);
+	found = devices_mac_of(n->devices, a, out);
+	for (int i = 0; i < LINKS && n->links[i] && !found; i++) {
+		ask_one(n, a, n->links[i]);
+		read_all(n);
+		found = devices_mac_of(n->devices, a, out);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return found;
 }

@@ -117,6 +117,30 @@ static void P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s(void
 	flowtab_free(t);
 }
 
+/* Decided relays count too: addresses are as many as one likes, and a device takes half of the table at most. */
+static void P36_all_that_hold_an_account_are_bounded_by_both(void **state)
+{
+	struct hash_key key = {0};
+	struct account *a[FLOWS][ACCOUNTS];
+	struct accounts *t;
+	uint16_t n = 0;
+
+	assert_int_equal(accounts_new(&t, FLOWS, &key), 0);
+	for (; n < FLOWS; n++) {
+		struct flow f = flow_of((uint8_t)n, n);
+
+		f.has_mac = true;
+		assert_true(account_get(t, &f, a[n]));
+		if (!account_holds_below(a[n], FLOWS / 4 + 1))
+			break;
+	}
+	assert_int_equal(n, FLOWS / 2 + 1);
+	do
+		account_put(t, a[n]);
+	while (n-- > 0);
+	accounts_free(t);
+}
+
 static void P36_dialogues_count_too(void **state)
 {
 	struct flowtab *t = table();
@@ -201,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_flow_is_found_until_it_is_removed),
 		cmocka_unit_test(P36_a_client_has_a_quarter_for_undecided_flows),
 		cmocka_unit_test(P36_a_share_is_an_address_s_and_twice_that_a_hardware_address_s),
+		cmocka_unit_test(P36_all_that_hold_an_account_are_bounded_by_both),
 		cmocka_unit_test(P36_dialogues_count_too),
 		cmocka_unit_test(P36_the_share_is_a_setting),
 		cmocka_unit_test(a_full_table_lets_go_of_decided_flows_first),

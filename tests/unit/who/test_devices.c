@@ -233,6 +233,70 @@ static void the_kernels_table_is_followed(void **state)
 	devices_free(d);
 }
 
+/* More addresses than are kept of a device: the kernel is asked. */
+static void no_address_makes_a_device_a_stranger(void **state)
+{
+	struct addr v4 = A("192.0.2.1"), v6 = A("2001:db8:1::1"), none = A("192.0.2.250");
+	struct mac got, want = M("02:00:00:00:00:02");
+	struct devices *d;
+	struct neigh *n;
+	int fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("needs root: a network namespace\n");
+		skip();
+	}
+	run("ip link add lan0 type veth peer name lan1 && ip link add wan0 type veth peer name "
+	    "wan1 &&"
+	    "ip link set lan0 up && ip link set lan1 up && ip link set wan0 up &&"
+	    "ip neigh add 198.51.100.2 lladdr 02:00:00:00:00:09 nud permanent dev wan0 &&"
+	    "for i in $(seq 1 40); do"
+	    " echo neigh add 192.0.2.$i lladdr 02:00:00:00:00:02 nud stale dev lan0;"
+	    " echo neigh add 2001:db8:1::$i lladdr 02:00:00:00:00:02 nud stale dev lan0;"
+	    "done | ip -batch -");
+	assert_int_equal(devices_new(&d, DEVICES_MAX), 0);
+	assert_int_equal(neigh_socket_open(&fd), 0);
+	assert_int_equal(neigh_new(&n, fd, d), 0);
+	assert_int_equal(neigh_read(n), 0);
+	assert_int_equal(devices_count(d), DEVICE_ADDRS + 1);
+	for (int i = 1; i <= 40; i++) {
+		v4.b[15] = (uint8_t)i;
+		assert_true(neigh_find(n, &v4, &got) && mac_eq(&got, &want));
+	}
+	for (int i = 1; i <= 9; i++) {
+		v6.b[15] = (uint8_t)i;
+		assert_true(neigh_find(n, &v6, &got) && mac_eq(&got, &want));
+	}
+	assert_false(neigh_find(n, &none, &got));
+	neigh_free(n);
+	close(fd);
+	devices_free(d);
+}
+
+static void a_packet_takes_no_address_that_the_kernel_knows(void **state)
+{
+	struct addr v = A("192.0.2.1"), w = A("192.0.2.2");
+	struct mac mine = M("02:00:00:00:00:01"), forged = M("02:00:00:00:00:66"), got;
+	struct devices *d;
+
+	(void)state;
+	assert_int_equal(devices_new(&d, 10), 0);
+	devices_seen(d, &v, &mine);
+	devices_claimed(d, &v, &forged);
+	assert_true(devices_mac_of(d, &v, &got) && mac_eq(&got, &mine));
+	devices_claimed(d, &w, &forged);
+	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &forged));
+	devices_claimed(d, &w, &mine); /* two claims: the later one */
+	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &mine));
+	devices_seen(d, &w, &mine);
+	devices_claimed(d, &w, &forged);
+	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &mine));
+	devices_seen(d, &w, &forged); /* the kernel says that it moved */
+	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &forged));
+	devices_free(d);
+}
+
 static void lost_messages_lead_to_a_new_dump(void **state)
 {
 	struct devices *d;
@@ -269,6 +333,8 @@ int main(void)
 		cmocka_unit_test(one_device_pushes_out_its_own),
 		cmocka_unit_test(it_agrees_with_a_simple_model),
 		cmocka_unit_test(the_kernels_table_is_followed),
+		cmocka_unit_test(no_address_makes_a_device_a_stranger),
+		cmocka_unit_test(a_packet_takes_no_address_that_the_kernel_knows),
 		cmocka_unit_test(lost_messages_lead_to_a_new_dump),
 	};
 
