@@ -81,6 +81,7 @@ struct flow_udp {
 	bool timed_out;	   /* a hello was begun and not ended: all that comes is refused */
 	uint64_t any_ms;   /* when a datagram of no known connection was judged last */
 	uint64_t heard_ms; /* when the client said something last */
+	bool passed;	   /* something of it went on while it was not decided */
 };
 
 /* The worker's own. */

@@ -137,6 +137,12 @@ struct flow_rec *flow_begin(struct seen *s)
 void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state state)
 {
 	r->state = (uint8_t)state;
+	/* what waits for the other half of a hello must not be forgotten, whatever the flow is otherwise: it is not pushed out by
+	 * decided ones, and its client pays for it */
+	if (r->udp && quic_ident_pending(r->udp->quic)) {
+		flowtab_use(w->flows, r, LIST_DIALOGUE, w->now_ms);
+		return;
+	}
 	/* refused flows and first packets are cheap to judge again: they are the first to go */
 	flowtab_use(w->flows, r,
 		state == FLOW_REFUSED || r->flow.path == PATH_OTHER ? LIST_OTHER : LIST_DECIDED,

@@ -27,8 +27,9 @@ static bool any_allowed(const struct flow_udp *u)
 	return u->other_judged && u->other_allowed;
 }
 
-static void pass(struct seen *s, const struct flow_udp *u)
+static void pass(struct seen *s, struct flow_udp *u)
 {
+	u->passed = true;
 	flow_pass(s, any_allowed(u) ? MARK_ALLOWED : MARK_HELD);
 }
 
@@ -103,6 +104,17 @@ static void follow(struct seen *s, struct flow_rec *r, const struct quic_seen *q
 		refuse(s, r, q);
 }
 
+/* Of what was let through, the other half must not follow: that much is remembered. */
+static void no_room(struct seen *s, struct flow_rec *r)
+{
+	r->udp->timed_out = r->udp->passed;
+	flow_overload(s);
+	if (r->udp->timed_out)
+		flow_settle(s->w, r, FLOW_REFUSED);
+	else
+		flowtab_remove(s->w->flows, r);
+}
+
 static void from_client(struct seen *s, struct flow_rec *r)
 {
 	struct quic_seen q;
@@ -110,8 +122,7 @@ static void from_client(struct seen *s, struct flow_rec *r)
 	quic_ident_client(r->udp->quic, s->w->own->quic, s->k.payload, s->w->now_ms, &q);
 	if (!flowtab_account(s->w->flows, r, quic_ident_memory(r->udp->quic)) &&
 		r->state == FLOW_PENDING) {
-		flowtab_remove(s->w->flows, r);
-		flow_overload(s);
+		no_room(s, r);
 		return;
 	}
 	switch (q.step) {
@@ -202,8 +213,23 @@ bool flow_udp_turn(struct seen *s, const struct flow_rec *r)
 	return true;
 }
 
+/* The mark says that half a hello passed, and nobody knows what it was (an earlier gate did, or a full table): what comes now
+ * may be the other half. */
+static void half_lost(struct seen *s, struct flow_rec *r)
+{
+	r->ident = (struct ident){.kind = IDENT_EVASIVE,
+		.odd = ODD_MID_STREAM,
+		.app = APP_QUIC,
+		.source = SOURCE_QUIC};
+	flow_judge(s->w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
+	r->udp->timed_out = r->verdict.action == ACTION_BLOCK;
+	flow_settle(s->w, r, r->udp->timed_out ? FLOW_REFUSED : FLOW_ALLOWED);
+}
+
 void flow_udp_packet(struct seen *s, struct flow_rec *r)
 {
+	bool lost = !r && (s->conn & MARK_CONN) == MARK_HELD;
+
 	if (s->reply) {
 		from_server(s, r);
 		return;
@@ -211,12 +237,15 @@ void flow_udp_packet(struct seen *s, struct flow_rec *r)
 	/* a refused flow meets a new policy at once (a refused connection's keys are of no more use then), but not with half
 	 * a hello behind it */
 	if (r && r->state == FLOW_REFUSED && r->verdict.revision != image_revision(s->w->image) &&
-		!quic_ident_pending(r->udp->quic)) {
+		!quic_ident_pending(r->udp->quic) && !r->udp->timed_out) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}
-	if (!r)
+	if (!r) {
 		r = begin(s);
+		if (r && lost)
+			half_lost(s, r);
+	}
 	if (r)
 		r->udp->heard_ms = s->w->now_ms;
 	if (r && r->udp->timed_out) {

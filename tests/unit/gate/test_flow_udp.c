@@ -79,6 +79,32 @@ static void half_a_hello_is_evasive_in_time_and_not_forgotten(void **state)
 	close_quic(&q);
 }
 
+/* However many flows are decided behind it, half a hello is remembered; and where it is not, its mark tells. */
+static void P36_half_a_hello_is_not_pushed_out(void **state)
+{
+	struct quic_home q;
+	uint16_t port;
+
+	for (int timed_out = 0; timed_out < 2; timed_out++) {
+		open_quic(&q, BLOCKED);
+		port = q.port;
+		assert_int_equal(initial(&q, A, 0, 0, q.half), MARK_HELD);
+		if (timed_out)
+			wait_s(&q, 11);
+		for (q.port = 1; q.port <= 600; q.port++) /* refused ones, in a table of 256 */
+			assert_int_equal(initial(&q, A, 0, 0, q.hello.n), DROPPED);
+		q.port = port;
+		assert_int_equal(
+			initial(&q, A, timed_out ? 0 : MARK_HELD, q.half, q.hello.n), DROPPED);
+		close_quic(&q);
+	}
+	open_quic(&q, BLOCKED);
+	assert_int_equal(initial(&q, A, MARK_HELD, q.half, q.hello.n), DROPPED);
+	assert_int_equal(last_event(&q.h).ident.odd, ODD_MID_STREAM);
+	assert_int_equal(initial(&q, A, MARK_HELD, 0, q.hello.n), DROPPED);
+	close_quic(&q);
+}
+
 static void a_second_connection_has_a_deadline_of_its_own(void **state)
 {
 	struct quic_home q;
@@ -175,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(half_a_hello_is_evasive_in_time_and_not_forgotten),
+		cmocka_unit_test(P36_half_a_hello_is_not_pushed_out),
 		cmocka_unit_test(a_second_connection_has_a_deadline_of_its_own),
 		cmocka_unit_test(P36_a_client_has_its_share_of_the_bytes),
 		cmocka_unit_test(crypto_limit_bounds_a_flow),
