@@ -115,6 +115,8 @@ $B/.flags:
 unit: $(UNIT_BIN)
 	@tests/run-unit $(UNIT_BIN)
 
+unit-programs: $(UNIT_BIN)
+
 lint:
 	@tests/lint/run
 
@@ -169,7 +171,7 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: FORCE evade fuzz all unit lint deps check catalogue lab-test web-house web-test programs demo clean
+.PHONY: FORCE evade fuzz all unit unit-programs lint deps check catalogue lab-test web-house web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
