@@ -377,8 +377,8 @@ static struct flow_rec *begin_by_syn(struct seen *s)
 
 	switch (synlog_find(s->w->syns, &s->flow, &isn)) {
 	case SYNLOG_KNOWN:
-		/* a tentative flow that the table lost: what was judged is gone, so only a fresh start can be judged */
-		if (s->conn != MARK_TENTATIVE || s->k.seq == isn + 1)
+		/* of a tentative flow that the table lost, some of what was judged may be with the server, and nobody knows what */
+		if (s->conn != MARK_TENTATIVE)
 			return begin_at(s, isn + 1);
 		break;
 	case SYNLOG_AMBIGUOUS:
