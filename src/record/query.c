@@ -65,7 +65,7 @@ static const char select_rows[] =
 	"e.sport,"
 	" e.dst, e.dport, e.proto, e.path, e.app, e.kind, e.source, e.odd, e.ech, e.name, e.alpn,"
 	" e.rule_line, r.s, b.s, l.s, e.list_line, e.watch_line, e.watch_action, w.s, e.revision,"
-	" e.until_s, e.ended, e.up, e.down, e.duration FROM event e"
+	" e.until_s, e.ended, e.up, e.down, e.duration, e.packet FROM event e"
 	" LEFT JOIN text d ON d.id=e.device LEFT JOIN text r ON r.id=e.rule"
 	" LEFT JOIN text b ON b.id=e.because LEFT JOIN text l ON l.id=e.list"
 	" LEFT JOIN text w ON w.id=e.watch WHERE 1";
@@ -158,6 +158,7 @@ static void read_ident(sqlite3_stmt *st, struct ident *i)
 	sql_column_text(st, 19, i->name, sizeof i->name);
 	i->name_len = (uint8_t)strlen(i->name);
 	sql_column_text(st, 20, i->alpn, sizeof i->alpn);
+	i->packet = (uint16_t)sqlite3_column_int(st, 35);
 }
 
 static void read_verdict(sqlite3_stmt *st, struct verdict *v)

@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "sql_int.h"
 
-enum { SCHEMA_VERSION = 1, TEXT_CACHE = 1024, PRUNE_BITE = 5000, SEEN_MAX = 10000 };
+enum { SCHEMA_VERSION = 2, TEXT_CACHE = 1024, PRUNE_BITE = 5000, SEEN_MAX = 10000 };
 
 static const struct sql_kind kind = {
 	.version = SCHEMA_VERSION,
@@ -35,7 +35,7 @@ static const struct sql_kind kind = {
 		" rule INTEGER, because INTEGER, list INTEGER, list_line INTEGER, watch_line "
 		"INTEGER,"
 		" watch_action INTEGER, watch INTEGER, revision INTEGER, until_s INTEGER,"
-		" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER);"
+		" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER, packet INTEGER);"
 		"CREATE INDEX event_device ON event(device);"
 		"CREATE INDEX event_wall ON event(wall_ms);"
 		"CREATE TABLE text(id INTEGER PRIMARY KEY, s TEXT UNIQUE NOT NULL);"
@@ -48,7 +48,7 @@ enum statement { INSERT_EVENT, END_EVENT, ADD_TEXT, FIND_TEXT, SEE, PRUNE, PRUNE
 static const char *const statements[STATEMENTS] = {
 	[INSERT_EVENT] =
 		"INSERT OR REPLACE INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[END_EVENT] = "UPDATE event SET ended=1, up=?, down=?, duration=? WHERE id=?",
 	[ADD_TEXT] = "INSERT OR IGNORE INTO text(s) VALUES(?)",
 	[FIND_TEXT] = "SELECT id FROM text WHERE s=?",
@@ -181,6 +181,7 @@ static void bind_ident(sqlite3_stmt *st, const struct ident *i)
 	sqlite3_bind_int(st, 19, i->ech);
 	sql_bind_text(st, 20, i->name);
 	sql_bind_text(st, 21, i->alpn);
+	sqlite3_bind_int(st, 36, i->packet);
 }
 
 static void bind_verdict(sqlite3_stmt *st, const struct verdict *v, const struct texts *t)

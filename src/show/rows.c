@@ -39,7 +39,17 @@ static void write_flow(struct strbuf *b, const struct row *r)
 	jw_text(b, "path", flow_path_key(f->path));
 }
 
-static void write_ident(struct strbuf *b, const struct ident *i)
+/* Which of the client's packets, or on the proxy path requests, showed what was odd. */
+static void write_odd_at(struct strbuf *b, const struct ident *i, uint8_t path)
+{
+	bool request = path == PATH_PROXY;
+	char text[24];
+
+	snprintf(text, sizeof text, "%s %u", request ? "request" : "packet", i->packet);
+	jw_text(b, "odd_at", i->odd && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
+}
+
+static void write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
 {
 	jw_text(b, "app", app_proto_key(i->app));
 	jw_text(b, "name", i->name[0] ? i->name : NULL);
@@ -47,6 +57,7 @@ static void write_ident(struct strbuf *b, const struct ident *i)
 	jw_text(b, "source", ident_source_key(i->source));
 	jw_text(b, "odd", i->odd ? oddity_key(i->odd) : NULL);
 	jw_text(b, "odd_words", i->odd ? oddity_words(i->odd) : NULL);
+	write_odd_at(b, i, path);
 	jw_bool(b, "ech", i->ech);
 	jw_text(b, "alpn", i->alpn[0] ? i->alpn : NULL);
 }
@@ -93,7 +104,7 @@ void row_write(struct strbuf *b, const char *key, const struct row *r)
 	jw_uint(b, "id", r->id);
 	jw_time(b, "time", r->event.wall_ms);
 	write_flow(b, r);
-	write_ident(b, &r->event.ident);
+	write_ident(b, &r->event.ident, r->event.flow.path);
 	write_verdict(b, r);
 	write_end(b, r);
 	jw_close(b, '}');

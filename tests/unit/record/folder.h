@@ -81,7 +81,8 @@ static inline struct event event_of(const char *name, enum action action)
 		.dport = 443,
 		.proto = 6,
 		.path = PATH_INSPECT};
-	e.ident = (struct ident){.kind = IDENT_NAME, .source = SOURCE_SNI, .app = APP_TLS};
+	e.ident = (struct ident){
+		.kind = IDENT_NAME, .source = SOURCE_SNI, .app = APP_TLS, .packet = 3};
 	snprintf(e.ident.name, sizeof e.ident.name, "%s", name);
 	e.ident.name_len = (uint8_t)strlen(e.ident.name);
 	e.verdict = (struct verdict){.action = action,

@@ -84,6 +84,7 @@ static void an_end_fills_in_bytes_and_duration(void **state)
 	assert_int_equal(got[0].event.bytes_up, 10);
 	assert_int_equal(got[0].event.bytes_down, 20);
 	assert_int_equal(got[0].event.duration_ms, 30);
+	assert_int_equal(got[0].event.ident.packet, 3);
 	store_close(s);
 }
 
