@@ -197,19 +197,23 @@ class Lab:
             return int(f.read().split()[0])
 
     def faces(self):
-        """The daemon's processes now: {"super": pid, "gate": pid, "desk": pid, "rescue": pid}."""
-        out = {}
+        """The daemon's processes now: {"super": pid, "gate": pid, "desk": pid, "rescue": pid}. What one of them has just
+        forked bears its words until it runs a program: the older one counts."""
+        out, born = {}, {}
         pids = subprocess.run(["ip", "netns", "pids", f"{self.prefix}-gateway"], capture_output=True, text=True, check=False)
         for pid in pids.stdout.split():
             try:
                 with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
                     words = f.read().split("\0")
                 with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-                    ended = f.read().rsplit(") ", 1)[1][0] in "ZX"
+                    stat = f.read().rsplit(") ", 1)[1].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if len(words) > 1 and os.path.basename(words[0]) == "durward" and not ended:
-                out[words[1]] = int(pid)
+            if len(words) < 2 or os.path.basename(words[0]) != "durward" or stat[0] in "ZX":
+                continue
+            age = (int(stat[19]), int(pid))
+            if age <= born.get(words[1], age):
+                out[words[1]], born[words[1]] = int(pid), age
         return out
 
     def ctl(self, *args, timeout=2 * PATIENCE):
