@@ -250,6 +250,18 @@ static inline void await_events(unsigned n)
 	fail_msg("%u events did not come", n);
 }
 
+/* The session of a login, as a request's header. */
+static inline void take_cookie(const struct got *g, char *out, size_t size)
+{
+	const char *p = strcasestr(strbuf_text(&g->head), "set-cookie: ");
+
+	assert_non_null(p);
+	p += strlen("set-cookie: ");
+	snprintf(out, size, "Cookie: %.*s", (int)strcspn(p, ";\r"), p);
+	assert_non_null(strstr(p, "HttpOnly"));
+	assert_non_null(strstr(p, "SameSite=Strict"));
+}
+
 static const char json_post[] = "X-Durward: 1|Content-Type: application/json";
 
 #endif

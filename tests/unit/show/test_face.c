@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_face.c - the desk alone: policy in force, events asked for and streamed, doors locked and opened.
+ * test_face.c - the desk alone: policy in force, doors locked and opened.
  */
 #include "show/house.h"
 
@@ -226,241 +226,6 @@ static void explain_answers_from_the_policy_in_force(void **state)
 	assert_int_equal(ask_status(true, "GET", "/api/v1/explain?who=phone", NULL, NULL), 400);
 }
 
-/* --- events --- */
-
-static void events_are_found_and_hostile_names_are_harmless(void **state)
-{
-	struct event e = event_of("www.ads.example", ACTION_BLOCK);
-	struct got g;
-	const struct json *row;
-
-	e.verdict.rule_line = 4;
-	e.verdict.revision = 1;
-	e.verdict.device = 0;
-	push(e);
-	push(event_of("<img src=x onerror=alert(1)>", ACTION_ALLOW));
-	await_events(2);
-	g = ask(true, "GET", "/api/v1/events?verdict=block&name=ADS&who=phone", NULL, NULL);
-	assert_int_equal(g.status, 200);
-	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
-	row = jr_at(jr_get(g.json, "events"), 0);
-	assert_string_equal(jr_get_text(row, "who"), "phone");
-	assert_string_equal(jr_get_text(row, "because"), "Advertising <b>");
-	assert_string_equal(jr_get_text(jr_get(row, "rule"), "text"),
-		"block ads.example because \"Advertising <b>\"");
-	assert_null(strchr(strbuf_text(&g.body), '<'));
-	got_fini(&g);
-	g = ask(true, "GET", "/api/v1/events?name=onerror", NULL, NULL);
-	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
-	assert_null(strchr(strbuf_text(&g.body), '<'));
-	assert_string_equal(jr_get_text(jr_at(jr_get(g.json, "events"), 0), "name"),
-		"<img src=x onerror=alert(1)>");
-	got_fini(&g);
-	static const char *const bad[] = {"verdict=perhaps", "after=x", "limit=100000",
-		"who=nobody", "since=yesterday", "rule=-1", "before=-2"};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		char path[128];
-		snprintf(path, sizeof path, "/api/v1/events?%s", bad[i]);
-		assert_int_equal(ask_status(true, "GET", path, NULL, NULL), 400);
-	}
-	assert_int_equal(ask_status(true, "GET", "/api/v1/events?since=15m", NULL, NULL), 200);
-	g = ask(true, "GET", "/api/v1/devices", NULL, NULL);
-	assert_int_equal(g.status, 200);
-	got_fini(&g);
-}
-
-/* --- the stream --- */
-
-struct listener {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	struct strbuf text;
-	char path[128], header[256];
-	bool tcp;
-	long status;
-	bool stop;
-};
-
-static size_t hear(char *p, size_t size, size_t n, void *user)
-{
-	struct listener *l = user;
-
-	pthread_mutex_lock(&l->lock);
-	strbuf_add(&l->text, slice_of(p, size * n));
-	pthread_mutex_unlock(&l->lock);
-	return size * n;
-}
-
-static int look(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	struct listener *l = user;
-	bool stop;
-
-	pthread_mutex_lock(&l->lock);
-	stop = l->stop;
-	pthread_mutex_unlock(&l->lock);
-	return stop;
-}
-
-static void *listen_run(void *user)
-{
-	struct listener *l = user;
-	char url[256];
-	struct curl_slist *h = l->header[0] ? curl_slist_append(NULL, l->header) : NULL;
-	CURL *c = curl_easy_init();
-	CURLM *m = curl_multi_init();
-	int running = 1;
-
-	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", house.port, l->path);
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	if (!l->tcp)
-		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, h);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, hear);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, l);
-	/* not curl_easy_perform, which asks look() five times a second only */
-	curl_multi_add_handle(m, c);
-	while (curl_multi_perform(m, &running) == CURLM_OK && running)
-		curl_multi_poll(m, NULL, 0, 10, NULL);
-	curl_multi_remove_handle(m, c);
-	curl_multi_cleanup(m);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &l->status);
-	curl_slist_free_all(h);
-	curl_easy_cleanup(c);
-	return NULL;
-}
-
-static void listen_at(struct listener *l, bool tcp, const char *path, const char *header)
-{
-	*l = (struct listener){.lock = PTHREAD_MUTEX_INITIALIZER, .tcp = tcp};
-	snprintf(l->path, sizeof l->path, "%s", path);
-	snprintf(l->header, sizeof l->header, "%s", header);
-	assert_int_equal(pthread_create(&l->thread, NULL, listen_run, l), 0);
-}
-
-static void listen_start(struct listener *l, const char *path, const char *header)
-{
-	listen_at(l, false, path, header);
-}
-
-static bool heard(struct listener *l, const char *what)
-{
-	bool found = false;
-
-	for (int i = 0; i < 6000 && !found; i++) {
-		pthread_mutex_lock(&l->lock);
-		found = strstr(strbuf_text(&l->text), what) != NULL;
-		pthread_mutex_unlock(&l->lock);
-		if (!found)
-			usleep(10000);
-	}
-	return found;
-}
-
-static void listen_stop(struct listener *l)
-{
-	pthread_mutex_lock(&l->lock);
-	l->stop = true;
-	pthread_mutex_unlock(&l->lock);
-}
-
-static void listen_end(struct listener *l)
-{
-	listen_stop(l);
-	pthread_join(l->thread, NULL);
-	strbuf_fini(&l->text);
-}
-
-static void the_stream_says_hello_and_then_what_happens(void **state)
-{
-	struct listener all, blocked, again;
-
-	listen_start(&all, "/api/v1/stream?topics=events", "");
-	listen_start(&blocked, "/api/v1/stream?topics=events&verdict=block", "");
-	assert_true(heard(&all, "event: hello"));
-	assert_true(heard(&blocked, "event: hello"));
-	push(event_of("one.example", ACTION_ALLOW));
-	assert_true(heard(&all, "one.example"));
-	push(event_of("two.example", ACTION_BLOCK));
-	assert_true(heard(&all, "two.example"));
-	assert_true(heard(&blocked, "two.example"));
-	assert_null(strstr(strbuf_text(&blocked.text), "one.example"));
-	for (int i = 0; i < 350; i++)
-		push(event_of("many.example", ACTION_ALLOW));
-	assert_true(heard(&all, "id: 352\nevent: events"));
-	listen_start(&again, "/api/v1/stream", "Last-Event-ID: 1");
-	assert_true(heard(&again, "two.example"));
-	listen_end(&again);
-	listen_end(&blocked);
-	listen_end(&all);
-}
-
-static void a_stream_obeys_every_filter_at_once(void **state)
-{
-	struct event e = event_of("one.example", ACTION_BLOCK);
-	struct listener l;
-
-	e.verdict.revision = 1;
-	listen_start(&l, "/api/v1/stream?verdict=block&who=phone", "");
-	assert_true(heard(&l, "event: hello"));
-	e.verdict.device = NO_DEVICE;
-	push(e);
-	e.verdict.device = 0;
-	push(e);
-	assert_true(heard(&l, "id: 2\nevent: events"));
-	assert_null(strstr(strbuf_text(&l.text), "\"who\":null"));
-	listen_end(&l);
-}
-
-static void readers_that_left_make_room_at_once(void **state)
-{
-	struct listener l;
-
-	for (int i = 0; i < 40;
-		i++) { /* more than may be open together, and no event to notice by */
-		listen_start(&l, "/api/v1/stream", "");
-		assert_true(heard(&l, "event: hello"));
-		listen_end(&l);
-	}
-}
-
-static void a_stream_that_lags_is_told(void **state)
-{
-	struct listener late;
-
-	for (int i = 0; i < 4200; i++)
-		push(event_of("flood.example", ACTION_ALLOW));
-	for (int i = 0; i < 1000; i++) {
-		struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
-		double id = jr_number(jr_get(jr_get(g.json, "events"), "last_id"), 0);
-		got_fini(&g);
-		if (id >= 4200)
-			break;
-		usleep(20000);
-	}
-	listen_start(&late, "/api/v1/stream", "Last-Event-ID: 1");
-	assert_true(heard(&late, "event: lagged\ndata: {\"from\":2,\"to\":104}"));
-	listen_end(&late);
-}
-
-static void streams_are_counted_and_bounded(void **state)
-{
-	struct listener l[32];
-
-	for (int i = 0; i < 32; i++)
-		listen_start(&l[i], "/api/v1/stream", "");
-	for (int i = 0; i < 32; i++)
-		assert_true(heard(&l[i], "event: hello"));
-	assert_int_equal(ask_status(true, "GET", "/api/v1/stream", NULL, NULL), 503);
-	for (int i = 0; i < 32; i++)
-		listen_stop(&l[i]);
-	for (int i = 0; i < 32; i++)
-		listen_end(&l[i]);
-}
-
 /* --- the door --- */
 
 static void strangers_stay_outside(void **state)
@@ -543,17 +308,6 @@ static void read_token(char *out, size_t size)
 	strbuf_fini(&t);
 }
 
-static void take_cookie(const struct got *g, char *out, size_t size)
-{
-	const char *p = strcasestr(strbuf_text(&g->head), "set-cookie: ");
-
-	assert_non_null(p);
-	p += strlen("set-cookie: ");
-	snprintf(out, size, "Cookie: %.*s", (int)strcspn(p, ";\r"), p);
-	assert_non_null(strstr(p, "HttpOnly"));
-	assert_non_null(strstr(p, "SameSite=Strict"));
-}
-
 static void the_first_password_needs_the_token_and_then_opens_the_door(void **state)
 {
 	char token[64], body[256], cookie[256], headers[512];
@@ -595,51 +349,6 @@ static void the_first_password_needs_the_token_and_then_opens_the_door(void **st
 		ask_status(true, "PUT", "/api/v1/password", NULL, "{\"password\":\"another one\"}"),
 		204);
 	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 401);
-}
-
-static void one_address_has_six_streams(void **state)
-{
-	struct listener l[6];
-	char cookie[256];
-	struct got g;
-
-	assert_int_equal(
-		ask_status(true, "PUT", "/api/v1/password", NULL, "{\"password\":\"long enough\"}"),
-		204);
-	g = ask(false, "POST", "/api/v1/session", json_post, "{\"password\":\"long enough\"}");
-	assert_int_equal(g.status, 204);
-	take_cookie(&g, cookie, sizeof cookie);
-	got_fini(&g);
-	for (int i = 0; i < 6; i++)
-		listen_at(&l[i], true, "/api/v1/stream", cookie);
-	for (int i = 0; i < 6; i++)
-		assert_true(heard(&l[i], "event: hello"));
-	assert_int_equal(ask_status(false, "GET", "/api/v1/stream", cookie, NULL), 503);
-	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 200);
-	for (int i = 0; i < 6; i++)
-		listen_stop(&l[i]);
-	for (int i = 0; i < 6; i++)
-		listen_end(&l[i]);
-}
-
-static void without_a_database_the_last_events_are_in_memory(void **state)
-{
-	desk_end();
-	unlink(in_folder("events.db"));
-	assert_int_equal(mkdir(in_folder("events.db"), 0700), 0); /* no file can be opened there */
-	desk_start();
-	struct message m;
-	await(MESSAGE_READY, &m);
-	push(event_of("one.example", ACTION_ALLOW));
-	push(event_of("two.example", ACTION_BLOCK));
-	await_events(2);
-	struct got g = ask(true, "GET", "/api/v1/events?verdict=block", NULL, NULL);
-	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
-	got_fini(&g);
-	g = ask(true, "GET", "/api/v1/status", NULL, NULL);
-	assert_true(jr_count(jr_get(g.json, "problems")) >= 1);
-	got_fini(&g);
-	rmdir(in_folder("events.db"));
 }
 
 static void guesses_are_slowed_down(void **state)
@@ -717,17 +426,9 @@ int main(void)
 		IN_HOUSE(an_edit_is_applied_once_and_never_over_another),
 		IN_HOUSE(check_lists_every_mistake),
 		IN_HOUSE(explain_answers_from_the_policy_in_force),
-		IN_HOUSE(events_are_found_and_hostile_names_are_harmless),
-		IN_HOUSE(the_stream_says_hello_and_then_what_happens),
-		IN_HOUSE(a_stream_obeys_every_filter_at_once),
-		IN_HOUSE(readers_that_left_make_room_at_once),
-		IN_HOUSE(a_stream_that_lags_is_told),
-		IN_HOUSE(streams_are_counted_and_bounded),
 		IN_HOUSE(strangers_stay_outside),
 		IN_HOUSE(every_answer_carries_the_headers_that_keep_a_browser_safe),
 		IN_HOUSE(the_first_password_needs_the_token_and_then_opens_the_door),
-		IN_HOUSE(one_address_has_six_streams),
-		IN_HOUSE(without_a_database_the_last_events_are_in_memory),
 		IN_HOUSE(guesses_are_slowed_down),
 		IN_HOUSE(bodies_are_bounded),
 		IN_HOUSE(garbage_ends_its_own_connection_only),
