@@ -81,6 +81,18 @@ test("why: the walk to the verdict, the deciding line, and the command that asks
 	await page.done();
 });
 
+test("why: an evasive flow is asked for as one, whatever name was read in it", async () => {
+	const page = await open();
+	await house.flow("two.names.example", { ...mia, kind: "evasive" });
+	await row(page, "two.names.example").click();
+	const drawer = page.getByRole("dialog");
+	await drawer.locator(".is-decides").waitFor();
+	assert.match(await drawer.locator(".command").inputValue(),
+		/^durwardctl explain mia-phone 198\.51\.100\.2 tcp\/443 evasive at /);
+	assert.equal(await drawer.getByText("The policy has changed since").count(), 0);
+	await page.done();
+});
+
 test("why: a later policy that answers otherwise is said so", async () => {
 	const page = await open();
 	await house.flow("early.ads.example", mia);

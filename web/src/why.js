@@ -13,7 +13,7 @@ const kinds = { none: "no-name", opaque: "hidden", evasive: "evasive" };
 
 function question(row) {
 	const at = row.time.replace(/\.\d+/, "");
-	if (row.name) {
+	if (row.name && row.kind === "name") { // of what is evasive or hidden the policy does not judge the name
 		return { who: device_of(row), name: row.name, proto: ["tls", "quic", "http"].includes(row.app) ? row.app : "tls", to: row.dst, at };
 	}
 	return { who: device_of(row), addr: row.dst, proto: row.proto, port: row.dport || undefined,
