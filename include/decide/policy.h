@@ -18,6 +18,9 @@ struct policy_who {
 	struct mac mac;
 	struct addr addrs[WHO_ADDRS]; /* addrs[0] = the packet's source */
 	size_t n_addrs;
+	/* A flow that entered by an uplink: it is no device's, and no unknown one's ("Exactly" 27); mac, if any, is that of the
+	 * device that it goes to: the verdict names it. */
+	bool outside;
 	int32_t device; /* explain only: this device index whatever mac and addrs say; -1 = find it */
 };
 

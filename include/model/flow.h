@@ -19,8 +19,9 @@ struct flow {
 	uint16_t sport, dport; /* host order; 0 where the protocol has none */
 	uint8_t proto;	       /* IPPROTO_* */
 	uint8_t path;	       /* enum flow_path */
+	bool outside; /* it entered by an uplink: the client is none of the network's devices */
 	bool has_mac;
-	struct mac mac; /* the client's, as last seen on the wire */
+	struct mac mac; /* the client's, as last seen on the wire; none from outside */
 };
 
 const char *flow_path_key(enum flow_path p); /* "other" "inspect" "proxy" */

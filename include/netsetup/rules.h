@@ -6,8 +6,9 @@
  *
  *     mark-mask 0xff000000          queue-first 4400        queue-count 2
  *     listen-port 4480              inspect-tcp 443         inspect-udp 443        proxy-tcp 80
- *     client-interfaces lan0 lan1   catch-all yes|no        fail open|closed        hold yes|no
- *     run-dir /run/durward          route-table 4480        route-priority 4480
+ *     uplinks wan ppp0|none         client-interfaces lan0 lan1|none               own-nets 192.0.2.0/24 2001:db8::/64|none
+ *     bridges lan=aa:bb:cc:dd:ee:ff|none                    catch-all yes|no        fail open|closed        hold yes|no
+ *     run-dir /run/durward          route-table 4480        route-priority 4480    hold-priority 10
  *
  * Owns: nothing. Thread: any, one at a time for one gateway (the script itself takes iptables' lock);
  * no other thread may wait for any child meanwhile, nor may SIGCHLD be ignored.
@@ -19,12 +20,13 @@
 #include <stddef.h>
 
 #include "model/settings.h"
+#include "netsetup/route.h"
 
 struct rules_params {
 	const struct settings *settings;
-	uint32_t queues;	       /* NFQUEUEs from settings->queue_first on */
-	const char *client_interfaces; /* resolved: names with spaces between */
-	bool catch_all;		       /* other flows can be refused: queue their first packets */
+	uint32_t queues;		 /* NFQUEUEs from settings->queue_first on */
+	const struct route_sides *sides; /* which interfaces lead where */
+	bool catch_all;			 /* other flows can be refused: queue their first packets */
 	bool fail_open;
 	bool hold; /* no gate is there yet, or any more: new connections to inspected ports wait */
 };

@@ -15,14 +15,23 @@ SETTING(TEXT, rules_script, "rules-script", "", 0, 0, "durward-rules; empty: the
 SETTING(TEXT, gate_user, "gate-user", "durward-gate", 0, 0, "user of the gate (a name or a number)")
 SETTING(TEXT, desk_user, "desk-user", "durward", 0, 0, "user of the desk (a name or a number)")
 SETTING(WORDS, client_interfaces, "client-interfaces", "auto", 0, 0,
-	"interfaces towards the clients; auto: all but the default route's")
-SETTING(PORTS, inspect_tcp, "inspect-tcp", "443", 0, 0,
-	"TCP ports whose TLS names are read as packets pass (NFQUEUE)")
+	"interfaces towards the clients, checked to be there; auto: all but the uplinks. What "
+	"comes from anywhere but an "
+	"uplink is judged, named here or not")
+SETTING(WORDS, uplink_interfaces, "uplink-interfaces", "auto", 0, 0,
+	"interfaces towards the internet; auto: those of a default route (of any table, a VPN's "
+	"too) that "
+	"client-interfaces does not name")
+SETTING(PORTS, inspect_tcp, "inspect-tcp", "80 443", 0, 0,
+	"TCP ports whose names (TLS, plain HTTP) are read as packets pass (NFQUEUE)")
 SETTING(PORTS, starttls_tcp, "starttls-tcp", "21 25 110 143 389 587 3306 5222 5432", 0, 0,
 	"TCP ports where TLS may begin behind a plain dialogue (STARTTLS): inspected likewise")
 SETTING(UDPPORTS, inspect_udp, "inspect-udp", "443", 0, 0,
 	"UDP ports whose QUIC names are read as packets pass; all-udp: every one")
-SETTING(PORTS, proxy_tcp, "proxy-tcp", "80", 0, 0, "TCP ports that the proxy takes over (TPROXY)")
+SETTING(PORTS, proxy_tcp, "proxy-tcp", "none", 0, 0,
+	"TCP ports that the proxy takes over (TPROXY): for `source gateway`, and where a connection's two ends must not be one. "
+	"The inspect path, which is the default for plain HTTP, too, judges each request as well, leaves the gateway's INPUT "
+	"rules, captive portals and routing marks alone, and costs less. What is not diverted on such a port is inspected")
 SETTING(SOURCE, source, "source", "client", 0, 0, "address that servers see on proxied connections")
 SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the gate; 0: one a core")
 SETTING(MASK, mark_mask, "mark-mask", "0xff000000", 0, 0,
@@ -30,7 +39,11 @@ SETTING(MASK, mark_mask, "mark-mask", "0xff000000", 0, 0,
 SETTING(NUMBER, queue_first, "queue-first", "4400", 0, 65000, "first NFQUEUE number")
 SETTING(NUMBER, listen_port, "listen-port", "4480", 1, 65535, "port of the proxy's own listener")
 SETTING(NUMBER, route_table, "route-table", "4480", 1, 65535, "routing table for diverted packets")
-SETTING(NUMBER, route_priority, "route-priority", "4480", 1, 32765, "priority of its rule")
+SETTING(NUMBER, route_priority, "route-priority", "4480", 2, 32764,
+	"priority of its rule (one below and one above are used, too)")
+SETTING(NUMBER, hold_priority, "hold-priority", "10", 1, 32763,
+	"first of three priorities of the rules that refuse, with fail closed, what went past our "
+	"rules")
 SETTING(NUMBER, hello_deadline_s, "hello-deadline", "10", 1, 300,
 	"seconds for a complete hello or request head; then the flow is evasive")
 SETTING(NUMBER, hello_limit, "hello-limit", "65536", 2048, 65536,

@@ -204,11 +204,12 @@ int64_t window_until(const struct img_window *w, size_t n, const struct tz_chang
 
 /* --- who.c --- */
 
-enum who_how { HOW_UNKNOWN, HOW_NAMED, HOW_MAC, HOW_ADDR };
+enum who_how { HOW_UNKNOWN, HOW_NAMED, HOW_MAC, HOW_ADDR, HOW_OUTSIDE };
 struct who {
 	const struct image *image;
 	uint16_t device;
-	uint8_t how; /* enum who_how */
+	uint16_t inner; /* of a flow from outside: the device that it goes to */
+	uint8_t how;	/* enum who_how */
 	uint64_t bits[PARTY_WORDS];
 };
 void who_find(const struct image *i, const struct policy_who *asked, struct who *out);

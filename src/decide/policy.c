@@ -299,7 +299,7 @@ void policy_eval(const struct image *img, const struct policy_query *q, const st
 		asked.ident = &nothing;
 	*out = (struct verdict){.list = NO_LIST, .revision = img->revision};
 	who_find(img, &q->who, &w.who);
-	out->device = w.who.device;
+	out->device = q->who.outside ? w.who.inner : w.who.device;
 	if (q->stage == STAGE_FIRST && q->flow.path != PATH_OTHER) {
 		out->action = ACTION_WAIT; /* the refusal is to tell the name, and so is the log */
 		return;

@@ -43,6 +43,8 @@ static const char *known_by(const struct walk *w)
 		return "by its IP address";
 	case HOW_NAMED:
 		return "as asked";
+	case HOW_OUTSIDE:
+		return "it came in by an uplink";
 	case HOW_UNKNOWN:
 		break;
 	}

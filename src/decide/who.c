@@ -43,7 +43,12 @@ static void find_device(const struct image *i, const struct policy_who *asked, s
 {
 	out->device = NO_DEVICE;
 	out->how = HOW_UNKNOWN;
-	if (asked->device >= 0 && (uint32_t)asked->device < image_count(i, SEC_DEVICES)) {
+	out->inner = NO_DEVICE;
+	if (asked->outside) {
+		out->how = HOW_OUTSIDE;
+		if (asked->has_mac)
+			by_mac(i, &asked->mac, &out->inner);
+	} else if (asked->device >= 0 && (uint32_t)asked->device < image_count(i, SEC_DEVICES)) {
 		out->device = (uint16_t)asked->device;
 		out->how = HOW_NAMED;
 	} else if (asked->has_mac && by_mac(i, &asked->mac, &out->device)) {
@@ -99,7 +104,7 @@ bool who_is(const struct who *w, const struct img_who *row)
 	case WHO_EVERYONE:
 		return true;
 	case WHO_UNKNOWN:
-		return w->device == NO_DEVICE;
+		return w->device == NO_DEVICE && w->how != HOW_OUTSIDE;
 	case WHO_DEVICE:
 		return w->device == row->index;
 	default:
@@ -115,8 +120,9 @@ size_t policy_who_names(
 	size_t n = 0;
 	who_find(img, who, &w);
 	if (n < max)
-		out[n++] = w.device == NO_DEVICE ? "unknown-devices"
-						 : image_device_name(img, w.device);
+		out[n++] = who->outside		   ? "outside"
+			   : w.device == NO_DEVICE ? "unknown-devices"
+						   : image_device_name(img, w.device);
 	for (uint32_t p = 0; p < image_count(img, SEC_PARTIES) && n < max; p++) {
 		if (has_bit(w.bits, p))
 			out[n++] = image_text(img, party[p].name);

@@ -47,6 +47,7 @@ struct seen {
 	struct packet k;
 	struct flow flow; /* original direction: src is the client */
 	bool reply;	  /* from server to client */
+	bool outside;	  /* the client is behind an uplink */
 	uint8_t conn;	  /* the connection mark's bits when it was queued */
 	bool done;	  /* the verdict was sent */
 };

@@ -53,10 +53,15 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *wh
 	struct addr siblings[DEVICE_ADDRS];
 	size_t n = 0;
 
-	*who = (struct policy_who){
-		.device = -1, .has_mac = f->has_mac, .mac = f->mac, .n_addrs = 1};
+	*who = (struct policy_who){.device = -1,
+		.outside = f->outside,
+		.has_mac = f->has_mac,
+		.mac = f->mac,
+		.n_addrs = 1};
 	who->addrs[0] = f->src;
-	if (!w->devices)
+	if (f->outside && w->neigh)
+		who->has_mac = neigh_find(w->neigh, &f->dst, &who->mac);
+	if (!w->devices || f->outside)
 		return;
 	if (!who->has_mac)
 		who->has_mac = w->neigh ? neigh_find(w->neigh, &f->src, &who->mac)
@@ -121,7 +126,7 @@ struct flow_rec *flow_begin(struct seen *s)
 	struct flow_rec *r;
 
 	/* where the server speaks first, no packet of the client is at hand to say it */
-	if (!own && w->neigh)
+	if (!own && w->neigh && !s->outside)
 		s->flow.has_mac = neigh_find(w->neigh, &s->flow.src, &s->flow.mac);
 	r = flowtab_add(w->flows, &s->flow, w->now_ms);
 	if (!r) {

@@ -18,7 +18,7 @@ void flow_pass(struct seen *s, uint8_t conn_bits)
 	s->done = true;
 	s->w->counters.passed++;
 	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true,
-		(s->p->mark & ~mask) | mark_of(mask, conn_bits));
+		(s->p->mark & ~mask) | mark_of(mask, conn_bits | MARK_JUDGED));
 }
 
 void flow_drop(struct seen *s)
@@ -118,12 +118,14 @@ static struct flow_rec *flow_of(struct seen *s)
 		.dst = s->reply ? k->src : k->dst,
 		.sport = s->reply ? k->dport : k->sport,
 		.dport = s->reply ? k->sport : k->dport,
-		.proto = k->proto};
+		.proto = k->proto,
+		.outside = s->outside};
 	if ((tcp && (port_set_has(&g->inspect_tcp, f->dport) ||
+			    port_set_has(&g->proxy_tcp, f->dport) ||
 			    port_set_has(&g->starttls_tcp, f->dport))) ||
 		(udp && port_set_has(&g->inspect_udp, f->dport)))
 		f->path = PATH_INSPECT;
-	if (!s->reply && s->p->has_mac) {
+	if (!s->reply && !s->outside && s->p->has_mac) {
 		f->has_mac = true;
 		f->mac = s->p->mac;
 	}
@@ -204,6 +206,7 @@ void gate_packet(struct gate_worker *w, const struct nfq_packet *p)
 	w->counters.queued++;
 	s.conn = (uint8_t)((p->mark & w->settings->mark_mask) / low & MARK_CONN);
 	s.reply = p->mark & mark_of(w->settings->mark_mask, MARK_REPLY);
+	s.outside = p->mark & mark_of(w->settings->mark_mask, MARK_OUTSIDE);
 	if (!w->image && flow_fail_open(w))
 		flow_pass(&s, 0); /* no policy yet: nothing is decided for good */
 	else if (!w->image || packet_parse(p->payload, &s.k) != PARSE_OK)

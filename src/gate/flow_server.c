@@ -145,8 +145,19 @@ static void unknown(struct seen *s)
 	}
 }
 
+/* A client that speaks for its server: where both are behind one interface, the reverse path does not tell them apart. */
+static bool by_client(const struct seen *s, const struct flow_rec *r)
+{
+	return r && r->flow.has_mac && s->p->has_mac &&
+	       memcmp(&r->flow.mac, &s->p->mac, sizeof s->p->mac) == 0;
+}
+
 void flow_tcp_server(struct seen *s, struct flow_rec *r)
 {
+	if (by_client(s, r)) {
+		flow_drop(s);
+		return;
+	}
 	if (r && flow_tcp_is_new(s, r)) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;

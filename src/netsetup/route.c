@@ -61,27 +61,40 @@ int route_socket(struct nl_sock **out)
 	return 0;
 }
 
-/* ip [-6] rule: pref P lookup N [fwmark M/M] */
-static struct rtnl_rule *rule_new(const struct route_policy *p, int family, bool with_mark)
+/* One `ip [-6] rule`; what is 0 is not said. */
+struct rule {
+	uint32_t priority, table, jump;
+	uint32_t mark, mask;
+	uint8_t action; /* FR_ACT_* */
+	bool from_lo;
+	bool marked;
+};
+
+static struct rtnl_rule *rule_new(const struct rule *what, int family)
 {
 	struct rtnl_rule *r = rtnl_rule_alloc();
 
 	if (!r)
 		return NULL;
 	rtnl_rule_set_family(r, family);
-	rtnl_rule_set_prio(r, p->priority);
-	rtnl_rule_set_table(r, p->table);
-	rtnl_rule_set_action(r, FR_ACT_TO_TBL);
-	if (with_mark) {
-		rtnl_rule_set_mark(r, p->mark);
-		rtnl_rule_set_mask(r, p->mark);
+	rtnl_rule_set_prio(r, what->priority);
+	rtnl_rule_set_action(r, what->action);
+	if (what->table)
+		rtnl_rule_set_table(r, what->table);
+	if (what->jump)
+		rtnl_rule_set_goto(r, what->jump);
+	if (what->from_lo)
+		rtnl_rule_set_iif(r, "lo");
+	if (what->marked) {
+		rtnl_rule_set_mark(r, what->mark);
+		rtnl_rule_set_mask(r, what->mask);
 	}
 	return r;
 }
 
-static int rule_add(struct nl_sock *s, const struct route_policy *p, int family)
+static int rule_add(struct nl_sock *s, const struct rule *what, int family)
 {
-	struct rtnl_rule *r = rule_new(p, family, true);
+	struct rtnl_rule *r = rule_new(what, family);
 	int err;
 
 	if (!r)
@@ -92,17 +105,70 @@ static int rule_add(struct nl_sock *s, const struct route_policy *p, int family)
 }
 
 /* All of them: a crash between two starts, or another mark, leaves more than one. */
-static int rules_delete(struct nl_sock *s, const struct route_policy *p, int family)
+static int rules_delete(struct nl_sock *s, const struct rule *what, int family)
 {
-	struct rtnl_rule *r = rule_new(p, family, false);
+	struct rule any = *what;
+	struct rtnl_rule *r;
 	int err = 0;
 
+	any.marked = false;
+	r = rule_new(&any, family);
 	if (!r)
 		return -ENOMEM;
 	for (int i = 0; i < 1000 && !err; i++)
 		err = route_errno(rtnl_rule_delete(s, r, 0));
 	rtnl_rule_put(r);
 	return err == -ENOENT ? 0 : err;
+}
+
+/* The middle one of three, which the kernel's own questions (from lo) jump over: in the order in which they are added. */
+enum { TRIPLE = 3 };
+struct triple {
+	struct rule r[TRIPLE];
+};
+
+static struct triple triple_of(uint32_t first, struct rule middle)
+{
+	middle.priority = first + 1;
+	return (struct triple){{{.priority = first + 2, .action = FR_ACT_NOP},
+		{.priority = first, .action = FR_ACT_GOTO, .jump = first + 2, .from_lo = true},
+		middle}};
+}
+
+static struct triple policy_rules(const struct route_policy *p)
+{
+	return triple_of(p->priority - 1, (struct rule){.action = FR_ACT_TO_TBL,
+						  .table = p->table,
+						  .marked = true,
+						  .mark = p->mark,
+						  .mask = p->mark});
+}
+
+static struct triple hold_rules(uint32_t priority)
+{
+	return triple_of(priority,
+		(struct rule){.action = FR_ACT_PROHIBIT, .marked = true, .mask = UINT32_MAX});
+}
+
+static int triple_down(struct nl_sock *s, const struct triple *t, int family)
+{
+	int rc = 0;
+
+	for (int i = TRIPLE - 1; i >= 0; i--) {
+		int err = rules_delete(s, &t->r[i], family);
+
+		rc = rc ? rc : err;
+	}
+	return rc;
+}
+
+static int triple_up(struct nl_sock *s, const struct triple *t, int family)
+{
+	int rc = triple_down(s, t, family);
+
+	for (int i = 0; i < TRIPLE && rc == 0; i++)
+		rc = rule_add(s, &t->r[i], family);
+	return rc;
 }
 
 /* local default dev lo table N */
@@ -150,18 +216,16 @@ static int route_change(struct nl_sock *s, const struct route_policy *p, int fam
 
 static int family_up(struct nl_sock *s, const struct route_policy *p, int family)
 {
-	int err = rules_delete(s, p, family);
+	struct triple t = policy_rules(p);
+	int err = route_change(s, p, family, true);
 
-	if (!err)
-		err = route_change(s, p, family, true);
-	if (!err)
-		err = rule_add(s, p, family);
-	return err;
+	return err ? err : triple_up(s, &t, family);
 }
 
 static int family_down(struct nl_sock *s, const struct route_policy *p, int family)
 {
-	int err = rules_delete(s, p, family), err2 = route_change(s, p, family, false);
+	struct triple t = policy_rules(p);
+	int err = triple_down(s, &t, family), err2 = route_change(s, p, family, false);
 
 	return err ? err : err2;
 }
@@ -179,7 +243,7 @@ static int both(const struct route_policy *p,
 	int err, err6;
 
 	if (p->table == 0 || p->table > 65535 || (p->table >= 253 && p->table <= 255) ||
-		p->priority == 0 || p->priority > 32765 || p->mark == 0)
+		p->priority < 2 || p->priority > 32764 || p->mark == 0)
 		return -EINVAL;
 	if ((err = route_socket(&s)))
 		return err;
@@ -199,22 +263,31 @@ int route_policy_down(const struct route_policy *p)
 	return both(p, family_down);
 }
 
-static bool rule_is_there(struct nl_sock *s, const struct route_policy *p, int family)
+static bool rule_is_there(struct nl_cache *all, const struct rule *what, int family)
 {
-	struct nl_cache *all;
-	bool found = false;
-
-	if (rtnl_rule_alloc_cache(s, family, &all) < 0)
-		return false;
 	for (struct nl_object *o = nl_cache_get_first(all); o; o = nl_cache_get_next(o)) {
 		struct rtnl_rule *r = (struct rtnl_rule *)o;
 
-		if (rtnl_rule_get_family(r) == family && rtnl_rule_get_prio(r) == p->priority &&
-			rtnl_rule_get_table(r) == p->table && rtnl_rule_get_mark(r) == p->mark)
-			found = true;
+		if (rtnl_rule_get_family(r) == family && rtnl_rule_get_prio(r) == what->priority &&
+			rtnl_rule_get_action(r) == what->action &&
+			(!what->table || rtnl_rule_get_table(r) == what->table) &&
+			(!what->marked || rtnl_rule_get_mark(r) == what->mark))
+			return true;
 	}
+	return false;
+}
+
+static bool triple_is_there(struct nl_sock *s, const struct triple *t, int family)
+{
+	struct nl_cache *all;
+	bool there = true;
+
+	if (rtnl_rule_alloc_cache(s, family, &all) < 0)
+		return false;
+	for (int i = 0; i < TRIPLE; i++)
+		there = there && rule_is_there(all, &t->r[i], family);
 	nl_cache_free(all);
-	return found;
+	return there;
 }
 
 static bool route_is_there(struct nl_sock *s, const struct route_policy *p, int family)
@@ -238,12 +311,57 @@ int route_policy_check(const struct route_policy *p)
 {
 	struct nl_sock *s;
 	int err = route_socket(&s);
+	struct triple t;
 	bool v4, v6;
 
 	if (err)
 		return err;
-	v4 = rule_is_there(s, p, AF_INET) && route_is_there(s, p, AF_INET);
-	v6 = rule_is_there(s, p, AF_INET6) && route_is_there(s, p, AF_INET6);
+	t = policy_rules(p);
+	v4 = triple_is_there(s, &t, AF_INET) && route_is_there(s, p, AF_INET);
+	v6 = triple_is_there(s, &t, AF_INET6) && route_is_there(s, p, AF_INET6);
 	nl_socket_free(s);
 	return v4 && (v6 || !route_has_v6()) ? 0 : -ENOENT;
+}
+
+static int hold_change(
+	uint32_t priority, int (*change)(struct nl_sock *, const struct triple *, int))
+{
+	struct triple t;
+	struct nl_sock *s;
+	int err, err6;
+
+	if (priority == 0 || priority > 32763)
+		return -EINVAL;
+	if ((err = route_socket(&s)))
+		return err;
+	t = hold_rules(priority);
+	err = change(s, &t, AF_INET);
+	err6 = forgive_v6(change(s, &t, AF_INET6));
+	nl_socket_free(s);
+	return err ? err : err6;
+}
+
+int route_hold_up(uint32_t priority)
+{
+	return route_hold_check(priority) == 0 ? 0 : hold_change(priority, triple_up);
+}
+
+int route_hold_down(uint32_t priority)
+{
+	return hold_change(priority, triple_down);
+}
+
+int route_hold_check(uint32_t priority)
+{
+	struct triple t = hold_rules(priority);
+	struct nl_sock *s;
+	bool there;
+	int err = route_socket(&s);
+
+	if (err)
+		return err;
+	there = triple_is_there(s, &t, AF_INET) &&
+		(!route_has_v6() || triple_is_there(s, &t, AF_INET6));
+	nl_socket_free(s);
+	return there ? 0 : -ENOENT;
 }

@@ -47,7 +47,8 @@ static void add_iface(struct nl_object *o, void *arg)
 	struct rtnl_link *l = (struct rtnl_link *)o;
 	struct route_view *v = arg;
 	unsigned flags = rtnl_link_get_flags(l);
-	const char *name = rtnl_link_get_name(l);
+	const char *name = rtnl_link_get_name(l), *kind = rtnl_link_get_type(l);
+	struct nl_addr *hw = rtnl_link_get_addr(l);
 	struct route_iface *i;
 
 	if (v->n_ifaces == ROUTE_IFACES || !name)
@@ -55,8 +56,11 @@ static void add_iface(struct nl_object *o, void *arg)
 	i = &v->ifaces[v->n_ifaces++];
 	*i = (struct route_iface){.index = (uint32_t)rtnl_link_get_ifindex(l),
 		.up = flags & IFF_UP,
-		.loopback = flags & IFF_LOOPBACK};
+		.loopback = flags & IFF_LOOPBACK,
+		.bridge = kind && strcmp(kind, "bridge") == 0};
 	snprintf(i->name, sizeof i->name, "%s", name);
+	if (hw && nl_addr_get_len(hw) == sizeof i->mac.b)
+		memcpy(i->mac.b, nl_addr_get_binary_addr(hw), sizeof i->mac.b);
 }
 
 static bool address_of(struct nl_addr *a, struct addr *out)
@@ -93,23 +97,23 @@ static void add_prefix(struct nl_object *o, void *arg)
 	v->n_prefixes++;
 }
 
+/* A default route, or one half of it: VPNs add 0.0.0.0/1 and 128.0.0.0/1, or a table of their own. */
 static void note_default(struct nl_object *o, void *arg)
 {
 	struct rtnl_route *r = (struct rtnl_route *)o;
 	struct route_view *v = arg;
 	struct nl_addr *dst = rtnl_route_get_dst(r);
-	bool v4 = rtnl_route_get_family(r) == AF_INET;
 
-	if (rtnl_route_get_table(r) != RT_TABLE_MAIN || rtnl_route_get_type(r) != RTN_UNICAST)
+	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL || rtnl_route_get_type(r) != RTN_UNICAST)
 		return;
-	if (dst && nl_addr_get_prefixlen(dst) != 0)
+	if (dst && nl_addr_get_prefixlen(dst) > 1)
 		return;
 	for (int i = 0; i < rtnl_route_get_nnexthops(r); i++) {
 		struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, i);
 		struct route_iface *f = iface_of(v, (uint32_t)rtnl_route_nh_get_ifindex(nh));
 
 		if (f)
-			*(v4 ? &f->default_v4 : &f->default_v6) = true;
+			f->is_default = true;
 	}
 }
 
@@ -143,35 +147,4 @@ int route_view_read(struct route_view *out)
 out:
 	nl_socket_free(s);
 	return route_errno(err);
-}
-
-/* A link-local address alone is a port of a bridge or the like, no network that we route. */
-static bool has_address(const struct route_view *v, uint32_t index)
-{
-	for (uint32_t i = 0; i < v->n_prefixes; i++)
-		if (v->prefixes[i].index == index && !addr_is_link_local(&v->prefixes[i].own))
-			return true;
-	return false;
-}
-
-int route_client_ifaces(const struct route_view *v, char *out, size_t size)
-{
-	size_t n = 0;
-
-	if (size)
-		out[0] = 0;
-	for (uint32_t i = 0; i < v->n_ifaces; i++) {
-		const struct route_iface *f = &v->ifaces[i];
-		int k;
-
-		if (!f->up || f->loopback || f->default_v4 || f->default_v6)
-			continue;
-		if (!has_address(v, f->index))
-			continue;
-		k = snprintf(out + n, size - n, "%s%s", n ? " " : "", f->name);
-		if (k < 0 || (size_t)k >= size - n)
-			return -ENOSPC;
-		n += (size_t)k;
-	}
-	return n ? 0 : -ENOENT;
 }

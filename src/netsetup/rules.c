@@ -47,6 +47,11 @@ static void add_ports(struct strbuf *b, const char *key, const struct port_set *
 	strbuf_str(b, s->n ? "\n" : "none\n");
 }
 
+static void add_words(struct strbuf *b, const char *key, const char *words)
+{
+	strbuf_fmt(b, "%s %s\n", key, words[0] ? words : "none");
+}
+
 int rules_params_write(const char *path, const struct rules_params *p)
 {
 	const struct settings *s = p->settings;
@@ -61,14 +66,17 @@ int rules_params_write(const char *path, const struct rules_params *p)
 	add_ports(&b, "starttls-tcp", &s->starttls_tcp);
 	add_ports(&b, "inspect-udp", &s->inspect_udp);
 	add_ports(&b, "proxy-tcp", &s->proxy_tcp);
-	strbuf_fmt(&b, "client-interfaces %s\n",
-		p->client_interfaces[0] ? p->client_interfaces : "none");
+	add_words(&b, "uplinks", p->sides->uplinks);
+	add_words(&b, "client-interfaces", p->sides->clients);
+	add_words(&b, "own-nets", p->sides->own_nets);
+	add_words(&b, "bridges", p->sides->bridges);
 	strbuf_fmt(&b, "catch-all %s\n", p->catch_all ? "yes" : "no");
 	strbuf_fmt(
 		&b, "fail %s\nhold %s\n", p->fail_open ? "open" : "closed", p->hold ? "yes" : "no");
 	strbuf_fmt(&b, "run-dir %s\n", s->run_dir);
-	strbuf_fmt(&b, "route-table %" PRIu32 "\nroute-priority %" PRIu32 "\n", s->route_table,
-		s->route_priority);
+	strbuf_fmt(&b,
+		"route-table %" PRIu32 "\nroute-priority %" PRIu32 "\nhold-priority %" PRIu32 "\n",
+		s->route_table, s->route_priority, s->hold_priority);
 	err = b.failed ? -ENOMEM : file_write_atomic(path, slice_of(b.s, b.n), 0644);
 	strbuf_fini(&b);
 	return err;

@@ -236,6 +236,8 @@ static int see(struct store *s, const struct row *r)
 	sqlite3_stmt *st = s->st[SEE];
 	const struct flow *f = &r->event.flow;
 
+	if (f->outside)
+		return 0; /* no device of the network */
 	if (f->has_mac) {
 		sqlite3_bind_blob(st, 1, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
 		sqlite3_bind_blob(st, 3, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);

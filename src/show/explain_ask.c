@@ -102,10 +102,9 @@ static uint8_t path_of(const struct flow *f, const struct settings *s)
 {
 	bool tcp = f->proto == IPPROTO_TCP, udp = f->proto == IPPROTO_UDP;
 
-	if (!s && f->dport == 443 && (tcp || udp))
-		return PATH_INSPECT;
 	if (!s)
-		return f->dport == 80 && tcp ? PATH_PROXY : PATH_OTHER;
+		return (f->dport == 443 && (tcp || udp)) || (f->dport == 80 && tcp) ? PATH_INSPECT
+										    : PATH_OTHER;
 	if (tcp && port_set_has(&s->proxy_tcp, f->dport))
 		return PATH_PROXY;
 	return (tcp && (port_set_has(&s->inspect_tcp, f->dport) ||

@@ -65,31 +65,70 @@ static struct route_policy policy_route(const struct settings *s)
 		.priority = s->route_priority};
 }
 
-static int write_params(struct super *su)
+/* Which interfaces lead where, now. Where that cannot be read, nothing leads to the internet: all is judged as clients'. */
+static int look_at_sides(struct super *su, struct route_sides *out)
 {
 	static struct route_view view; /* large */
-	char path[SETTING_TEXT + 8], ifaces[SETTING_WORDS];
+	int rc = route_view_read(&view);
+
+	memset(out, 0, sizeof *out);
+	if (rc != 0)
+		log_error("the interfaces cannot be read: %s; all that is forwarded is judged as "
+			  "clients'",
+			strerror(-rc));
+	else if (route_sides_of(&view, su->s->client_interfaces, su->s->uplink_interfaces, out) !=
+		 0)
+		log_warn("more interfaces than the rules can name: name them in the settings");
+	return rc;
+}
+
+static void tell_sides(const struct route_sides *now)
+{
+	if (now->uplinks[0])
+		log_note("uplinks: %s; clients: %s%s", now->uplinks,
+			now->clients[0] ? now->clients : "behind the same interface, in ",
+			now->clients[0] ? "" : now->own_nets);
+	else
+		log_warn("no interface leads to the internet yet (no default route): all that is "
+			 "forwarded is judged as clients'");
+	if (now->absent[0])
+		log_warn("named in the settings, and not there: %s", now->absent);
+}
+
+bool force_sides_moved(struct super *su)
+{
+	static struct route_sides now; /* large */
+
+	if (look_at_sides(su, &now) != 0 || memcmp(&now, &su->sides, sizeof now) == 0)
+		return false;
+	su->sides = now;
+	tell_sides(&now);
+	return true;
+}
+
+static int write_params(struct super *su)
+{
+	char path[SETTING_TEXT + 8];
 	struct rules_params p = {.settings = su->s,
 		.queues = su->workers,
-		.client_interfaces = su->s->client_interfaces,
+		.sides = &su->sides,
 		.catch_all = su->judges_all,
 		.fail_open = su->fail_open,
 		.hold = su->hold};
-	int rc = 0;
 
-	if (strcmp(su->s->client_interfaces, "auto") == 0) {
-		rc = route_view_read(&view);
-		if (rc == 0)
-			rc = route_client_ifaces(&view, ifaces, sizeof ifaces);
-		p.client_interfaces = ifaces;
-		if (rc != 0)
-			log_error("client-interfaces auto: no interface besides the default "
-				  "route's; name them in the settings");
-		else
-			log_info("client interfaces: %s", ifaces);
-	}
+	force_sides_moved(su);
 	snprintf(path, sizeof path, "%s/rules", su->s->run_dir);
-	return rc ? rc : rules_params_write(path, &p);
+	return rules_params_write(path, &p);
+}
+
+/* After the rules, which mark what may pass; before them, when they go. */
+static void hold(struct super *su, bool up)
+{
+	int rc = up ? route_hold_up(su->s->hold_priority) : route_hold_down(su->s->hold_priority);
+
+	if (rc != 0)
+		log_warn("the policy route that refuses what went past the rules cannot be %s: %s",
+			up ? "set" : "taken away", strerror(-rc));
 }
 
 int force_up(struct super *su)
@@ -97,6 +136,8 @@ int force_up(struct super *su)
 	struct route_policy route = policy_route(su->s);
 	int rc = write_params(su);
 
+	if (su->fail_open)
+		hold(su, false);
 	if (rc == 0) {
 		rc = route_policy_up(&route);
 		if (rc != 0)
@@ -115,6 +156,8 @@ int force_up(struct super *su)
 		su->loaded_open = su->fail_open;
 		su->loaded_all = su->judges_all;
 		su->loaded_hold = su->hold;
+		if (!su->fail_open)
+			hold(su, true);
 	}
 	return rc;
 }
@@ -162,6 +205,8 @@ bool force_route_mend(struct super *su)
 {
 	struct route_policy route = policy_route(su->s);
 
+	if (!su->fail_open && route_hold_check(su->s->hold_priority) == -ENOENT)
+		hold(su, true);
 	return route_policy_check(&route) == -ENOENT && route_policy_up(&route) == 0;
 }
 
@@ -176,6 +221,7 @@ void force_down(struct super *su)
 {
 	struct route_policy route = policy_route(su->s);
 
+	hold(su, false);
 	if (run(su, RULES_VERB_DOWN) == 0)
 		su->rules = RULES_NONE;
 	route_policy_down(&route);
@@ -187,7 +233,10 @@ void force_failed(struct super *su)
 		force_down(su);
 		su->rules = RULES_OPEN;
 		log_warn("fail open: rules removed, traffic passes unfiltered");
-	} else if (run(su, RULES_VERB_FAILED) == 0) {
+		return;
+	}
+	hold(su, true); /* alone, should the kernel not take the refusal */
+	if (run(su, RULES_VERB_FAILED) == 0) {
 		su->rules = RULES_FAILED;
 		log_warn("fail closed: forwarding is refused until durward runs again (or: "
 			 "durward-rules down)");
@@ -205,6 +254,7 @@ void force_leave(struct super *su)
 		force_down(su);
 		return;
 	}
+	hold(su, true);
 	if (run(su, RULES_VERB_FAILED) == 0) {
 		su->rules = RULES_FAILED;
 		log_warn("fail closed: forwarding stays refused until durward runs again (or: "

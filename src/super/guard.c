@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "netsetup/route.h"
 #include "netsetup/rules.h"
 #include "super_int.h"
 
@@ -73,13 +74,15 @@ enum guard_word guard_ask(const struct settings *s, const struct priv_user *read
 }
 
 /* Rules that stand (the daemon runs, or was asked to end a moment ago) are as strict, and let decided flows go on. */
-static int refuse(const char *script, const char *params)
+static int refuse(const char *script, const char *params, uint32_t hold_priority)
 {
 	struct rules_result r = {0};
 	int rc = rules_run(script, RULES_VERB_STATUS, params, SCRIPT_MS, &r);
 
 	if (rc == 0 && (strstr(r.tail, "state failed") || strstr(r.tail, "fail closed")))
 		return 0;
+	route_hold_up(
+		hold_priority); /* stands when others flush the refusal, or the kernel does not take it */
 	rc = rules_run(script, RULES_VERB_FAILED, params, SCRIPT_MS, &r);
 	if (rc != 0 || r.status != 0) {
 		log_error("forwarding could not be refused: %s (%d, status %d)", script, rc,
@@ -105,5 +108,5 @@ int guard_main(const struct settings *s)
 		return 0;
 	super_script(s, script, sizeof script);
 	snprintf(params, sizeof params, "%s/rules", s->run_dir);
-	return refuse(script, params);
+	return refuse(script, params, s->hold_priority);
 }

@@ -366,6 +366,7 @@ static int begin(struct super *su)
 	if (rc != 0)
 		log_error("cannot drop what the super does not need: %s", strerror(-rc));
 	su->tick = (struct timer){.on_due = tick, .user = su};
+	links_start(su);
 	if (rc == 0)
 		rc = loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
 	return rc ? rc : watchdog_start(su, clock_mono_ms());

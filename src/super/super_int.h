@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "model/message.h"
 #include "model/settings.h"
+#include "netsetup/route.h"
 
 enum { QUEUES_MAX = 64 };
 
@@ -54,6 +55,12 @@ struct watchdog {
 	bool counted, suspect;
 };
 
+/* links.c */
+struct links {
+	struct watch news; /* of interfaces, addresses and routes; fd -1 = none */
+	struct timer calm;
+};
+
 struct super {
 	const struct settings *s;
 	const char *settings_path;
@@ -63,6 +70,8 @@ struct super {
 	struct timer tick; /* heartbeats, status, service manager's watchdog */
 	struct probe probe;
 	struct watchdog watchdog;
+	struct links links;
+	struct route_sides sides; /* which interfaces lead where: of the rules' parameters as last written */
 	int rescue_pipe; /* our end; -1 = none */
 	int image_fd;	 /* the last policy image; -1 = none yet */
 	uint32_t revision;
@@ -113,6 +122,7 @@ enum force_found {
 };
 enum force_found force_check(struct super *su);
 bool force_route_mend(struct super *su); /* the policy route was gone, and is back */
+bool force_sides_moved(struct super *su); /* looks which interfaces lead where; true: not as before, and said */
 void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
 
 /* probe.c */
@@ -125,6 +135,9 @@ void probe_reset(struct super *su);
 /* watchdog.c */
 void watchdog_open(struct super *su);
 int watchdog_start(struct super *su, uint64_t now_ms);
+
+/* links.c: the rules follow interfaces, addresses and routes. What cannot be opened is done without, and said. */
+void links_start(struct super *su);
 
 /* notify.c: sd_notify(3), by hand */
 void notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */

@@ -20,7 +20,7 @@ for everyone
 otherwise allow
 """
 NAT = (False, True)
-PATHS = {"N": "inspect-tcp 80\nproxy-tcp none\nhello-deadline 3\n", "T": "hello-deadline 3\n"}
+PATHS = {"N": "inspect-tcp 80\nproxy-tcp none\nhello-deadline 3\n", "T": "proxy-tcp 80\nhello-deadline 3\n"}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 HOST = b"Host: fine.test\r\n"
 

@@ -24,7 +24,7 @@ for everyone
 otherwise allow
 """
 PATH = "T"
-SETTINGS = "hello-deadline 2\n"
+SETTINGS = "proxy-tcp 80\nhello-deadline 2\n"
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 SIZE = 10_000_000
 

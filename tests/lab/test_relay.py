@@ -23,7 +23,7 @@ for everyone
   block block.example
 otherwise allow
 """
-SETTINGS = "hello-deadline 30\n"
+SETTINGS = "proxy-tcp 80\nhello-deadline 30\n"
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 MEG = 1 << 20
 

@@ -14,7 +14,8 @@ import labkit
 DAEMON = False
 NAT = (False,)
 RULES = os.path.join(labkit.REPO, "iptables", "durward-rules")
-SYSCTLS = ["net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_timestamp"]
+SYSCTLS = ["net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_timestamp",
+           "net.netfilter.nf_conntrack_events"]
 
 
 def run(lab, *argv):
@@ -43,7 +44,7 @@ class Script:
         self.write()
 
     def write(self, **changes):
-        keys = {"client-interfaces": "lan", "run-dir": self.folder, "fail": "closed", "catch-all": "yes",
+        keys = {"uplinks": "wan", "client-interfaces": "lan", "proxy-tcp": "80", "run-dir": self.folder, "fail": "closed", "catch-all": "yes",
                 **{k.replace("_", "-"): v for k, v in changes.items()}}
         with open(self.params, "w", encoding="ascii") as f:
             f.writelines(f"{k} {v}\n" for k, v in keys.items())
@@ -102,8 +103,10 @@ def test_check_tells_who_changed_what(lab, script):
     run(lab, "iptables", "-A", "FORWARD", "-p", "udp", "--dport", "7", "-j", "DROP")
     assert script("check").returncode == 0  # not ours
     run(lab, "iptables", "-D", "FORWARD", "-p", "udp", "--dport", "7", "-j", "DROP")
-    for argv in (["ip6tables", "-t", "mangle", "-D", "FORWARD", "-j", "DURWARD-FWD"], ["iptables", "-F", "DURWARD-IN"],
-                 ["iptables", "-t", "mangle", "-I", "DURWARD-FWD", "-j", "ACCEPT"], ["iptables", "-t", "raw", "-F"]):
+    for argv in (["ip6tables", "-t", "security", "-D", "FORWARD", "-j", "DURWARD-FWD"], ["iptables", "-F", "DURWARD-IN"],
+                 ["iptables", "-t", "security", "-I", "DURWARD-FWD", "-j", "ACCEPT"], ["iptables", "-t", "raw", "-F"],
+                 ["iptables", "-t", "security", "-I", "FORWARD", "-j", "ACCEPT"],
+                 ["ip6tables", "-t", "mangle", "-I", "PREROUTING", "-i", "lan", "-j", "ACCEPT"]):
         assert run(lab, *argv).returncode == 0
         assert script("check").returncode == 5, argv
         script.ok("up")
@@ -156,7 +159,9 @@ def test_P32_both_families_have_the_same_rules(lab, script):
     def twin(tool):
         text = "\n".join(known[tool])
         for a, b in (("icmp6-adm-prohibited", "icmp-admin-prohibited"), ("ipv6-icmp", "icmp"), ("-p icmpv6", "-p icmp"),
-                     ("! -s 0.0.0.0/32 ", ""), ("-A DURWARD-PRE -m addrtype --dst-type BROADCAST -j RETURN\n", "")):
+                     ("! -s 0.0.0.0/32 ", ""), ("-A DURWARD-TAKE -m addrtype --dst-type BROADCAST -j RETURN\n", ""),
+                     ("-m icmp6 --icmpv6-type 137", "-m icmp --icmp-type 5"),
+                     ("-A DURWARD-UNSEEN -s ::/128", "-A DURWARD-UNSEEN -s 0.0.0.0/32")):
             text = text.replace(a, b)
         text = re.sub(r'--bytecode "[^"]*"', "--bytecode X", text)
         text = re.sub(r" --on-ip \S+", "", text)
@@ -170,6 +175,7 @@ def test_P32_both_families_have_the_same_rules(lab, script):
     {"mark_mask": "0x00ff"}, {"mark_mask": "0xf0f00000"}, {"mark_mask": "255"}, {"queue_first": "70000"}, {"queue_count": "0"},
     {"listen_port": "0"}, {"inspect_tcp": "443,x"}, {"inspect_tcp": "9-3"}, {"proxy_tcp": "80;reboot"}, {"catch_all": "maybe"},
     {"fail": "softly"}, {"run_dir": "here"}, {"client_interfaces": "-j"}, {"client_interfaces": "a-very-long-interface"},
+    {"uplinks": "-j"}, {"own_nets": "192.0.2.0/24x"}, {"bridges": "lan=aa:bb;cc"}, {"hold_priority": "0"},
     {"colour": "blue"}], ids=lambda c: "-".join(map("-".join, c.items())))
 def test_a_bad_parameter_changes_nothing(lab, script, change):
     script.ok("up")
@@ -185,12 +191,14 @@ def test_a_bad_parameter_changes_nothing(lab, script, change):
 
 def test_many_ports_and_interfaces(lab, script):
     ports = ",".join(str(p) for p in range(1000, 1040)) + ",2000-2100"
-    script.write(inspect_tcp=ports, inspect_udp="all-udp", proxy_tcp=ports, client_interfaces="lan wan lan+", queue_count=4)
+    script.write(inspect_tcp=ports, inspect_udp="all-udp", proxy_tcp=ports, client_interfaces="lan wan lan+", uplinks="wan ppp+",
+                 queue_count=4)
     script.ok("up")
     saved = "\n".join(state(lab)["iptables-save"])
     assert all(str(p) in saved for p in range(1000, 1040)) and "2000:2100" in saved and "1:65535" in saved
     assert "--queue-balance 4400:4403" in saved and "--queue-cpu-fanout" not in saved
-    script.write(inspect_tcp="none", inspect_udp="none", proxy_tcp="none", client_interfaces="none")
+    script.write(inspect_tcp="none", inspect_udp="none", proxy_tcp="none", client_interfaces="none",
+                 uplinks="none")
     script.ok("up")
 
 

@@ -134,7 +134,7 @@ def test_one_stopped_worker_is_enough(own):
 
 @BOTH
 def test_rules_that_others_take_away_come_back(own):
-    for n, argv in enumerate((["iptables", "-t", "mangle", "-F"], ["ip6tables", "-t", "mangle", "-F", "FORWARD"],
+    for n, argv in enumerate((["iptables", "-t", "mangle", "-F"], ["ip6tables", "-t", "security", "-F", "FORWARD"],
                               ["iptables", "-D", "INPUT", "-j", "DURWARD-IN"],
                               ["ip", "rule", "del", "priority", "4480"]), 1):
         assert own.exec("gateway", argv).returncode == 0

@@ -42,9 +42,12 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	(void)id;
 	seen.verdicts++;
 	seen.flushed = false;
-	seen.last = a == NFQ_DROP ? DROPPED : with_mark ? (int)(mark >> MASK_SHIFT) : -1;
-	if (with_mark)
-		assert_int_equal(mark & 0xffffff, 0x123456); /* foreign bits stay */
+	seen.last = a == NFQ_DROP ? DROPPED : -1;
+	if (with_mark) {
+		assert_int_equal(mark & 0xffffff, 0x123456);   /* foreign bits stay */
+		assert_true(mark >> MASK_SHIFT & MARK_JUDGED); /* or `fail closed` drops it */
+		seen.last = (int)(mark >> MASK_SHIFT & ~(unsigned)MARK_JUDGED);
+	}
 	return 0;
 }
 

@@ -83,12 +83,14 @@ static int enter(void **state)
 
 static const struct route_policy policy = {.mark = 0x08000000, .table = 4480, .priority = 4481};
 
-static const char rules4[] = "ip rule show pref 4481";
-static const char rules6[] = "ip -6 rule show pref 4481";
+static const char rules4[] = "ip rule | grep -E '^448[0-2]:'";
+static const char rules6[] = "ip -6 rule | grep -E '^448[0-2]:'";
 
 static void the_policy_route_comes_and_goes(void **state)
 {
-	const char rule[] = "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n";
+	const char rule[] = "4480:\tfrom all iif lo goto 4482\n"
+			    "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n"
+			    "4482:\tfrom all nop\n";
 
 	(void)state;
 	NEEDS_NAMESPACE
@@ -103,8 +105,12 @@ static void the_policy_route_comes_and_goes(void **state)
 			"local default dev lo proto static\n");
 		assert_int_equal(route_policy_check(&policy), 0);
 	}
-	says("ip route get 203.0.113.9 mark 0x08000000 | head -1 | cut -d' ' -f1-4",
-		"local 203.0.113.9 dev lo\n");
+	says("ip route get 203.0.113.9 from 192.0.2.9 iif lan0 mark 0x08000000 | head -1 | "
+	     "cut -d' ' -f1-5",
+		"local 203.0.113.9 from 192.0.2.9 dev\n");
+	/* the kernel's question for the way back to a source is asked from lo, and is not diverted */
+	says("ip route get 203.0.113.9 mark 0x08000000 | head -1 | cut -d' ' -f1-5",
+		"203.0.113.9 via 198.51.100.2 dev wan0\n");
 	for (int twice = 0; twice < 2; twice++) {
 		assert_int_equal(route_policy_down(&policy), 0);
 		says(rules4, "");
@@ -124,8 +130,10 @@ static void old_rules_go_and_strange_ones_stay(void **state)
 	    "4480;"
 	    "ip rule add pref 4481 fwmark 3 lookup 99");
 	assert_int_equal(route_policy_up(&policy), 0);
-	says(rules4, "4481:\tfrom all fwmark 0x3 lookup 99\n"
-		     "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n");
+	says(rules4, "4480:\tfrom all iif lo goto 4482\n"
+		     "4481:\tfrom all fwmark 0x3 lookup 99\n"
+		     "4481:\tfrom all fwmark 0x8000000/0x8000000 lookup 4480\n"
+		     "4482:\tfrom all nop\n");
 	assert_int_equal(route_policy_down(&policy), 0);
 	says(rules4, "4481:\tfrom all fwmark 0x3 lookup 99\n");
 	run("ip rule del pref 4481");
@@ -145,7 +153,7 @@ static void without_ipv6_the_other_half_works(void **state)
 static void wrong_numbers_are_refused(void **state)
 {
 	const struct route_policy wrong[] = {{1, 254, 100}, {1, 0, 100}, {1, 100, 0}, {0, 100, 100},
-		{1, 100, 32766}, {1, 65536, 100}};
+		{1, 100, 32765}, {1, 100, 1}, {1, 65536, 100}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -164,10 +172,53 @@ static bool has_prefix(const struct route_view *v, const char *net, const char *
 	return false;
 }
 
+static void what_went_past_the_rules_is_refused(void **state)
+{
+	const char rule[] = "10:\tfrom all iif lo goto 12\n"
+			    "11:\tfrom all fwmark 0 prohibit\n"
+			    "12:\tfrom all nop\n";
+	const char hold4[] = "ip rule | grep -E '^1[0-2]:'",
+		   hold6[] = "ip -6 rule | grep -E '^1[0-2]:'";
+	const char passes[] =
+		"ip route get 203.0.113.9 from 192.0.2.9 iif lan0 mark 0x01000000 2>&1 | "
+		"head -1 | cut -d' ' -f1-5";
+
+	(void)state;
+	NEEDS_NAMESPACE
+	run("sysctl -qw net.ipv4.ip_forward=1");
+	assert_int_equal(route_hold_check(10), -ENOENT);
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(route_hold_up(10), 0);
+		says(hold4, rule);
+		says(hold6, rule);
+		assert_int_equal(route_hold_check(10), 0);
+	}
+	says("ip route get 203.0.113.9 from 192.0.2.9 iif lan0 2>&1",
+		"RTNETLINK answers: Permission denied\n");
+	says("ip -6 route get 2001:db8:9::9 from 2001:db8:1::9 iif lan0 2>&1 | cut -d' ' -f1",
+		"RTNETLINK\n");
+	/* marked, whosever mark it is; this machine's own; what is sent to it */
+	says(passes, "203.0.113.9 from 192.0.2.9 via 198.51.100.2\n");
+	says("ip route get 203.0.113.9 | head -1 | cut -d' ' -f1-3",
+		"203.0.113.9 via 198.51.100.2\n");
+	says("ip route get 192.0.2.1 from 192.0.2.9 iif lan0 | head -1 | cut -d' ' -f1-2",
+		"local 192.0.2.1\n");
+	run("ip rule del pref 11");
+	assert_int_equal(route_hold_check(10), -ENOENT);
+	assert_int_equal(route_hold_up(10), 0);
+	says(hold4, rule);
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(route_hold_down(10), 0);
+		says(hold4, "");
+		says(hold6, "");
+	}
+	assert_int_equal(route_hold_up(0), -EINVAL);
+	assert_int_equal(route_hold_up(32764), -EINVAL);
+}
+
 static void interfaces_are_seen(void **state)
 {
 	static struct route_view v;
-	char names[64];
 
 	(void)state;
 	NEEDS_NAMESPACE
@@ -177,18 +228,76 @@ static void interfaces_are_seen(void **state)
 	assert_true(has_prefix(&v, "198.51.100.0/24", "wan0"));
 	assert_true(has_prefix(&v, "127.0.0.0/8", "lo"));
 	for (uint32_t i = 0; i < v.n_ifaces; i++) {
-		bool wan = strcmp(v.ifaces[i].name, "wan0") == 0;
-
-		assert_int_equal(v.ifaces[i].default_v4, wan);
-		assert_int_equal(v.ifaces[i].default_v6, wan);
+		assert_int_equal(v.ifaces[i].is_default, strcmp(v.ifaces[i].name, "wan0") == 0);
 		if (strcmp(v.ifaces[i].name, "spare") == 0)
 			assert_false(v.ifaces[i].up);
 		if (strcmp(v.ifaces[i].name, "lan1") == 0)
 			assert_true(v.ifaces[i].up);
 	}
-	assert_int_equal(route_client_ifaces(&v, names, sizeof names), 0);
-	assert_string_equal(names, "lan0");
-	assert_int_equal(route_client_ifaces(&v, names, 4), -ENOSPC);
+}
+
+static struct route_sides sides(const char *clients, const char *uplinks)
+{
+	static struct route_view v;
+	struct route_sides s;
+
+	assert_int_equal(route_view_read(&v), 0);
+	assert_int_equal(route_sides_of(&v, clients, uplinks, &s), 0);
+	return s;
+}
+
+static void the_default_route_tells_the_uplink(void **state)
+{
+	struct route_sides s;
+
+	(void)state;
+	NEEDS_NAMESPACE
+	s = sides("auto", "auto");
+	assert_string_equal(s.uplinks, "wan0");
+	assert_string_equal(s.clients, "lan0");
+	assert_string_equal(s.own_nets, "");
+	assert_string_equal(s.absent, "");
+	s = sides("lan0 guest9", "auto");
+	assert_string_equal(s.absent, "guest9");
+	s = sides("lan0 wan0", "auto"); /* the owner says that clients are there, too */
+	assert_string_equal(s.uplinks, "");
+	assert_string_equal(s.clients, "lan0 wan0");
+	s = sides("auto", "lan0 ppp7");
+	assert_string_equal(s.uplinks, "lan0 ppp7");
+	assert_string_equal(s.clients, "wan0");
+	assert_string_equal(s.absent, "ppp7");
+}
+
+static void a_vpn_that_takes_everything_is_an_uplink(void **state)
+{
+	(void)state;
+	NEEDS_NAMESPACE
+	run("ip link set spare up; ip addr add 203.0.113.130/32 dev spare");
+	assert_string_equal(sides("auto", "auto").clients, "lan0 spare");
+	run("ip route add default dev spare table 51820");
+	assert_string_equal(sides("auto", "auto").uplinks, "wan0 spare");
+	run("ip route del default dev spare table 51820;"
+	    "ip route add 0.0.0.0/1 dev spare; ip route add 128.0.0.0/1 dev spare");
+	assert_string_equal(sides("auto", "auto").uplinks, "wan0 spare");
+	assert_string_equal(sides("auto", "auto").clients, "lan0");
+	run("ip addr del 203.0.113.130/32 dev spare; ip link set spare down");
+}
+
+static void with_one_interface_its_prefixes_are_the_clients(void **state)
+{
+	struct route_sides s;
+
+	(void)state;
+	NEEDS_NAMESPACE
+	run("ip link set lan0 down");
+	s = sides("auto", "auto");
+	assert_string_equal(s.clients, "");
+	assert_non_null(strstr(s.own_nets, "198.51.100.0/24"));
+	assert_null(strstr(s.own_nets, "127.0.0.0"));
+	run("ip link set wan0 down");
+	s = sides("auto", "auto"); /* nothing is known yet: nothing is an uplink */
+	assert_string_equal(s.uplinks, "");
+	run("ip link set wan0 up; ip link set lan0 up");
 }
 
 int main(void)
@@ -198,7 +307,11 @@ int main(void)
 		cmocka_unit_test(old_rules_go_and_strange_ones_stay),
 		cmocka_unit_test(without_ipv6_the_other_half_works),
 		cmocka_unit_test(wrong_numbers_are_refused),
+		cmocka_unit_test(what_went_past_the_rules_is_refused),
 		cmocka_unit_test(interfaces_are_seen),
+		cmocka_unit_test(the_default_route_tells_the_uplink),
+		cmocka_unit_test(a_vpn_that_takes_everything_is_an_uplink),
+		cmocka_unit_test(with_one_interface_its_prefixes_are_the_clients),
 	};
 
 	return cmocka_run_group_tests_name("route", tests, enter, NULL);

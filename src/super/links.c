@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * links.c - the rules follow interfaces, addresses and routes.
+ *
+ * The kernel tells of every change (rtnetlink's groups); when it has been quiet for a moment, the supervisor looks which
+ * interfaces lead where, and loads the rules anew only if that is not what they were made for. A client interface that
+ * comes needs no rule (the rules match what is *not* an uplink); an uplink that comes, goes or is renamed does.
+ *
+ * Owns: struct links. Thread: the super's. Fails: without the socket the watchdog's own look at the rules is left.
+ * See: rtnetlink(7).
+ */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "super_int.h"
+
+enum { CALM_MS = 300 };
+
+static void on_calm(struct timer *t, uint64_t now_ms)
+{
+	struct super *su = t->user;
+
+	(void)now_ms;
+	if (!force_sides_moved(su) || su->rules != RULES_UP || su->by_hand)
+		return;
+	if (force_up(su) != 0)
+		log_error("the rules could not follow the interfaces; the old ones stay in force");
+}
+
+static void on_news(struct watch *w, uint32_t events)
+{
+	struct super *su = w->user;
+	char bytes[8192];
+
+	(void)events;
+	/* what exactly changed does not matter, nor that some of it was lost (ENOBUFS): all is read again */
+	while (recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {
+	}
+	if (su->links.calm.slot == 0)
+		loop_timer_set(su->loop, &su->links.calm, loop_now_ms(su->loop) + CALM_MS);
+}
+
+void links_start(struct super *su)
+{
+	struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	su->links.news = (struct watch){.fd = fd, .on_event = on_news, .user = su};
+	su->links.calm = (struct timer){.on_due = on_calm, .user = su};
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+		loop_add(su->loop, &su->links.news, EPOLLIN) != 0) {
+		log_warn("changes of interfaces are not noticed: %s; restart after one",
+			strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
+}
