@@ -126,7 +126,7 @@ def test_P29_a_decided_flow_outlives_the_gate(own, tmp_path):
 
 @BOTH_PATHS
 def test_a_relay_of_a_killed_gate_ends_by_reset(own, tmp_path):
-    lab, path = own(), str(tmp_path / "got")
+    lab, path = own(settings="proxy-tcp 80\n"), str(tmp_path / "got")
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "60", "-N", "-o", path, "http://fine.test/slow"])
     assert begins(path)
     os.kill(lab.faces()["gate"], signal.SIGKILL)

@@ -111,6 +111,9 @@ def test_check_tells_who_changed_what(lab, script):
         assert script("check").returncode == 5, argv
         script.ok("up")
         assert script("check").returncode == 0
+    run(lab, "iptables", "-t", "security", "-D", "FORWARD", "-j", "ACCEPT")
+    run(lab, "ip6tables", "-t", "mangle", "-D", "PREROUTING", "-i", "lan", "-j", "ACCEPT")
+    script.ok("up")
     script.ok("failed")
     assert script("check").returncode == 3
     script.ok("up")
