@@ -196,7 +196,7 @@ install: all
 	for u in durward durward-guard; do $(SUB) systemd/$$u.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
 	install -m 644 systemd/durward.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf
 	install -m 644 systemd/durward.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
-	install -m 644 docs/sample.policy $(DESTDIR)$(PREFIX)/share/doc/durward/sample.policy
+	install -m 644 docs/sample.policy docs/GATEWAYS.md $(DESTDIR)$(PREFIX)/share/doc/durward/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
 # Leaves /etc/durward and /var/lib/durward: they are yours.
