@@ -62,8 +62,10 @@ pass_on() {
 	told=$size
 }
 
-# watched COMMAND...: its exit status is in $rc; "hangs" when it had to be ended
+# watched NAME COMMAND...: its exit status is in $rc; "hangs" when it had to be ended
 watched() {
+	run=k$$-$1
+	shift
 	: >"$out"
 	rm -f "$out.rc" "$out.pid"
 	(
@@ -96,10 +98,9 @@ watched() {
 suite() {
 	name=$1
 	shift
-	run=k$$-$name
 	echo "== $name"
 	begin=$(uptime_s)
-	watched "$@"
+	watched "$name" "$@"
 	line=$(grep -E '(^|[^0-9])[0-9]+ (passed|failed|skipped|error)' "$out" | tail -n 1)
 	p=$(count passed "$line") f=$(count failed "$line") s=$(count skipped "$line") e=$(count error "$line")
 	if [ "$rc" = hangs ]; then
