@@ -148,7 +148,12 @@ static void check_sysctl(struct doctor *d, const char *name, enum finding worse,
 	snprintf(path, sizeof path, "/proc/sys/%s", name);
 	snprintf(fix, sizeof fix, "sysctl -w %s=1", name);
 	if (!doctor_number(path, &v))
-		doctor_say(d, FINDING_NOTE, name, "modprobe nf_conntrack", "not there: %s", why);
+		doctor_say(d, FINDING_NOTE, name,
+			strncmp(name, "net/ipv6/", 9) == 0
+				? "sed -i 's/ipv6.disable=1//' /etc/default/grub && update-grub "
+				  "&& reboot"
+				: "modprobe nf_conntrack",
+			"not there: %s", why);
 	else if (v == 0)
 		doctor_say(d, worse, name, fix, "off: %s", why);
 	else

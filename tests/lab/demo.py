@@ -63,7 +63,7 @@ def web_port():
 def ask(lab, space, kind, name, v6, should):
     """Does it; (whether a page of the origin came, whether it was refused as it should be, what happened in words)."""
     if kind == "quic":
-        body = lab.quic(name, ns=space, v6=v6, timeout=15 if should == "allow" else 4)
+        body = lab.quic(name, ns=space, v6=v6, timeout=labkit.PATIENCE if should == "allow" else 4)
         return bool(body), body is None, "the page came" if body else "no connection: the QUIC handshake was refused"
     reply = lab.curl(f"{'http' if kind == 'http' else 'https'}://{name}/", ns=space, v6=v6)
     if reply.status == 200:
