@@ -155,6 +155,20 @@ def test_switches_of_the_kernel(lab):
                    " ip route replace default via 198.51.100.2")
 
 
+@pytest.mark.parametrize("tool", ["iptables-legacy", "ip6tables-legacy"])
+def test_rules_that_only_the_legacy_tools_show(lab, tool):
+    if lab.exec("gateway", [tool, "-t", "mangle", "-S"]).returncode:
+        pytest.skip(f"no {tool}, or the kernel has no such tables")
+    shell(lab, f"{tool} -t mangle -A FORWARD -i lan -j CONNMARK --set-mark 1")
+    try:
+        one, = found(lab, "connection mark that are Durward's")
+        assert one["fix"].startswith(f"{tool} -t mangle -R FORWARD 1 -i lan "), one
+        shell(lab, one["fix"])
+        assert not found(lab, "connection mark that are Durward's")
+    finally:
+        shell(lab, f"{tool} -t mangle -F FORWARD")
+
+
 def test_one_interface(lab):
     """A box with devices and router behind the same interface, as a namespace of its own."""
     name = f"{lab.prefix}-one"
