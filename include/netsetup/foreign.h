@@ -24,6 +24,7 @@ enum foreign_kind {
 	FOREIGN_DROP,	    /* nft: a base chain of the box's own traffic that drops by policy */
 	FOREIGN_OFFLOAD,    /* a flowtable: established connections pass by every rule */
 	FOREIGN_QUEUE,	    /* another program's NFQUEUE in the forwarding path */
+	FOREIGN_DOCKER, /* FORWARD drops by policy and Docker made it so: devices need a rule of their own */
 	FOREIGN_TAKES_WEB, /* REDIRECT, DNAT or TPROXY of port 80 or 443: those connections never come to us */
 	FOREIGN_NAT, /* masquerading: there is NAT on this box */
 };

@@ -146,6 +146,7 @@ static void tell(void *user, const struct foreign *f)
 		[FOREIGN_DROP] = FINDING_BAD,
 		[FOREIGN_OFFLOAD] = FINDING_BAD,
 		[FOREIGN_QUEUE] = FINDING_NOTE,
+		[FOREIGN_DOCKER] = FINDING_INFO,
 		[FOREIGN_TAKES_WEB] = FINDING_INFO,
 	};
 	struct telling *t = user;

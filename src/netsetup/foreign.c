@@ -298,6 +298,31 @@ static void check_front(struct foreign_in *in, const char *table, const char *ch
 	strbuf_fini(&r.mend);
 }
 
+/* Docker makes a box that routed nothing before drop what no rule accepts, and keeps a chain for its owner's rules; one that
+ * accepts there is taken for the answer. See docs.docker.com, "Docker on a router". */
+static void check_docker(struct foreign_in *in)
+{
+	struct slice text = in->text, now = {0};
+	bool drops = false, docker = false;
+	struct strbuf rule = {0}, mend = {0};
+
+	while (text.n) {
+		struct slice line = line_next(&text);
+		if (table_line(line, &now) || !slice_is(now, "filter"))
+			continue;
+		drops = drops || begins(line, ":FORWARD DROP");
+		docker = docker || begins(line, ":DOCKER-USER ");
+	}
+	if (drops && docker &&
+		!chain_accepts(in, slice_str("filter"), slice_str("DOCKER-USER"), 0)) {
+		strbuf_fmt(&rule, "%s -P FORWARD DROP", in->tool);
+		strbuf_fmt(&mend, "%s -I DOCKER-USER -i LAN -j ACCEPT", in->tool);
+		foreign_tell(in, FOREIGN_DOCKER, &rule, &mend);
+	}
+	strbuf_fini(&rule);
+	strbuf_fini(&mend);
+}
+
 void foreign_iptables(struct foreign_in *in)
 {
 	struct slice text = in->text, before = {0};
@@ -319,6 +344,7 @@ void foreign_iptables(struct foreign_in *in)
 	}
 	strbuf_fini(&r.text);
 	strbuf_fini(&r.mend);
+	check_docker(in);
 	/* where the queue stands; a kernel without the table `security` has it in mangle */
 	if (have_jump(in, "security", "FORWARD"))
 		check_front(in, "security", "FORWARD");

@@ -183,6 +183,27 @@ static void roads_of_others(void **state)
 	}
 }
 
+static void docker_drops_what_no_rule_accepts(void **state)
+{
+	static const char head[] = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n";
+	char text[1024];
+
+	scan(foreign_iptables, head);
+	assert_int_equal(n_found, 0); /* an owner's own firewall */
+	snprintf(text, sizeof text,
+		"%s:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A FORWARD -i docker0 -j "
+		"ACCEPT\n-A DOCKER-USER -j RETURN\nCOMMIT\n",
+		head);
+	scan(foreign_iptables, text);
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].kind, FOREIGN_DOCKER);
+	assert_string_equal(found[0].mend, "iptables -I DOCKER-USER -i LAN -j ACCEPT");
+	snprintf(text, sizeof text,
+		"%s:DOCKER-USER - [0:0]\n-A DOCKER-USER -i lan -j ACCEPT\nCOMMIT\n", head);
+	scan(foreign_iptables, text);
+	assert_int_equal(n_found, 0);
+}
+
 static void rules_of_nft(void **state)
 {
 	static const struct {
@@ -298,6 +319,7 @@ int main(void)
 		cmocka_unit_test(used_bits_and_free_ones),
 		cmocka_unit_test(what_stands_in_front_of_us),
 		cmocka_unit_test(roads_of_others),
+		cmocka_unit_test(docker_drops_what_no_rule_accepts),
 		cmocka_unit_test(rules_of_nft),
 		cmocka_unit_test(base_chains_of_nft),
 		cmocka_unit_test(odd_text_is_passed_over),
