@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 #   make            build everything into build/
-#   make deps       install what is missing (Debian 12, root)
+#   make deps       install what building and running need and is missing (Debian 12, root); make deps-test: tests, demo
 #   make demo       the guided tour on real traffic, dashboard left running (root)
 #   make check      every test (root); make unit | lint | lab-test | web-test for one kind
 #   make programs   real programs through the gateway: Firefox, Java, PostgreSQL and others (root)
@@ -121,12 +121,17 @@ lint:
 	@tests/lint/run
 
 deps:
-	@tests/deps
+	@WEB=$(WEB) tests/deps build
+
+# with the tests' and the demo's programs: a browser, four web servers
+deps-test:
+	@tests/deps test
 
 check:
 	@tests/check
 
 lab-test: all
+	@tests/deps test
 	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lab
 
 # the desk that the browser tests ask: tests/web/house.c
@@ -141,10 +146,12 @@ programs: all
 web-house: $B/tests/web/house
 
 web-test: all web-house
+	@tests/deps test
 	@tests/web/run
 
 # Each row of tests/catalogue.rows: what is tested where, and what the tests said. Root; KEPT=1 takes the last lab run.
 catalogue: all $(UNIT_BIN)
+	@tests/deps test
 	@tests/catalogue $(if $(KEPT),--kept)
 
 demo:
@@ -152,6 +159,7 @@ demo:
 
 # transformed first flights against real servers: make evade N=50000 SEED=7
 evade: all
+	@tests/deps test
 	@tests/evade/run $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
 
 # Every tests/fuzz/fuzz_*.c, or those of FUZZ="stream conf", for FUZZ_SECONDS each, with clang's libFuzzer and
@@ -171,7 +179,7 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: FORCE evade fuzz all unit unit-programs lint deps check catalogue lab-test web-house web-test programs demo clean
+.PHONY: FORCE evade fuzz all unit unit-programs lint deps deps-test check catalogue lab-test web-house web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -188,7 +196,7 @@ install: all
 	for u in durward durward-guard; do $(SUB) systemd/$$u.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
 	install -m 644 systemd/durward.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf
 	install -m 644 systemd/durward.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
-	install -m 644 docs/sample.policy $(DESTDIR)$(PREFIX)/share/doc/durward/sample.policy
+	install -m 644 docs/sample.policy docs/GATEWAYS.md $(DESTDIR)$(PREFIX)/share/doc/durward/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
 # Leaves /etc/durward and /var/lib/durward: they are yours.

@@ -21,6 +21,8 @@ void ctl_good_lists(struct policy_load_in *in, char dir[static GOOD_DIR]);
 bool ctl_filter(int argc, char **argv, struct strbuf *query);
 /* GET; prints the problem when it fails. EXIT_OK with *out parsed, else an exit status. */
 int ctl_get(struct ctl *c, const char *path, struct json **out);
+/* Rules of others that stand in the way, printed as problems, or as objects of an array into json; root only. */
+void ctl_status_foreign(const struct ctl *c, struct strbuf *json);
 const char *ctl_paint(const struct ctl *c, const char *code); /* an escape sequence, or "" */
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * doctor.c - `durwardctl doctor`: what stands in the way, each with the command that mends it.
  *
- * Looks at the machine first and asks the daemon last, so that it helps most when nothing runs. Changes nothing.
- * Exit status 1 when something is bad. Owns: nothing. Thread: one.
+ * Looks at the machine first and asks the daemon last, so that it helps most when nothing runs, and before the first
+ * start: what only a start brings is then not missed. Changes nothing. Exit status 1 when something is bad. Owns: nothing. Thread: one.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@
 #include "doctor_int.h"
 #include "load/policy_load.h"
 #include "model/mark.h"
+#include "netsetup/priv.h"
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
 
@@ -28,60 +31,107 @@ enum {
 	YEAR_2024 = 1704067200,
 	DISK_LOW = 50 << 20,
 	RUN_S = 20,
+	OUTPUT_MAX = 8 << 20,
 	CONNECTIONS_LOW = 200000, /* one client can open a hundred thousand */
 };
 
-int doctor_run(const char *const *argv)
+/* In the child: no input, no words on the terminal, root's usual PATH. */
+static void become(const char *const *argv, int out)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, 0);
+	dup2(out < 0 ? null : out, 1);
+	dup2(null, 2);
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("LC_ALL", "C", 1);
+	alarm(RUN_S);
+	execvp(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static int ended(pid_t pid)
 {
 	int status = 0;
-	pid_t pid = fork();
 
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-		alarm(RUN_S);
-		execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return -1;
 	return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
 }
 
+int doctor_run(const char *const *argv)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		become(argv, -1);
+	return ended(pid);
+}
+
+int doctor_output(const char *const *argv, struct strbuf *out)
+{
+	char buf[65536];
+	int pipes[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		become(argv, pipes[1]);
+	close(pipes[1]);
+	while (pid > 0 && out->n < OUTPUT_MAX && (n = read(pipes[0], buf, sizeof buf)) > 0)
+		strbuf_add(out, slice_of(buf, (size_t)n));
+	close(pipes[0]);
+	return ended(pid);
+}
+
+static void print_finding(
+	struct doctor *d, enum finding f, const char *what, const char *words, const char *fix)
+{
+	static const char *const keys[] = {"ok", "info", "note", "bad"};
+	static const char *const colors[] = {"\033[32m", "\033[36m", "\033[33m", "\033[1;31m"};
+	struct strbuf safe = {0};
+
+	/* rules of others are quoted here */
+	ctl_safe(&safe, words);
+	printf("%s%-5s%s %s: %s\n", ctl_paint(d->c, colors[f]), keys[f], ctl_paint(d->c, "\033[0m"),
+		what, strbuf_text(&safe));
+	strbuf_reset(&safe);
+	ctl_safe(&safe, fix);
+	if (*fix)
+		printf("      %s: %s\n", f == FINDING_INFO ? "if it is not meant so" : "mend it",
+			strbuf_text(&safe));
+	strbuf_fini(&safe);
+}
+
 void doctor_say(
 	struct doctor *d, enum finding f, const char *what, const char *fix, const char *fmt, ...)
 {
-	static const char *const keys[] = {"ok", "note", "bad"};
-	static const char *const colors[] = {"\033[32m", "\033[33m", "\033[1;31m"};
-	struct ctl *c = d->c;
-	char words[1024];
+	static const char *const keys[] = {"ok", "info", "note", "bad"};
+	struct strbuf words = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(words, sizeof words, fmt, ap);
+	strbuf_vfmt(&words, fmt, ap);
 	va_end(ap);
 	d->bad += f == FINDING_BAD;
 	d->notes += f == FINDING_NOTE;
 	jw_open(&d->json, NULL, '{');
 	jw_text(&d->json, "what", what);
 	jw_text(&d->json, "state", keys[f]);
-	jw_text(&d->json, "words", words);
+	jw_text(&d->json, "words", strbuf_text(&words));
 	jw_text(&d->json, "fix", *fix ? fix : NULL);
 	jw_close(&d->json, '}');
-	if (c->json)
-		return;
-	printf("%s%-5s%s %s: %s\n", ctl_paint(c, colors[f]), keys[f], ctl_paint(c, "\033[0m"), what,
-		words);
-	if (*fix)
-		printf("      mend it: %s\n", fix);
+	if (!d->c->json)
+		print_finding(d, f, what, strbuf_text(&words), fix);
+	strbuf_fini(&words);
 }
 
 /* --- the machine --- */
 
-static bool read_number(const char *path, long long *out)
+bool doctor_number(const char *path, long long *out)
 {
 	struct strbuf b = {0};
 	bool ok = file_read(path, 64, &b) == 0 && sscanf(strbuf_text(&b), "%lld", out) == 1;
@@ -97,8 +147,13 @@ static void check_sysctl(struct doctor *d, const char *name, enum finding worse,
 
 	snprintf(path, sizeof path, "/proc/sys/%s", name);
 	snprintf(fix, sizeof fix, "sysctl -w %s=1", name);
-	if (!read_number(path, &v))
-		doctor_say(d, FINDING_NOTE, name, "modprobe nf_conntrack", "not there: %s", why);
+	if (!doctor_number(path, &v))
+		doctor_say(d, FINDING_NOTE, name,
+			strncmp(name, "net/ipv6/", 9) == 0
+				? "sed -i 's/ipv6.disable=1//' /etc/default/grub && update-grub "
+				  "&& reboot"
+				: "modprobe nf_conntrack",
+			"not there: %s", why);
 	else if (v == 0)
 		doctor_say(d, worse, name, fix, "off: %s", why);
 	else
@@ -110,8 +165,8 @@ static void check_conntrack(struct doctor *d)
 	long long now = 0, max = 0;
 	char fix[128];
 
-	if (!read_number("/proc/sys/net/netfilter/nf_conntrack_count", &now) ||
-		!read_number("/proc/sys/net/netfilter/nf_conntrack_max", &max) || max <= 0)
+	if (!doctor_number("/proc/sys/net/netfilter/nf_conntrack_count", &now) ||
+		!doctor_number("/proc/sys/net/netfilter/nf_conntrack_max", &max) || max <= 0)
 		return;
 	snprintf(fix, sizeof fix, "sysctl -w net.netfilter.nf_conntrack_max=%lld", max * 2);
 	if (now > max / 5 * 4)
@@ -130,19 +185,6 @@ static void check_conntrack(struct doctor *d)
 	else
 		doctor_say(d, FINDING_OK, "connection table", "", "%lld of %lld places taken", now,
 			max);
-}
-
-static void check_rp_filter(struct doctor *d)
-{
-	long long all = 0;
-
-	if (read_number("/proc/sys/net/ipv4/conf/all/rp_filter", &all) && all == 1)
-		doctor_say(d, FINDING_NOTE, "rp_filter", "sysctl -w net.ipv4.conf.all.rp_filter=2",
-			"strict: a gateway with two uplinks loses answers (asymmetric routes are "
-			"not "
-			"supported by Durward either)");
-	else
-		doctor_say(d, FINDING_OK, "rp_filter", "", "%lld", all);
 }
 
 static void check_clock(struct doctor *d)
@@ -187,11 +229,26 @@ static void check_disk(struct doctor *d)
 
 /* --- ours --- */
 
+/* Where `make install` put it: beside the script, ../../share/doc/durward/ from its folder. */
+static const char *sample_policy(char out[static SETTING_TEXT + 64])
+{
+	char script[SETTING_TEXT], *cut;
+
+	rules_script_installed(script, sizeof script);
+	cut = strstr(script, "/lib/durward/");
+	if (cut)
+		*cut = 0;
+	snprintf(out, SETTING_TEXT + 64, "%s/share/doc/durward/sample.policy", script);
+	if (!cut || access(out, R_OK) < 0)
+		snprintf(out, SETTING_TEXT + 64, "docs/sample.policy");
+	return out;
+}
+
 static void check_policy(struct doctor *d)
 {
 	struct policy_load_in in = {.path = d->settings.policy, .check_only = true};
 	struct policy_loaded l = {0};
-	char fix[SETTING_TEXT + 32], dir[SETTING_TEXT + 32];
+	char fix[3 * SETTING_TEXT], dir[SETTING_TEXT + 32], sample[SETTING_TEXT + 64];
 	int rc;
 
 	snprintf(dir, sizeof dir, "%s/good-lists", d->settings.state_dir);
@@ -199,7 +256,11 @@ static void check_policy(struct doctor *d)
 	rc = policy_load(&in, &l);
 
 	snprintf(fix, sizeof fix, "durwardctl check %s", d->settings.policy);
-	if (rc < 0 && l.diag.errors == 0)
+	if (access(d->settings.policy, F_OK) < 0 && errno == ENOENT) {
+		snprintf(fix, sizeof fix, "cp %s %s", sample_policy(sample), d->settings.policy);
+		doctor_say(
+			d, FINDING_BAD, "policy file", fix, "%s is not there", d->settings.policy);
+	} else if (rc < 0 && l.diag.errors == 0)
 		doctor_say(d, FINDING_BAD, "policy file", fix, "%s: %s", d->settings.policy,
 			strerror(-rc));
 	else if (l.diag.errors)
@@ -236,6 +297,8 @@ static void check_rules(struct doctor *d)
 			"a refusal of all forwarded traffic stands (fail closed)");
 		break;
 	case 3:
+		if (d->fresh)
+			return;
 		doctor_say(d, FINDING_BAD, "packet rules", "systemctl start durward",
 			"not in force: nothing is filtered");
 		break;
@@ -247,6 +310,24 @@ static void check_rules(struct doctor *d)
 		doctor_say(
 			d, FINDING_BAD, "packet rules", "make install", "%s cannot be run", script);
 	}
+}
+
+/* The rules in force were written with the settings of the start; bits that have moved since move at the next. */
+static void check_marks(struct doctor *d)
+{
+	char path[SETTING_TEXT + 16];
+	struct strbuf b = {0};
+	const char *at;
+	uint32_t mask;
+
+	snprintf(path, sizeof path, "%s/rules", d->settings.run_dir);
+	file_read(path, 1 << 16, &b);
+	at = strstr(strbuf_text(&b), "mark-mask ");
+	if (at && sscanf(at, "mark-mask %" SCNx32, &mask) == 1 && mask != d->settings.mark_mask)
+		doctor_say(d, FINDING_BAD, "settings", "systemctl restart durward",
+			"mark-mask is 0x%08" PRIx32 " in %s, but 0x%08" PRIx32 " is in force",
+			d->settings.mark_mask, d->settings_path, mask);
+	strbuf_fini(&b);
 }
 
 static void check_route(struct doctor *d)
@@ -264,6 +345,31 @@ static void check_route(struct doctor *d)
 			"not there: the proxy path cannot work (%s)", strerror(-rc));
 }
 
+static void check_users(struct doctor *d)
+{
+	const char *const users[] = {d->settings.gate_user, d->settings.desk_user};
+	struct priv_user u;
+
+	for (size_t i = 0; i < 2; i++)
+		if (priv_user_find(users[i], &u) < 0)
+			doctor_say(d, FINDING_BAD, "users", "systemd-sysusers",
+				"there is no user '%s'", users[i]);
+}
+
+/* Has anything been kept in the state directory? Every start keeps something there. */
+static bool ever_started(const struct doctor *d)
+{
+	DIR *dir = opendir(d->settings.state_dir);
+	const struct dirent *e;
+	bool any = !dir && errno != ENOENT;
+
+	while (dir && (e = readdir(dir)))
+		any = any || e->d_type == DT_REG || e->d_type == DT_UNKNOWN;
+	if (dir)
+		closedir(dir);
+	return any || access(d->c->socket, F_OK) == 0;
+}
+
 static void check_daemon(struct doctor *d)
 {
 	const struct json *problems;
@@ -273,7 +379,11 @@ static void check_daemon(struct doctor *d)
 	api_call(d->c, "GET", "/api/v1/status", NULL, &a);
 	j = a.status == 200 ? jr_parse(slice_of(a.body.s, a.body.n)) : NULL;
 	problems = jr_get(j, "problems");
-	if (!j)
+	if (!j && d->fresh)
+		doctor_say(d, FINDING_NOTE, "daemon",
+			"systemctl daemon-reload && systemctl enable --now durward",
+			"never started here: nothing is filtered yet");
+	else if (!j)
 		doctor_say(d, FINDING_BAD, "daemon", "systemctl start durward", "%s",
 			a.status ? "it refuses to say how it is" : a.trouble);
 	for (size_t i = 0; i < jr_count(problems); i++)
@@ -292,8 +402,10 @@ static void read_settings(struct doctor *d, const char *path)
 	int rc = file_read(path, 1 << 20, &text);
 
 	settings_parse(slice_of(text.s, text.n), &d->settings, &diag);
-	if (rc < 0)
-		doctor_say(d, FINDING_NOTE, "settings", "", "%s: %s; the defaults hold", path,
+	if (rc == -ENOENT)
+		doctor_say(d, FINDING_INFO, "settings", "", "no %s: the defaults hold", path);
+	else if (rc < 0)
+		doctor_say(d, FINDING_BAD, "settings", "man durward-settings", "%s: %s", path,
 			strerror(-rc));
 	else if (diag.errors)
 		doctor_say(d, FINDING_BAD, "settings", "man durward-settings", "%s: line %u: %s",
@@ -306,6 +418,7 @@ static void read_settings(struct doctor *d, const char *path)
 
 static void check_all(struct doctor *d)
 {
+	doctor_version(d);
 	if (geteuid() == 0)
 		doctor_kernel(d);
 	else
@@ -313,31 +426,38 @@ static void check_all(struct doctor *d)
 			"without it, kernel and rules cannot be looked at");
 	check_sysctl(d, "net/ipv4/ip_forward", FINDING_BAD, "nothing is forwarded");
 	check_sysctl(d, "net/ipv6/conf/all/forwarding", FINDING_NOTE, "no IPv6 is forwarded");
-	check_sysctl(d, "net/netfilter/nf_conntrack_acct", FINDING_NOTE,
-		"bytes of connections are not counted (durward-rules up turns it on)");
-	check_rp_filter(d);
+	doctor_net(d);
+	if (geteuid() == 0)
+		doctor_rules(d);
+	if (!d->fresh)
+		check_sysctl(d, "net/netfilter/nf_conntrack_acct", FINDING_NOTE,
+			"bytes of connections are not counted (durward-rules up turns it on)");
 	check_conntrack(d);
 	check_clock(d);
 	check_disk(d);
+	check_users(d);
 	check_policy(d);
 	if (geteuid() == 0)
 		check_rules(d);
-	check_route(d);
+	if (!d->fresh) {
+		check_marks(d);
+		check_route(d);
+	}
 	check_daemon(d);
 }
 
 int ctl_doctor(struct ctl *c, int argc, char **argv)
 {
-	struct doctor d = {.c = c};
-	const char *path = SETTINGS_FILE;
+	struct doctor d = {.c = c, .settings_path = SETTINGS_FILE};
 
 	if (argc == 3 && strcmp(argv[1], "--settings") == 0)
-		path = argv[2];
+		d.settings_path = argv[2];
 	else if (argc > 1)
 		return ctl_usage(argv[0], "no such argument");
 	jw_open(&d.json, NULL, '{');
 	jw_open(&d.json, "findings", '[');
-	read_settings(&d, path);
+	read_settings(&d, d.settings_path);
+	d.fresh = !ever_started(&d);
 	check_all(&d);
 	jw_close(&d.json, ']');
 	jw_uint(&d.json, "bad", d.bad);

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "doctor_int.h"
+#include "netsetup/kernel_faults.h"
 
 enum { RULE_WORDS = 14, NO_NAMESPACE = 77 };
 
@@ -50,6 +53,10 @@ static const struct feature {
 		{"-t", "raw", "-A", "OUTPUT", "-j", "CT", "--notrack"}},
 	{"refusal", "ipt_REJECT ip6t_REJECT", {"-t", "filter", "-A", "FORWARD", "-j", "REJECT"}},
 };
+
+/* Where the queue stands, behind everybody's mangle and filter rules; Durward can do without. */
+static const struct feature security = {"table security", "iptable_security ip6table_security",
+	{"-t", "security", "-A", "FORWARD", "-j", "ACCEPT"}};
 
 static int try_rule(const char *tool, const struct feature *f)
 {
@@ -105,8 +112,41 @@ static void check_family(struct doctor *d, const char *tool, const char *family)
 	} else {
 		doctor_say(d, FINDING_OK, family, "", "every feature needed is there");
 	}
+	if (status != NO_NAMESPACE && try_in_namespace(tool, &security) != 0)
+		doctor_say(d, FINDING_NOTE, family,
+			"modprobe -a iptable_security ip6table_security",
+			"no table security: the queue stands in mangle, where another's ACCEPT in "
+			"front of it "
+			"lets packets past, and what owners' mangle rules do to a queued packet is "
+			"done "
+			"twice");
 	strbuf_fini(&missing);
 	strbuf_fini(&modules);
+}
+
+void doctor_version(struct doctor *d)
+{
+	struct kernel_fault faults[8];
+	struct kernel_version v;
+	struct strbuf signature = {0};
+	struct utsname u;
+	size_t n;
+
+	file_read("/proc/version_signature", 256, &signature);
+	if (uname(&u) < 0 || !kernel_version(u.release, u.version, strbuf_text(&signature), &v)) {
+		strbuf_fini(&signature);
+		return;
+	}
+	strbuf_fini(&signature);
+	n = kernel_faults(&v, faults, sizeof faults / sizeof *faults);
+	for (size_t i = 0; i < n; i++)
+		doctor_say(d, faults[i].bad ? FINDING_BAD : FINDING_INFO, "kernel version",
+			"apt-get update && apt-get install linux-image-$(dpkg "
+			"--print-architecture) && reboot",
+			"%u.%u.%u: %s", v.major, v.minor, v.patch, faults[i].words);
+	if (n == 0)
+		doctor_say(
+			d, FINDING_OK, "kernel version", "", "%u.%u.%u", v.major, v.minor, v.patch);
 }
 
 void doctor_kernel(struct doctor *d)

@@ -111,12 +111,30 @@ static void print_words(const struct ctl *c, const struct json *j)
 	for (size_t i = 0; i < jr_count(problems); i++)
 		printf("%sproblem   %s%s\n", ctl_paint(c, "\033[31m"), jr_text(jr_at(problems, i)),
 			ctl_paint(c, "\033[0m"));
+	ctl_status_foreign(c, NULL);
+}
+
+/* The daemon's own object, and `foreign` behind its last member. */
+static void print_json(const struct ctl *c, const struct json *j)
+{
+	struct strbuf b = {0};
+
+	jr_print(j, &b);
+	while (b.n && b.s[b.n - 1] != '}')
+		b.n--;
+	if (b.n)
+		b.s[--b.n] = 0;
+	jw_open(&b, "foreign", '[');
+	ctl_status_foreign(c, &b);
+	jw_close(&b, ']');
+	jw_close(&b, '}');
+	puts(strbuf_text(&b));
+	strbuf_fini(&b);
 }
 
 int ctl_status(struct ctl *c, int argc, char **argv)
 {
 	bool quiet = argc == 2 && strcmp(argv[1], "-q") == 0;
-	struct strbuf b = {0};
 	struct json *j;
 	int status;
 
@@ -125,14 +143,11 @@ int ctl_status(struct ctl *c, int argc, char **argv)
 	status = ctl_get(c, "/api/v1/status", &j);
 	if (status != EXIT_OK)
 		return status;
-	if (c->json && !quiet) {
-		jr_print(j, &b);
-		puts(strbuf_text(&b));
-	} else if (!quiet) {
+	if (c->json && !quiet)
+		print_json(c, j);
+	else if (!quiet)
 		print_words(c, j);
-	}
 	status = strcmp(jr_get_text(j, "state"), "filtering") == 0 ? EXIT_OK : EXIT_FAILED;
-	strbuf_fini(&b);
 	jr_free(j);
 	return status;
 }

@@ -24,6 +24,8 @@ CLIENT = {4: "192.0.2.2", 6: "2001:db8:1::2"}
 CLIENT2 = {4: "192.0.2.3", 6: "2001:db8:1::3"}
 MAC = {"client": "00:00:5e:00:53:02", "client2": "00:00:5e:00:53:03"}
 CLONE_NEWNET = 0x40000000
+# tests/check names its runs, so that it can take down what a suite that hung has brought up
+RUN = os.environ["DURWARD_RUN"] + "-" if os.environ.get("DURWARD_RUN") else ""
 # Seconds. A wait for what should happen ends as soon as it has, so it may be long: a busy machine takes its time.
 PATIENCE = 30
 # What the issue wants within a second or half of one is measured and printed; a test fails only where something waits for
@@ -57,7 +59,7 @@ class Reply:
 class Lab:
     def __init__(self, policy=None, settings=None, nat=False, daemon=True, env=None, prefix=None):
         self.policy, self.settings, self.nat, self.daemon = policy, settings, nat, daemon
-        self.prefix = prefix or f"t{os.getpid()}-{next(_numbers)}"
+        self.prefix = prefix or f"{RUN}t{os.getpid()}-{next(_numbers)}"
         self.state = f"/run/durward-lab/{self.prefix}"
         self.env = {**os.environ, "LAB_WEB_PORT": "0", **(env or {}), "LAB_PREFIX": self.prefix, "LAB_STATE": self.state}
 
@@ -72,13 +74,13 @@ class Lab:
                     with open(path, "w", encoding="utf-8") as f:
                         f.write(text)
                     argv += [f"--{option}", path]
-            done = self._lab(argv, 240)
+            done = self._lab(argv, 900)
         if done.returncode:
             raise LabError(done.stdout + done.stderr)
         return self
 
     def down(self):
-        done = self._lab([LAB, "down"], 120)
+        done = self._lab([LAB, "down"], 600)
         if done.returncode:
             raise LabError(done.stdout + done.stderr)
 

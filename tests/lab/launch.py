@@ -74,7 +74,7 @@ def main():
     p.add_argument("--netns", required=True)
     p.add_argument("--state", required=True)
     p.add_argument("--web-port", type=int, required=True)
-    p.add_argument("--timeout", type=float, default=90)
+    p.add_argument("--timeout", type=float, default=300)
     p.add_argument("command", nargs="+")
     args = p.parse_args()
     web = open_web(args.web_port)

@@ -41,7 +41,7 @@ otherwise allow
 export const patience = 60000;
 export const test = (name, ...rest) => {
 	const [options, body] = rest.length > 1 ? rest : [{}, rest[0]];
-	return node_test(name, { timeout: 3 * patience, ...options }, body);
+	return node_test(name, { timeout: 15 * patience, ...options }, body);
 };
 
 export const mia = { src: "192.0.2.2", mac: "02:00:5e:00:53:02" };

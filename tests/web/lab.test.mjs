@@ -9,9 +9,10 @@ import { promisify } from "node:util";
 import { browser_open, page_open, password, patience, root, test, until } from "./help.mjs";
 
 const run = promisify(execFile);
-const prefix = `web${process.pid}`, state = `/run/durward-lab/${prefix}`;
+const run_of = process.env.DURWARD_RUN; // tests/check: what it takes down should this hang
+const prefix = `${run_of ? `${run_of}-` : ""}web${process.pid}`, state = `/run/durward-lab/${prefix}`;
 const env = { ...process.env, LAB_PREFIX: prefix, LAB_STATE: state, LAB_WEB_PORT: "0" };
-const lab = (...args) => run(join(root, "tests/lab/lab"), args, { env, timeout: 4 * patience });
+const lab = (...args) => run(join(root, "tests/lab/lab"), args, { env, timeout: 15 * patience });
 const from = (space, ...args) => lab("exec", space, ...args).catch((e) => e);
 const read = (name) => readFileSync(join(state, name), "utf8").trim();
 const skip = process.getuid() !== 0 && "needs root: network namespaces";

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * doctor_net.c - whether this box is a gateway: routes, uplinks, what kernel switches do to them, DHCP and DNS.
+ *
+ * Durward adds to a gateway that works: it gives no addresses, answers no names, and routes nothing itself.
+ * Owns: nothing. Thread: one. Fails: findings.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "doctor_int.h"
+#include "netsetup/route.h"
+
+enum { PROC_MAX = 4 << 20, PORT_DNS = 53, PORT_DHCP = 67 };
+
+/* --- programs that listen --- */
+
+/* "3500007F" is 127.0.0.53 on a little-endian machine: the four bytes as they lie in memory, as one number. */
+static bool is_loopback(const char *address)
+{
+	unsigned v4;
+
+	if (strlen(address) != 8)
+		return strcmp(address, htonl(1) == 1 ? "00000000000000000000000000000001"
+						     : "00000000000000000000000001000000") == 0;
+	return sscanf(address, "%8X", &v4) == 1 && ntohl(v4) >> 24 == 127;
+}
+
+/* Does /proc/net/udp or udp6 name a socket on this port that others can reach? */
+static bool udp_listens(const char *text, unsigned port)
+{
+	for (const char *line = strchr(text, '\n'); line; line = strchr(line + 1, '\n')) {
+		char address[40];
+		unsigned at;
+		if (sscanf(line, " %*u: %32[0-9A-F]:%4X", address, &at) == 2 && at == port &&
+			!is_loopback(address))
+			return true;
+	}
+	return false;
+}
+
+static bool anybody_listens(unsigned port)
+{
+	static const char *const files[] = {"/proc/net/udp", "/proc/net/udp6"};
+	struct strbuf b = {0};
+	bool found = false;
+
+	for (size_t i = 0; i < 2 && !found; i++) {
+		strbuf_reset(&b);
+		file_read(files[i], PROC_MAX, &b);
+		found = udp_listens(strbuf_text(&b), port);
+	}
+	strbuf_fini(&b);
+	return found;
+}
+
+static void check_servers(struct doctor *d)
+{
+	static const struct {
+		unsigned port;
+		const char *what, *does;
+	} servers[] = {
+		{PORT_DHCP, "DHCP server",
+			"gives devices an address, with this box as their router"},
+		{PORT_DNS, "DNS server", "answers devices' questions for names"},
+	};
+
+	for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+		if (anybody_listens(servers[i].port))
+			doctor_say(d, FINDING_OK, servers[i].what, "", "one listens here");
+		else
+			doctor_say(d, FINDING_INFO, servers[i].what, "apt-get install dnsmasq",
+				"none listens here: nothing on this box %s", servers[i].does);
+}
+
+/* --- interfaces --- */
+
+/* Made by containers, virtual machines and VPNs: no network of people's devices. */
+static bool is_virtual(const char *name)
+{
+	static const char *const begin[] = {"docker", "veth", "virbr", "vnet", "wg", "tun", "tap",
+		"tailscale", "cni", "podman", "lxc", "lxd"};
+
+	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+		if (strncmp(name, begin[i], strlen(begin[i])) == 0)
+			return true;
+	if (strncmp(name, "br-", 3) != 0 || strlen(name) != 15)
+		return false;
+	for (name += 3; *name && isxdigit((unsigned char)*name); name++) {
+	}
+	return *name == 0; /* br-1a2b3c4d5e6f: Docker's */
+}
+
+static bool has_address(const struct route_view *v, uint32_t index)
+{
+	for (uint32_t i = 0; i < v->n_prefixes; i++)
+		if (v->prefixes[i].index == index)
+			return true;
+	return false;
+}
+
+/* The only interface of the box that people's devices can be behind; NULL: there are several, or none. */
+static const struct route_iface *only_iface(const struct route_view *v)
+{
+	const struct route_iface *one = NULL;
+
+	for (uint32_t i = 0; i < v->n_ifaces; i++) {
+		const struct route_iface *f = &v->ifaces[i];
+		if (!f->up || f->loopback || is_virtual(f->name) || !has_address(v, f->index))
+			continue;
+		if (one)
+			return NULL;
+		one = f;
+	}
+	return one;
+}
+
+static bool interface_switch(const char *iface, const char *name, long long *out)
+{
+	char path[160];
+
+	snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/%s", iface, name);
+	return doctor_number(path, out);
+}
+
+/* Of a switch that holds when it is on for all or for an interface: what puts it off for `one`, NULL for every interface;
+ * nothing if it is off. */
+static void put_off(const struct route_view *v, const struct route_iface *one, const char *name,
+	struct strbuf *fix)
+{
+	long long on = 0;
+
+	if (interface_switch("all", name, &on) && on)
+		strbuf_fmt(fix, " net/ipv4/conf/all/%s=0", name);
+	for (uint32_t i = 0; i < v->n_ifaces; i++)
+		if (!v->ifaces[i].loopback && (!one || one == &v->ifaces[i]) &&
+			interface_switch(v->ifaces[i].name, name, &on) && on)
+			strbuf_fmt(fix, " net/ipv4/conf/%s/%s=0", v->ifaces[i].name, name);
+}
+
+/* IPv6 has no switch for it: only a rule keeps the kernel from telling. */
+static void check_redirects_v6(struct doctor *d)
+{
+	const char *argv[] = {"ip6tables-save", NULL};
+	struct strbuf b = {0};
+	long long forwards = 0;
+
+	if (geteuid() == 0 && doctor_number("/proc/sys/net/ipv6/conf/all/forwarding", &forwards) &&
+		forwards && doctor_output(argv, &b) == 0 &&
+		!strstr(strbuf_text(&b), "--icmpv6-type 137 -j DROP"))
+		doctor_say(d, FINDING_BAD, "one interface",
+			"ip6tables -I OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP",
+			"IPv6: the kernel tells devices to go to the router without this box (ICMP "
+			"redirects)");
+	strbuf_fini(&b);
+}
+
+static void check_one_nic(struct doctor *d, const struct route_view *v)
+{
+	const struct route_iface *one = only_iface(v);
+	struct strbuf off = {0}, fix = {0};
+
+	if (!one)
+		return;
+	doctor_say(d, FINDING_INFO, "one interface", "",
+		"devices and router are both behind %s: devices must have this box as their "
+		"router, by DHCP or by hand",
+		one->name);
+	put_off(v, one, "send_redirects", &off);
+	strbuf_fmt(&fix, "sysctl -w%s", strbuf_text(&off));
+	if (off.n)
+		doctor_say(d, FINDING_BAD, "one interface", strbuf_text(&fix),
+			"the kernel tells devices to go to the router without this box (ICMP "
+			"redirects)");
+	check_redirects_v6(d);
+	strbuf_fini(&off);
+	strbuf_fini(&fix);
+}
+
+/* --- uplinks --- */
+
+static unsigned uplinks(const struct route_view *v, bool v6, struct strbuf *names)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < v->n_ifaces; i++)
+		if (v6 ? v->ifaces[i].default_v6 : v->ifaces[i].default_v4)
+			strbuf_fmt(names, "%s%s", n++ ? ", " : "", v->ifaces[i].name);
+	return n;
+}
+
+static void check_default(struct doctor *d, const struct route_view *v)
+{
+	struct strbuf names = {0};
+	long long forwards = 0;
+	unsigned n = uplinks(v, false, &names);
+
+	snprintf(d->uplink, sizeof d->uplink, "%.*s", (int)strcspn(strbuf_text(&names), ","),
+		n ? strbuf_text(&names) : "UPLINK");
+	if (n == 0)
+		doctor_say(d, FINDING_BAD, "default route",
+			"ip route add default via ROUTER    # the address of the way to the "
+			"internet",
+			"there is none: this box does not lead to the internet");
+	else
+		doctor_say(d, FINDING_OK, "default route", "", "by %s", strbuf_text(&names));
+	strbuf_reset(&names);
+	if (doctor_number("/proc/sys/net/ipv6/conf/all/forwarding", &forwards) && forwards) {
+		if (uplinks(v, true, &names))
+			doctor_say(d, FINDING_OK, "default route, IPv6", "", "by %s",
+				strbuf_text(&names));
+		else
+			doctor_say(d, FINDING_INFO, "default route, IPv6",
+				"ip -6 route add default via ROUTER    # or: sysctl -w "
+				"net/ipv6/conf/UPLINK/accept_ra=2",
+				"there is none, though IPv6 is forwarded");
+	}
+	strbuf_fini(&names);
+}
+
+/* With several ways out an answer may come in by another than the kernel would take: strict rp_filter drops it. */
+static void check_uplinks(struct doctor *d, const struct route_view *v)
+{
+	struct strbuf names = {0}, fix = {0};
+	long long all = 0, one = 0;
+
+	if (uplinks(v, false, &names) < 2)
+		goto out;
+	interface_switch("all", "rp_filter", &all);
+	for (uint32_t i = 0; i < v->n_ifaces; i++)
+		if (v->ifaces[i].default_v4 &&
+			interface_switch(v->ifaces[i].name, "rp_filter", &one) &&
+			(one > all ? one : all) == 1)
+			strbuf_fmt(&fix, "%s net/ipv4/conf/%s/rp_filter=2",
+				fix.n ? "" : "sysctl -w", v->ifaces[i].name);
+	if (fix.n)
+		doctor_say(d, FINDING_BAD, "uplinks", strbuf_text(&fix),
+			"several (%s), and strict rp_filter drops what comes back by another than "
+			"the route says",
+			strbuf_text(&names));
+	else
+		doctor_say(d, FINDING_INFO, "uplinks", "",
+			"several: %s. What leaves by one must come back by the same",
+			strbuf_text(&names));
+out:
+	strbuf_fini(&names);
+	strbuf_fini(&fix);
+}
+
+/* The kernel then looks for the way back to a sender with the packet's mark: with ours it leads to this box itself. */
+static void check_valid_mark(struct doctor *d, const struct route_view *v)
+{
+	struct strbuf off = {0}, fix = {0};
+
+	put_off(v, NULL, "src_valid_mark", &off);
+	strbuf_fmt(&fix, "sysctl -w%s    # or the setting `proxy-tcp none`", strbuf_text(&off));
+	if (off.n && d->settings.proxy_tcp.n)
+		doctor_say(d, FINDING_BAD, "src_valid_mark", strbuf_text(&fix),
+			"on (VPN clients do that): the kernel drops the connections of proxy-tcp");
+	strbuf_fini(&off);
+	strbuf_fini(&fix);
+}
+
+static void check_bridge(struct doctor *d)
+{
+	long long v4 = 0, v6 = 0;
+
+	doctor_number("/proc/sys/net/bridge/bridge-nf-call-iptables", &v4);
+	doctor_number("/proc/sys/net/bridge/bridge-nf-call-ip6tables", &v6);
+	if (v4 || v6)
+		doctor_say(d, FINDING_INFO, "bridge netfilter",
+			"sysctl -w net/bridge/bridge-nf-call-iptables=0 "
+			"net/bridge/bridge-nf-call-ip6tables=0",
+			"on (containers do that): frames between neighbours on one bridge pass the "
+			"packet filter, too");
+}
+
+void doctor_net(struct doctor *d)
+{
+	static struct route_view v;
+
+	if (route_view_read(&v) == 0) {
+		check_default(d, &v);
+		check_uplinks(d, &v);
+		check_one_nic(d, &v);
+		check_valid_mark(d, &v);
+	}
+	check_bridge(d);
+	check_servers(d);
+}
