@@ -47,7 +47,8 @@ struct route_iface {
 	char name[IF_NAMESIZE];
 	uint32_t index;
 	bool up, loopback, bridge;
-	bool is_default; /* a default route (of either family, of any table, or the halves of one) leaves here */
+	/* a default route (of any table, or the halves of one) leaves here */
+	bool default_v4, default_v6;
 	struct mac mac; /* all zero: none */
 };
 struct route_prefix {

@@ -49,6 +49,8 @@ static const struct feature {
 			"80,443"}},
 	{"address types", "xt_addrtype",
 		{"-t", "mangle", "-A", "PREROUTING", "-m", "addrtype", "--dst-type", "LOCAL"}},
+	{"socket of a packet", "xt_owner",
+		{"-t", "mangle", "-A", "POSTROUTING", "-m", "owner", "--socket-exists"}},
 	{"no tracking of own packets", "xt_CT",
 		{"-t", "raw", "-A", "OUTPUT", "-j", "CT", "--notrack"}},
 	{"refusal", "ipt_REJECT ip6t_REJECT", {"-t", "filter", "-A", "FORWARD", "-j", "REJECT"}},

@@ -126,42 +126,9 @@ static bool interface_switch(const char *iface, const char *name, long long *out
 	return doctor_number(path, out);
 }
 
-/* Of a switch that holds when it is on for all or for an interface: what puts it off for `one`, NULL for every interface;
- * nothing if it is off. */
-static void put_off(const struct route_view *v, const struct route_iface *one, const char *name,
-	struct strbuf *fix)
-{
-	long long on = 0;
-
-	if (interface_switch("all", name, &on) && on)
-		strbuf_fmt(fix, " net/ipv4/conf/all/%s=0", name);
-	for (uint32_t i = 0; i < v->n_ifaces; i++)
-		if (!v->ifaces[i].loopback && (!one || one == &v->ifaces[i]) &&
-			interface_switch(v->ifaces[i].name, name, &on) && on)
-			strbuf_fmt(fix, " net/ipv4/conf/%s/%s=0", v->ifaces[i].name, name);
-}
-
-/* IPv6 has no switch for it: only a rule keeps the kernel from telling. */
-static void check_redirects_v6(struct doctor *d)
-{
-	const char *argv[] = {"ip6tables-save", NULL};
-	struct strbuf b = {0};
-	long long forwards = 0;
-
-	if (geteuid() == 0 && doctor_number("/proc/sys/net/ipv6/conf/all/forwarding", &forwards) &&
-		forwards && doctor_output(argv, &b) == 0 &&
-		!strstr(strbuf_text(&b), "--icmpv6-type 137 -j DROP"))
-		doctor_say(d, FINDING_BAD, "one interface",
-			"ip6tables -I OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP",
-			"IPv6: the kernel tells devices to go to the router without this box (ICMP "
-			"redirects)");
-	strbuf_fini(&b);
-}
-
 static void check_one_nic(struct doctor *d, const struct route_view *v)
 {
 	const struct route_iface *one = only_iface(v);
-	struct strbuf off = {0}, fix = {0};
 
 	if (!one)
 		return;
@@ -169,15 +136,6 @@ static void check_one_nic(struct doctor *d, const struct route_view *v)
 		"devices and router are both behind %s: devices must have this box as their "
 		"router, by DHCP or by hand",
 		one->name);
-	put_off(v, one, "send_redirects", &off);
-	strbuf_fmt(&fix, "sysctl -w%s", strbuf_text(&off));
-	if (off.n)
-		doctor_say(d, FINDING_BAD, "one interface", strbuf_text(&fix),
-			"the kernel tells devices to go to the router without this box (ICMP "
-			"redirects)");
-	check_redirects_v6(d);
-	strbuf_fini(&off);
-	strbuf_fini(&fix);
 }
 
 /* --- uplinks --- */
@@ -250,32 +208,26 @@ out:
 	strbuf_fini(&fix);
 }
 
-/* The kernel then looks for the way back to a sender with the packet's mark: with ours it leads to this box itself. */
-static void check_valid_mark(struct doctor *d, const struct route_view *v)
-{
-	struct strbuf off = {0}, fix = {0};
-
-	put_off(v, NULL, "src_valid_mark", &off);
-	strbuf_fmt(&fix, "sysctl -w%s    # or the setting `proxy-tcp none`", strbuf_text(&off));
-	if (off.n && d->settings.proxy_tcp.n)
-		doctor_say(d, FINDING_BAD, "src_valid_mark", strbuf_text(&fix),
-			"on (VPN clients do that): the kernel drops the connections of proxy-tcp");
-	strbuf_fini(&off);
-	strbuf_fini(&fix);
-}
-
 static void check_bridge(struct doctor *d)
 {
 	long long v4 = 0, v6 = 0;
 
 	doctor_number("/proc/sys/net/bridge/bridge-nf-call-iptables", &v4);
 	doctor_number("/proc/sys/net/bridge/bridge-nf-call-ip6tables", &v6);
-	if (v4 || v6)
-		doctor_say(d, FINDING_INFO, "bridge netfilter",
+	if (!v4 && !v6)
+		return;
+	if (d->settings.proxy_tcp.n)
+		doctor_say(d, FINDING_BAD, "bridge netfilter",
 			"sysctl -w net/bridge/bridge-nf-call-iptables=0 "
-			"net/bridge/bridge-nf-call-ip6tables=0",
+			"net/bridge/bridge-nf-call-ip6tables=0    # or the setting `proxy-tcp "
+			"none`",
+			"on (containers do that): what comes in by a bridge is lost on the ports "
+			"of "
+			"proxy-tcp");
+	else
+		doctor_say(d, FINDING_INFO, "bridge netfilter", "",
 			"on (containers do that): frames between neighbours on one bridge pass the "
-			"packet filter, too");
+			"packet filter, too; Durward leaves them alone");
 }
 
 void doctor_net(struct doctor *d)
@@ -286,7 +238,6 @@ void doctor_net(struct doctor *d)
 		check_default(d, &v);
 		check_uplinks(d, &v);
 		check_one_nic(d, &v);
-		check_valid_mark(d, &v);
 	}
 	check_bridge(d);
 	check_servers(d);

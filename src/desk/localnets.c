@@ -16,7 +16,7 @@ static bool is_local(const struct route_view *v, const struct route_prefix *p)
 {
 	const struct route_iface *i = route_view_iface(v, p->index);
 
-	return i && i->up && !i->loopback && !i->is_default &&
+	return i && i->up && !i->loopback && !i->default_v4 && !i->default_v6 &&
 	       !addr_is_link_local(&p->own);
 }
 

@@ -109,8 +109,9 @@ int route_sides_of(const struct route_view *v, const char *clients, const char *
 	for (uint32_t i = 0; i < v->n_ifaces && has_word(uplinks, "auto"); i++) {
 		const struct route_iface *f = &v->ifaces[i];
 
-		if (f->is_default && !f->loopback && !has_word(clients, f->name) &&
-			!has_word(out->uplinks, f->name) && add_word(out->uplinks, f->name) != 0)
+		if ((f->default_v4 || f->default_v6) && !f->loopback &&
+			!has_word(clients, f->name) && !has_word(out->uplinks, f->name) &&
+			add_word(out->uplinks, f->name) != 0)
 			rc = -ENOSPC;
 	}
 	rc = rc ? rc : err;

@@ -103,6 +103,7 @@ static void note_default(struct nl_object *o, void *arg)
 	struct rtnl_route *r = (struct rtnl_route *)o;
 	struct route_view *v = arg;
 	struct nl_addr *dst = rtnl_route_get_dst(r);
+	bool v4 = rtnl_route_get_family(r) == AF_INET;
 
 	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL || rtnl_route_get_type(r) != RTN_UNICAST)
 		return;
@@ -113,7 +114,7 @@ static void note_default(struct nl_object *o, void *arg)
 		struct route_iface *f = iface_of(v, (uint32_t)rtnl_route_nh_get_ifindex(nh));
 
 		if (f)
-			f->is_default = true;
+			*(v4 ? &f->default_v4 : &f->default_v6) = true;
 	}
 }
 

@@ -3,7 +3,9 @@
 default route, a box with one interface, and what enters by the uplink."""
 import contextlib
 import http.server
+import shutil
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -66,7 +68,7 @@ def guest(lab, name="guest0"):
                  f"-n {lab.prefix}-gateway link set {name} up", f"-n {space} addr add 203.0.113.9/24 dev eth0",
                  f"-n {space} addr add 2001:db8:3::9/64 dev eth0 nodad", f"-n {space} link set eth0 up",
                  f"-n {space} route add default via 203.0.113.1", f"-n {space} route add default via 2001:db8:3::1"):
-        labkit.subprocess.run(["ip", *line.split()], check=True)
+        subprocess.run(["ip", *line.split()], check=True)
     return space
 
 
@@ -75,7 +77,7 @@ def ask(space, url, v6=False):
     host = url.split("/")[2]
     port = 443 if url.startswith("https") else 80
     to = "[2001:db8:2::2]" if v6 else "198.51.100.2"
-    done = labkit.subprocess.run(
+    done = subprocess.run(
         ["ip", "netns", "exec", space, "curl", "-sk", "-m", str(labkit.PATIENCE), "-o", "/dev/null", "-w", "%{http_code}",
          "--resolve", f"{host}:{port}:{to}", url], capture_output=True, text=True, check=False)
     return int(done.stdout or 0)
@@ -103,7 +105,7 @@ def test_an_interface_that_comes_later_is_judged(nat, proxy):
             assert not lab.asked("guests.example")
             assert until(lambda: "renamed0" in open(f"{lab.state}/run/rules", encoding="ascii").read())
         finally:
-            labkit.subprocess.run(["ip", "netns", "del", space], check=True)
+            subprocess.run(["ip", "netns", "del", space], check=True)
 
 
 def test_before_there_is_a_default_route_all_is_judged():
@@ -210,3 +212,29 @@ def test_an_interface_that_is_not_there_is_told():
     with gateway(settings=AUTO.replace("auto", "lan guest7")) as lab:
         assert lab.curl("http://blocked.example/").status == 403
         assert lab.curl("http://ok.example/").status == 200
+
+
+def test_a_kernel_without_the_table_security(tmp_path):
+    """The flows are judged in mangle then. (This kernel has the table: tools that know nothing of it stand before the real ones.)"""
+    for tool in ("iptables", "ip6tables"):
+        real = shutil.which(tool), shutil.which(f"{tool}-restore")
+        (tmp_path / tool).write_text(f'#!/bin/sh\ncase "$*" in *"-t security"*) exit 3 ;; esac\nexec {real[0]} "$@"\n')
+        (tmp_path / f"{tool}-restore").write_text(
+            f'#!/bin/sh\nt=$(cat)\ncase $t in *"*security"*) exit 2 ;; esac\nprintf "%s\\n" "$t" | exec {real[1]} "$@"\n')
+    with open(f"{labkit.REPO}/iptables/durward-rules", encoding="utf-8") as f:
+        (tmp_path / "durward-rules").write_text(f.read().replace("PATH=$PATH:", f"PATH={tmp_path}:$PATH:"))
+    for f in tmp_path.iterdir():
+        f.chmod(0o755)
+    tmp_path.chmod(0o755)
+    with gateway(settings=f"rules-script {tmp_path}/durward-rules\n") as lab:
+        assert "-A FORWARD -j DURWARD-FWD" in gw(lab, "iptables-save -t mangle")
+        for v6 in (False, True):
+            assert lab.curl("http://blocked.example/", v6=v6).status == 403
+            assert lab.curl("http://ok.example/", v6=v6).status == 200
+            assert lab.curl("https://ok.example/", v6=v6).status == 200
+            assert lab.curl("https://blocked.example/", v6=v6).status == 0
+        gw(lab, "iptables -w -t mangle -F")
+        assert until(lambda: lab.curl("http://blocked.example/", timeout=5).status == 403)
+        done = lab.exec("gateway", [f"{tmp_path}/durward-rules", "down", "--params", f"{lab.state}/run/rules"])
+        assert done.returncode == 0, done
+        assert "DURWARD" not in gw(lab, "iptables-save; ip6tables-save")

@@ -228,7 +228,10 @@ static void interfaces_are_seen(void **state)
 	assert_true(has_prefix(&v, "198.51.100.0/24", "wan0"));
 	assert_true(has_prefix(&v, "127.0.0.0/8", "lo"));
 	for (uint32_t i = 0; i < v.n_ifaces; i++) {
-		assert_int_equal(v.ifaces[i].is_default, strcmp(v.ifaces[i].name, "wan0") == 0);
+		bool wan = strcmp(v.ifaces[i].name, "wan0") == 0;
+
+		assert_int_equal(v.ifaces[i].default_v4, wan);
+		assert_int_equal(v.ifaces[i].default_v6, wan);
 		if (strcmp(v.ifaces[i].name, "spare") == 0)
 			assert_false(v.ifaces[i].up);
 		if (strcmp(v.ifaces[i].name, "lan1") == 0)
