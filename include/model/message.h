@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/problem.h"
+
 enum message_type {
 	MESSAGE_READY =
 		1, /* child -> super: privileges dropped, everything open, waiting for work */
@@ -52,6 +54,7 @@ struct message {
 	uint32_t gate_restarts, desk_restarts; /* STATUS: since the super started */
 	uint64_t start_wall_ms;		       /* STATUS: of the super */
 	struct gate_counters counters;	       /* HEARTBEAT of the gate, STATUS */
+	struct problems problems;	       /* STATUS: what the super finds wrong now */
 };
 
 int message_send(int sock, const struct message *m, int fd /* -1 = none; stays the caller's */);

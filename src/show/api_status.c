@@ -135,6 +135,30 @@ static void write_list_problem(void *buf, const struct desk_list *l)
 	strbuf_fini(&text);
 }
 
+static void write_super_problems(struct strbuf *b, const struct desk_status *s)
+{
+	struct strbuf words = {0};
+
+	for (int p = 0; p < PROBLEMS && s->super_seen; p++) {
+		if (!problem_is(&s->super.problems, p))
+			continue;
+		strbuf_reset(&words);
+		problem_words(&s->super.problems, p, &words);
+		jw_text(b, NULL, strbuf_text(&words));
+	}
+	strbuf_fini(&words);
+}
+
+/* The same for programs: the keys of tbl/problems.h. */
+static void write_problem_keys(struct strbuf *b, const struct desk_status *s)
+{
+	jw_open(b, "problem_keys", '[');
+	for (int p = 0; p < PROBLEMS && s->super_seen; p++)
+		if (problem_is(&s->super.problems, p))
+			jw_text(b, NULL, problem_key(p));
+	jw_close(b, ']');
+}
+
 /* What a person should know, worst first. */
 static void write_problems(struct strbuf *b, const struct desk_status *s, struct desk *d)
 {
@@ -153,6 +177,7 @@ static void write_problems(struct strbuf *b, const struct desk_status *s, struct
 			"restart brings them back");
 	else if (s->super_seen && s->super.rules != RULES_UP)
 		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
+	write_super_problems(b, s);
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
 		jw_text(b, NULL, "the gate still uses an earlier policy");
 	desk_lists(d, write_list_problem, b);
@@ -198,6 +223,7 @@ void api_status(struct request *r)
 	jw_uint(b, "disk_free", s.disk_free);
 	write_lists(b, r->show->desk);
 	write_problems(b, &s, r->show->desk);
+	write_problem_keys(b, &s);
 	jw_close(b, '}');
 	reply_json(r, 200);
 }

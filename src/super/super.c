@@ -59,10 +59,11 @@ static struct message status_of(const struct super *su)
 		.gate_restarts = su->gate.restarts,
 		.desk_restarts = su->desk.restarts,
 		.start_wall_ms = su->start_wall_ms,
-		.counters = su->counters};
+		.counters = su->counters,
+		.problems = su->problems};
 }
 
-static void tell_status(struct super *su)
+void super_tell_status(struct super *su)
 {
 	struct message m = status_of(su);
 
@@ -133,7 +134,7 @@ static void gate_ready(struct super *su)
 		notify("READY=1\nSTATUS=filtering");
 		log_note("ready: filtering, policy revision %u", su->revision);
 	}
-	tell_status(su);
+	super_tell_status(su);
 }
 
 static void on_message(struct child *c, const struct message *m, int fd)
@@ -148,7 +149,7 @@ static void on_message(struct child *c, const struct message *m, int fd)
 		if (c == &su->gate)
 			gate_ready(su);
 		else
-			tell_status(su);
+			super_tell_status(su);
 		break;
 	case MESSAGE_HEARTBEAT:
 		if (c == &su->gate)
@@ -256,7 +257,7 @@ static void on_ended(struct watch *w, uint32_t events)
 		c->backoff_ms = BACKOFF_MAX_MS;
 	if (loop_timer_set(su->loop, &c->again, now + c->backoff_ms) != 0)
 		end(su, 1);
-	tell_status(su);
+	super_tell_status(su);
 }
 
 /* The gate's main thread checks a new image, however large, before its next heartbeat; its workers do not wait for that. */
@@ -294,7 +295,7 @@ static void tick(struct timer *t, uint64_t now)
 	/* not the desk: packets do not notice its death, so the service manager must not end us for it */
 	if (su->gate.ready)
 		notify("WATCHDOG=1");
-	tell_status(su);
+	super_tell_status(su);
 	loop_timer_set(su->loop, t, now + TICK_MS);
 }
 

@@ -75,6 +75,7 @@ struct super {
 	int status; /* exit status */
 	uint64_t start_wall_ms;
 	struct gate_counters counters;
+	struct problems problems; /* through problem_raise(), problem_over() */
 	unsigned workers;
 	int lock_fd;
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
@@ -85,6 +86,15 @@ struct super {
 	uint32_t rules_mended, gate_hangs;
 	bool unbound; /* the queues were unbound because of fail open */
 };
+
+/* super.c */
+void super_tell_status(struct super *su); /* to the desk, if it listens */
+
+/* trouble.c: a row of tbl/problems.h is there (fmt: its detail, "" for none) or gone. May be called as often as one likes: it
+ * is said in the log and told to the desk only when something changed. */
+void problem_raise(struct super *su, enum problem p, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void problem_over(struct super *su, enum problem p);
 
 /* child.c */
 int child_start(struct child *c); /* forks and executes; control and ended are in the loop */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * tbl/problems.h - what the super may find wrong while it runs, one row each (X-macro, no include guard: included many times).
+ *
+ * PROBLEM(NAME, "key for programs", "what is wrong", "what mends it")     worst first: people read them in this order
+ *
+ * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See: super_int.h,
+ * problem_raise().
+ */
+PROBLEM(REFUSED, "refusal-in-force",
+	"all forwarding is refused (fail closed), and the working rules could not be put back",
+	"it is tried again; `journalctl -u durward` tells why, `durward-rules down` opens the "
+	"gateway")
+PROBLEM(RULES_TAKEN, "rules-taken-away",
+	"another program takes our packet rules away again and again",
+	"most likely a firewall that reloads, or a script that flushes: end it; they are put back "
+	"more slowly meanwhile")
+PROBLEM(RULES_IN_FRONT, "rule-in-front",
+	"a rule of another program stands in front of ours, and what it accepts is not judged",
+	"`durwardctl doctor` shows it and the command that moves it")
+PROBLEM(INTERFACES_UNKNOWN, "interfaces-unknown",
+	"which interfaces lead to the clients is not known yet",
+	"bring one up and give it an address, or name it: client-interfaces in the settings")
+PROBLEM(INTERFACE_MISSING, "interface-missing",
+	"client-interfaces names an interface that does not exist",
+	"make it, or correct the setting and restart")
+PROBLEM(WEB_LISTEN, "web-listen-missing",
+	"the web page cannot be reached at every web-listen address",
+	"it is tried again every few seconds; nothing else depends on it")
