@@ -6,10 +6,9 @@
  * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See: super_int.h,
  * problem_raise().
  */
-PROBLEM(REFUSED, "refusal-in-force",
-	"all forwarding is refused (fail closed), and the working rules could not be put back",
-	"it is tried again; `journalctl -u durward` tells why, `durward-rules down` opens the "
-	"gateway")
+PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward runs",
+	"it is tried again every few seconds; `journalctl -u durward` tells why, `durward-rules "
+	"down` opens the gateway")
 PROBLEM(RULES_TAKEN, "rules-taken-away",
 	"another program takes our packet rules away again and again",
 	"most likely a firewall that reloads, or a script that flushes: end it; they are put back "

@@ -34,7 +34,7 @@ enum {
 	STOP_MS = 3000,
 };
 
-static void end(struct super *su, int status)
+void super_end(struct super *su, int status)
 {
 	if (su->ending)
 		return;
@@ -49,8 +49,8 @@ static struct message status_of(const struct super *su)
 		.revision = su->revision,
 		.fail_open = su->fail_open,
 		.judges_all = su->judges_all,
-		.rules = su->rules,
-		.rules_by_hand = su->by_hand,
+		.rules = (uint8_t)rules_plan_shown(&su->plan),
+		.rules_by_hand = su->plan.by_hand,
 		.rules_mended = su->rules_mended,
 		.gate_hangs = su->gate_hangs,
 		.gate_pid = su->gate.ready ? su->gate.pid : 0,
@@ -83,7 +83,7 @@ static void start(struct child *c)
 
 	if (rc != 0) {
 		log_error("cannot start the %s: %s", c->face, strerror(-rc));
-		end(c->super, 1);
+		super_end(c->super, 1);
 	}
 }
 
@@ -112,9 +112,20 @@ static void take_image(struct super *su, const struct message *m, int fd)
 		start(&su->gate);
 	else
 		send_image(su);
-	if (force_is_stale(su) && force_up(su) != 0)
-		log_error("the rules could not be changed; the old ones stay in force");
+	if (force_is_stale(su))
+		keeper_wish(su);
 	tell_rescue(su, su->fail_open ? 'o' : 'c');
+}
+
+void super_announce(struct super *su)
+{
+	bool waits = su->plan.wished || su->plan.runs == RUN_UP || force_is_stale(su);
+
+	if (su->announced || !su->gate.ready || su->plan.state != RULES_UP || waits)
+		return;
+	su->announced = true;
+	notify("READY=1\nSTATUS=filtering");
+	log_note("ready: filtering, policy revision %u", su->revision);
 }
 
 static void gate_ready(struct super *su)
@@ -124,16 +135,9 @@ static void gate_ready(struct super *su)
 	if (su->unbound && force_queues(su, true) == 0)
 		su->unbound = false;
 	su->hold = false;
-	if (!su->by_hand && (su->rules != RULES_UP || force_is_stale(su)) && force_up(su) != 0) {
-		log_error("the rules could not be put in force");
-		end(su, 1);
-		return;
-	}
-	if (!su->announced) {
-		su->announced = true;
-		notify("READY=1\nSTATUS=filtering");
-		log_note("ready: filtering, policy revision %u", su->revision);
-	}
+	if (!su->plan.by_hand && (su->plan.state != RULES_UP || force_is_stale(su)))
+		keeper_wish(su);
+	super_announce(su);
 	super_tell_status(su);
 }
 
@@ -172,7 +176,7 @@ static void on_message(struct child *c, const struct message *m, int fd)
 		if (c == &su->desk && su->image_fd < 0) {
 			log_error("no policy can be put in force: mend the file above, then start "
 				  "again");
-			end(su, 1);
+			super_end(su, 1);
 		}
 		break;
 	default:
@@ -247,7 +251,7 @@ static void on_ended(struct watch *w, uint32_t events)
 	if (c == &su->gate && su->gateless_ms == 0)
 		su->gateless_ms = now;
 	if (!su->announced && c != &su->rescue) {
-		end(su, 1);
+		super_end(su, 1);
 		return;
 	}
 	/* at once the first time; a child that dies again and again waits a little longer each time */
@@ -256,7 +260,7 @@ static void on_ended(struct watch *w, uint32_t events)
 	if (c->backoff_ms > BACKOFF_MAX_MS)
 		c->backoff_ms = BACKOFF_MAX_MS;
 	if (loop_timer_set(su->loop, &c->again, now + c->backoff_ms) != 0)
-		end(su, 1);
+		super_end(su, 1);
 	super_tell_status(su);
 }
 
@@ -270,7 +274,7 @@ static unsigned image_ticks(const struct super *su)
 	return (unsigned)(st.st_size / IMAGE_TICK_BYTES);
 }
 
-/* In turns of our own: while the rules' script keeps us, what they said waits to be read. */
+/* In turns of our own: while the machine does not run us, what they said waits to be read. */
 static void watch_hang(struct super *su, struct child *c, unsigned limit, uint64_t now)
 {
 	if (c->pid == 0 || !c->ready || ++c->quiet < limit)
@@ -290,7 +294,7 @@ static void tick(struct timer *t, uint64_t now)
 	watch_hang(su, &su->desk, HANG_TICKS, now);
 	if (!su->announced && now > su->desk.started_ms + START_MS) {
 		log_error("not ready after %d seconds", START_MS / 1000);
-		end(su, 1);
+		super_end(su, 1);
 	}
 	/* not the desk: packets do not notice its death, so the service manager must not end us for it */
 	if (su->gate.ready)
@@ -312,7 +316,7 @@ static void on_signal(struct watch *w, uint32_t events)
 			child_send(&su->desk, &reload, -1);
 		} else if (si.ssi_signo != SIGCHLD) {
 			log_note("ending in order");
-			end(su, 0);
+			super_end(su, 0);
 		}
 	}
 }
@@ -355,6 +359,7 @@ static int begin(struct super *su)
 	child_init(su, &su->gate, "gate");
 	child_init(su, &su->desk, "desk");
 	child_init(su, &su->rescue, "rescue");
+	keeper_open(su);
 	rc = watch_signals(su);
 	if (rc == 0)
 		rc = open_all(su);
@@ -378,12 +383,13 @@ static void finish(struct super *su, bool in_order)
 	if (su->lock_fd < 0)
 		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
+	keeper_end(su);
 	if (in_order && su->guarded && !su->fail_open) {
 		force_hold(su);
 		log_note("fail closed: the rules stay, nothing new passes, until the guard goes");
 	} else if (in_order) {
 		force_down(su);
-	} else if (su->rules == RULES_UP) {
+	} else if (su->plan.state == RULES_UP) {
 		force_failed(su);
 	} else {
 		force_leave(su);
