@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -82,30 +81,6 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* One copy a run folder: a second one says so and touches nothing. */
-static int take_lock(struct super *su)
-{
-	char path[SETTING_TEXT + 8], pid[24] = "";
-
-	snprintf(path, sizeof path, "%s/lock", su->s->run_dir);
-	su->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (su->lock_fd < 0)
-		return fail(-errno, path, "");
-	if (flock(su->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		ssize_t n = read(su->lock_fd, pid, sizeof pid - 1);
-
-		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-		log_error("durward already runs here (pid %s, %s); stop it first", pid, path);
-		close(su->lock_fd);
-		su->lock_fd = -1;
-		return -EALREADY;
-	}
-	snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-	if (ftruncate(su->lock_fd, 0) != 0 || write(su->lock_fd, pid, strlen(pid)) < 0)
-		return fail(-errno, path, "");
-	return 0;
-}
-
 static void count_workers(struct super *su)
 {
 	su->workers = su->s->workers ? su->s->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -127,7 +102,7 @@ static int prepare(struct super *su)
 	if (rc == 0)
 		rc = make_folder(su->s->run_dir, 0755, 0, 0);
 	if (rc == 0)
-		rc = take_lock(su);
+		rc = alone_take(su); /* until then nothing of another copy was touched */
 	if (rc != 0)
 		return rc;
 	count_workers(su);

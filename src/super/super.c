@@ -411,7 +411,7 @@ int super_main(const char *settings_path, const struct settings *s, bool guarded
 	su->s = s;
 	su->settings_path = settings_path;
 	su->guarded = guarded;
-	su->image_fd = su->rescue_pipe = su->lock_fd = -1;
+	su->image_fd = su->rescue_pipe = su->lock_fd = su->alone_fd = -1;
 	su->start_wall_ms = clock_wall_ms();
 	rc = begin(su);
 	if (rc == 0) {

@@ -93,7 +93,7 @@ struct super {
 	struct gate_counters counters;
 	struct problems problems; /* through problem_raise(), problem_over() */
 	unsigned workers;
-	int lock_fd;
+	int lock_fd, alone_fd;	  /* alone.c; lock_fd -1: this namespace is another's */
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
 	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
 	bool gate_works;	  /* all workers of this gate have a policy */
@@ -119,6 +119,12 @@ int child_start(struct child *c); /* forks and executes; control and ended are i
 void child_stop(struct child *c, unsigned grace_ms); /* STOP, waits, then kills */
 void child_kill(struct child *c); /* SIGKILL, through a helper of the child's own uid */
 int child_send(struct child *c, const struct message *m, int fd);
+
+/* alone.c: -EALREADY, said in the log: another one runs, nothing was touched. */
+int alone_take(struct super *su);
+/* For who acts when the super is dead: that none is there, not a new one either. *lock_fd (-1 = none) keeps a new one
+ * waiting until it is closed. Takes up to two seconds to say no. */
+bool alone_after(const struct settings *s, int *lock_fd);
 
 /* open.c: everything the children inherit. 0 or -errno, said in the log. */
 int open_all(struct super *su);
