@@ -2,7 +2,7 @@
  * message.h - what the super, the gate and the desk say to each other: fixed-size typed structs over SOCK_SEQPACKET.
  *
  * No pointer, no path, no length from outside: a message of another size than struct message is dropped and the peer
- * counted as broken. One descriptor at most rides along (SCM_RIGHTS), only with MESSAGE_IMAGE.
+ * counted as broken. One descriptor at most rides along (SCM_RIGHTS), with MESSAGE_IMAGE and MESSAGE_LISTENER.
  *
  * Owns: message_recv() gives the descriptor to the caller. Thread: any, one reader and one writer a socket.
  * Fails: 0; -EAGAIN nothing there; -EPIPE the peer is gone; -EPROTO not a message; else -errno.
@@ -25,6 +25,7 @@ enum message_type {
 	MESSAGE_STATUS,	   /* super -> desk, each second and on change */
 	MESSAGE_NO_POLICY, /* desk -> super: there is no policy that could be put in force */
 	MESSAGE_STOP,	   /* super -> child: end in order */
+	MESSAGE_LISTENER,  /* super -> desk: a listening TCP socket for the web, opened late */
 };
 
 /* Summed over the gate's workers since the gate started. */

@@ -66,6 +66,16 @@ static void on_nets(struct timer *t, uint64_t now_ms)
 	loop_timer_set(d->loop, t, now_ms + NETS_MS);
 }
 
+static void take_listener(struct desk *d, int fd)
+{
+	int rc = atomic_load(&d->face_runs) ? d->in.face->listen(d->face, fd) : -EINVAL;
+
+	if (rc == 0)
+		return;
+	log_error("a web listener that came late cannot be used: %s", strerror(-rc));
+	close(fd);
+}
+
 static void take_message(struct desk *d, const struct message *m)
 {
 	switch (m->type) {
@@ -96,6 +106,10 @@ static void on_control(struct watch *w, uint32_t events)
 	int fd, rc;
 
 	while ((rc = message_recv(w->fd, &m, &fd)) == 0) {
+		if (m.type == MESSAGE_LISTENER && fd >= 0) {
+			take_listener(d, fd);
+			continue;
+		}
 		if (fd >= 0)
 			close(fd);
 		take_message(d, &m);

@@ -374,6 +374,8 @@ static int begin(struct super *su)
 	su->tick = (struct timer){.on_due = tick, .user = su};
 	if (rc == 0)
 		rc = loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
+	if (rc == 0)
+		rc = web_start(su, clock_mono_ms());
 	return rc ? rc : watchdog_start(su, clock_mono_ms());
 }
 

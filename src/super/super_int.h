@@ -14,7 +14,7 @@
 #include "netsetup/rules.h"
 #include "super/rules_plan.h"
 
-enum { QUEUES_MAX = 64, RULES_SCRIPT_MS = 20000 };
+enum { QUEUES_MAX = 64, RULES_SCRIPT_MS = 20000, WEB_LISTENERS = 8 /* desk.h: DESK_LISTENERS */ };
 
 struct super;
 
@@ -64,6 +64,18 @@ struct rules_task {
 	struct timer late;
 };
 
+/* web.c: the words of web-listen */
+struct web {
+	struct timer timer;
+	struct web_word {
+		char text[SETTING_WORDS];
+		int fd;	   /* -1 = could not be opened yet */
+		bool told; /* the desk has it, or finds it at its start */
+	} word[WEB_LISTENERS];
+	unsigned n, handed; /* words; listeners among what the desk inherits */
+	bool started;
+};
+
 /* What the rules say that may change while we run. */
 struct loaded {
 	bool open, all, hold;
@@ -78,6 +90,7 @@ struct super {
 	struct timer tick; /* heartbeats, status, service manager's watchdog */
 	struct probe probe;
 	struct watchdog watchdog;
+	struct web web;
 	int rescue_pipe; /* our end; -1 = none */
 	int image_fd;	 /* the last policy image; -1 = none yet */
 	uint32_t revision;
@@ -152,6 +165,10 @@ void keeper_wish(struct super *su); /* the rules of now, as soon as nothing else
 void keeper_turn(struct super *su, uint64_t now, uint64_t longest_ms);
 void keeper_mended(struct super *su, uint64_t now, const char *what); /* counts, says, tells */
 void keeper_end(struct super *su); /* waits for what runs; nothing is started any more */
+
+/* web.c */
+void web_open(struct super *su);
+int web_start(struct super *su, uint64_t now_ms); /* what is missing is tried again from now on */
 
 /* probe.c */
 void probe_open(struct super *su); /* what cannot be opened is done without, and said */

@@ -57,10 +57,30 @@ static void problems_of_the_super_are_shown_with_their_keys(void **state)
 	got_fini(&g);
 }
 
+/* A port that was taken when we started: the super hands the listener in later. */
+static void a_listener_that_comes_late_is_served(void **state)
+{
+	struct message m = {.type = MESSAGE_LISTENER};
+	uint16_t first = house.port;
+	int fd = listen_tcp(); /* house.port is the new one's */
+	struct got g;
+
+	(void)state;
+	assert_int_not_equal(house.port, first);
+	assert_int_equal(message_send(house.super, &m, fd), 0);
+	close(fd); /* the desk has its own */
+	g = ask(false, "GET", "/healthz", NULL, NULL);
+	assert_int_equal(g.status, 200);
+	got_fini(&g);
+	house.port = first;
+	assert_int_equal(ask_status(false, "GET", "/healthz", NULL, NULL), 200);
+}
+
 #define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_HOUSE(a_listener_that_comes_late_is_served),
 		IN_HOUSE(problems_of_the_super_are_shown_with_their_keys),
 	};
 
