@@ -25,6 +25,7 @@ enum message_type {
 	MESSAGE_STATUS,	   /* super -> desk, each second and on change */
 	MESSAGE_NO_POLICY, /* desk -> super: there is no policy that could be put in force */
 	MESSAGE_STOP,	   /* super -> child: end in order */
+	MESSAGE_HEARD,	   /* desk -> super: the status says that we are ready, and so do I */
 	MESSAGE_LISTENER,  /* super -> desk: a listening TCP socket for the web, opened late */
 };
 
@@ -47,6 +48,7 @@ struct message {
 	uint32_t revision;	    /* IMAGE, TAKEN */
 	bool fail_open, judges_all; /* IMAGE */
 	uint8_t rules;		    /* STATUS: enum rules_state */
+	bool starting;		    /* STATUS: not ready yet for the first time */
 	bool rules_by_hand;	    /* STATUS: somebody ran durward-rules, and its word holds */
 	uint32_t rules_mended;	    /* STATUS: times that rules changed by others were put back */
 	uint32_t gate_hangs;	    /* STATUS: times that a gate was killed because a worker hung */

@@ -76,6 +76,15 @@ static void take_listener(struct desk *d, int fd)
 	close(fd);
 }
 
+/* Once: the super waits for it before it says that it is ready. */
+static void tell_heard(struct desk *d)
+{
+	struct message m = {.type = MESSAGE_HEARD};
+
+	if (!d->heard)
+		d->heard = message_send(d->in.control, &m, -1) == 0;
+}
+
 static void take_message(struct desk *d, const struct message *m)
 {
 	switch (m->type) {
@@ -93,6 +102,8 @@ static void take_message(struct desk *d, const struct message *m)
 		else
 			d->super = *m, d->super_seen = true;
 		pthread_mutex_unlock(&d->lock);
+		if (m->type == MESSAGE_STATUS && !m->starting)
+			tell_heard(d);
 		break;
 	default:
 		log_warn("a message of type %u is not for the desk", m->type);

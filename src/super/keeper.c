@@ -38,7 +38,7 @@ void keeper_mended(struct super *su, uint64_t now, const char *what)
 
 static void up_failed(struct super *su)
 {
-	if (!su->announced) {
+	if (!su->ready_ms) {
 		log_error("the rules could not be put in force");
 		super_end(su, 1);
 		return;
@@ -51,7 +51,7 @@ static void up(struct super *su)
 {
 	if (force_is_stale(su))
 		keeper_wish(su);
-	super_announce(su);
+	super_ready(su);
 }
 
 static void tell(struct super *su, enum plan_news news, uint64_t now)

@@ -49,6 +49,7 @@ static struct message status_of(const struct super *su)
 		.revision = su->revision,
 		.fail_open = su->fail_open,
 		.judges_all = su->judges_all,
+		.starting = su->ready_ms == 0,
 		.rules = (uint8_t)rules_plan_shown(&su->plan),
 		.rules_by_hand = su->plan.by_hand,
 		.rules_mended = su->rules_mended,
@@ -117,15 +118,25 @@ static void take_image(struct super *su, const struct message *m, int fd)
 	tell_rescue(su, su->fail_open ? 'o' : 'c');
 }
 
-void super_announce(struct super *su)
+static void announce(struct super *su)
 {
-	bool waits = su->plan.wished || su->plan.runs == RUN_UP || force_is_stale(su);
-
-	if (su->announced || !su->gate.ready || su->plan.state != RULES_UP || waits)
+	if (su->announced)
 		return;
 	su->announced = true;
 	notify("READY=1\nSTATUS=filtering");
 	log_note("ready: filtering, policy revision %u", su->revision);
+}
+
+/* Who was told READY=1 may ask `durwardctl status` in the same moment: so the desk hears of it first. */
+void super_ready(struct super *su)
+{
+	const struct rules_plan *p = &su->plan;
+	bool up = p->state == RULES_UP && !p->wished && p->runs != RUN_UP && !force_is_stale(su);
+
+	if (su->ready_ms || !su->gate_works || !(up || p->by_hand))
+		return;
+	su->ready_ms = clock_mono_ms();
+	super_tell_status(su);
 }
 
 static void gate_ready(struct super *su)
@@ -137,7 +148,6 @@ static void gate_ready(struct super *su)
 	su->hold = false;
 	if (!su->plan.by_hand && (su->plan.state != RULES_UP || force_is_stale(su)))
 		keeper_wish(su);
-	super_announce(su);
 	super_tell_status(su);
 }
 
@@ -170,7 +180,12 @@ static void on_message(struct child *c, const struct message *m, int fd)
 			su->gate_works = true;
 			su->image_due = false;
 			child_send(&su->desk, m, -1);
+			super_ready(su);
 		}
+		break;
+	case MESSAGE_HEARD:
+		if (c == &su->desk && su->ready_ms)
+			announce(su);
 		break;
 	case MESSAGE_NO_POLICY:
 		if (c == &su->desk && su->image_fd < 0) {
@@ -250,7 +265,7 @@ static void on_ended(struct watch *w, uint32_t events)
 		su->gate_works = su->image_due = false;
 	if (c == &su->gate && su->gateless_ms == 0)
 		su->gateless_ms = now;
-	if (!su->announced && c != &su->rescue) {
+	if (!su->ready_ms && c != &su->rescue) {
 		super_end(su, 1);
 		return;
 	}
@@ -292,10 +307,12 @@ static void tick(struct timer *t, uint64_t now)
 
 	watch_hang(su, &su->gate, HANG_TICKS + image_ticks(su), now);
 	watch_hang(su, &su->desk, HANG_TICKS, now);
-	if (!su->announced && now > su->desk.started_ms + START_MS) {
+	if (!su->ready_ms && now > su->desk.started_ms + START_MS) {
 		log_error("not ready after %d seconds", START_MS / 1000);
 		super_end(su, 1);
 	}
+	if (su->ready_ms && now > su->ready_ms + TICK_MS)
+		announce(su); /* a desk that is dead just now keeps nobody waiting */
 	/* not the desk: packets do not notice its death, so the service manager must not end us for it */
 	if (su->gate.ready)
 		notify("WATCHDOG=1");

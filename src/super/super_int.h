@@ -100,6 +100,7 @@ struct super {
 	struct rules_task task;
 	struct loaded loaded, loading; /* of the rules that are up; of the run that puts them up */
 	bool guarded; /* --guarded: the rules stay at an orderly end in fail closed; another takes them away */
+	uint64_t ready_ms; /* monotonic, when we were ready the first time; 0 = not yet */
 	bool announced, ending;
 	int status; /* exit status */
 	uint64_t start_wall_ms;
@@ -117,8 +118,8 @@ struct super {
 };
 
 /* super.c */
-void super_tell_status(struct super *su);     /* to the desk, if it listens */
-void super_announce(struct super *su);	      /* READY=1, once: a gate is there, and its rules */
+void super_tell_status(struct super *su); /* to the desk, if it listens */
+void super_ready(struct super *su);	  /* once a gate has its policy, and the rules are there */
 void super_end(struct super *su, int status); /* the loop ends, and then we do */
 
 /* trouble.c: a row of tbl/problems.h is there (fmt: its detail, "" for none) or gone. May be called as often as one likes: it

@@ -57,6 +57,38 @@ static void problems_of_the_super_are_shown_with_their_keys(void **state)
 	got_fini(&g);
 }
 
+static const char *state_of(const struct got *g)
+{
+	return jr_get_text(g->json, "state");
+}
+
+/* Neither "down" nor a problem before it could be ready, nor "filtering" before it is; and the super hears that we know. */
+static void a_start_is_no_fault_and_its_end_is_heard(void **state)
+{
+	struct message m = {.rules = RULES_UP, .gate_pid = 7, .starting = true};
+	struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
+
+	(void)state;
+	assert_string_equal(state_of(&g), "starting");
+	got_fini(&g);
+	g = status_after(&m);
+	assert_string_equal(state_of(&g), "starting");
+	assert_int_equal(jr_count(jr_get(g.json, "problems")), 0);
+	got_fini(&g);
+	assert_int_equal(ask_status(true, "GET", "/readyz", NULL, NULL), 503);
+	m.starting = false;
+	g = status_after(&m);
+	assert_string_equal(state_of(&g), "filtering");
+	got_fini(&g);
+	assert_int_equal(ask_status(true, "GET", "/readyz", NULL, NULL), 200);
+	await(MESSAGE_HEARD, &m);
+	m = (struct message){.rules = RULES_UP}; /* later a gate that is gone is a fault */
+	g = status_after(&m);
+	assert_string_equal(state_of(&g), "down");
+	assert_true(says(&g, "no gate runs"));
+	got_fini(&g);
+}
+
 /* A port that was taken when we started: the super hands the listener in later. */
 static void a_listener_that_comes_late_is_served(void **state)
 {
@@ -80,6 +112,7 @@ static void a_listener_that_comes_late_is_served(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_HOUSE(a_start_is_no_fault_and_its_end_is_heard),
 		IN_HOUSE(a_listener_that_comes_late_is_served),
 		IN_HOUSE(problems_of_the_super_are_shown_with_their_keys),
 	};
