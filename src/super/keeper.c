@@ -33,7 +33,7 @@ void keeper_mended(struct super *su, uint64_t now, const char *what)
 		problem_raise(su, PROBLEM_RULES_TAKEN, "%s, %u times in the last minute", what,
 			rules_plan_mends(&su->plan, now));
 	else
-		log_warn("somebody changed %s: put back (%u so far)", what, su->rules_mended);
+		log_warn("somebody changed our %s: put back (%u so far)", what, su->rules_mended);
 }
 
 static void up_failed(struct super *su)
@@ -64,7 +64,7 @@ static void tell(struct super *su, enum plan_news news, uint64_t now)
 		up_failed(su);
 		break;
 	case NEWS_MENDED:
-		keeper_mended(su, now, "our packet rules");
+		keeper_mended(su, now, "packet rules");
 		up(su);
 		break;
 	case NEWS_MEND_FAILED:

@@ -94,7 +94,7 @@ static void watch_route(struct super *su, uint64_t now)
 	if (su->plan.state == RULES_UP && su->plan.runs == RUN_NOTHING &&
 		rules_plan_may_mend(&su->plan, now) && force_route_mend(su)) {
 		rules_plan_mended(&su->plan, now);
-		keeper_mended(su, now, "our policy route");
+		keeper_mended(su, now, "policy route");
 	}
 }
 
