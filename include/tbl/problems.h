@@ -9,8 +9,7 @@
 PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward runs",
 	"it is tried again every few seconds; `journalctl -u durward` tells why, `durward-rules "
 	"down` opens the gateway")
-PROBLEM(RULES_TAKEN, "rules-taken-away",
-	"another program takes our rules away again and again",
+PROBLEM(RULES_TAKEN, "rules-taken-away", "another program takes our rules away again and again",
 	"most likely a firewall that reloads, or a script that flushes: end it; they are put back "
 	"more slowly meanwhile")
 PROBLEM(RULES_IN_FRONT, "rule-in-front",
