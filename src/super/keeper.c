@@ -220,10 +220,13 @@ void keeper_open(struct super *su)
 void keeper_end(struct super *su)
 {
 	struct rules_task *t = &su->task;
+	int rc;
 
 	if (t->job.pid <= 0)
 		return;
 	forget(t);
-	rules_wait(&t->job, RULES_SCRIPT_MS);
-	su->plan.runs = RUN_NOTHING;
+	if (t->verb == RULES_VERB_CHECK || t->verb == RULES_VERB_STATUS)
+		rules_kill(&t->job); /* nobody needs the answer any more */
+	rc = rules_wait(&t->job, RULES_SCRIPT_MS);
+	rules_plan_done(&su->plan, rc ? -1 : t->job.result.status, clock_mono_ms());
 }

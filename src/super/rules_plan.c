@@ -131,7 +131,9 @@ static enum plan_news done_check(struct rules_plan *p, int status)
 {
 	if (status == CHECK_TAKEN_AWAY) {
 		p->unsure = true;
-	} else if (status == CHECK_CHANGED && !p->by_hand) {
+	} else if (status == CHECK_CHANGED) {
+		p->by_hand =
+			false; /* there is something to compare with: somebody said `up` again */
 		return found(p, RULES_NONE);
 	} else if (status == 0) {
 		bool was = p->by_hand;

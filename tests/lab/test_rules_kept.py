@@ -131,6 +131,19 @@ def test_a_script_that_hangs_for_ever_is_killed_and_tried_again():
         assert own.lab.exec("gateway", ["pgrep", "-fx", "sleep 307"]).returncode == 1  # with all that it started
 
 
+def test_an_end_does_not_wait_for_a_check():
+    with Own() as own:
+        own.slow("check", 20)
+        own.flush()
+        assert labkit.until(own.slowed)
+        begin = time.monotonic()
+        own.daemon.terminate()
+        assert own.daemon.wait(60) == 0
+        took = time.monotonic() - begin
+        print(f"ended {took:.1f} s after SIGTERM, while a check hung")
+        assert took < 15 and own.lab.curl("http://tracker.example/").status == 200
+
+
 def test_rules_that_cannot_be_put_back_are_told():
     """`fail closed`: a refusal stands meanwhile, status says so, and all is well as soon as it can be."""
     with Own() as own:

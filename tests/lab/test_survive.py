@@ -87,7 +87,7 @@ def kept(lab, name, v6, tls=True, port=None):
 @NEEDS_RULE
 @BOTH_PATHS
 @FAMILIES
-def test_P08_a_long_download_goes_on_and_what_is_new_is_refused(own, v6, tmp_path):
+def test_a_long_download_goes_on_and_what_is_new_is_refused(own, v6, tmp_path):
     """TLS on the inspect path; an idle connection that speaks again, too."""
     path = str(tmp_path / "got")
     got = own.popen("client", ["curl", "-sS", "-6" if v6 else "-4", "-m", "120", "--limit-rate", "1M", "-N", "-o", path,

@@ -149,6 +149,19 @@ static void what_is_taken_away_by_hand_stays_away(void **state)
 	assert_int_equal(next(), RUN_UP); /* now the policy's */
 }
 
+static void what_was_changed_after_an_up_by_hand_is_put_back(void **state)
+{
+	(void)state;
+	plan.by_hand = true;
+	plan.state = RULES_NONE;
+	plan.suspect = true;
+	assert_int_equal(next(), RUN_CHECK);
+	assert_int_equal(done(CHANGED), NEWS_CHANGED);
+	assert_int_equal(next(), RUN_UP);
+	assert_int_equal(done(0), NEWS_MENDED);
+	assert_false(plan.by_hand);
+}
+
 static void a_refusal_over_a_running_one_is_mended(void **state)
 {
 	(void)state;
@@ -285,6 +298,7 @@ int main(void)
 		PLAN(a_storm_is_met_at_full_rate_and_then_slowly),
 		PLAN(mends_are_counted_however_many_there_were),
 		PLAN(what_is_taken_away_by_hand_stays_away),
+		PLAN(what_was_changed_after_an_up_by_hand_is_put_back),
 		PLAN(a_refusal_over_a_running_one_is_mended),
 		PLAN(a_refusal_after_a_down_by_hand_is_told),
 		PLAN(what_cannot_be_put_back_is_refused_in_fail_closed),
