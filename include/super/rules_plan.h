@@ -25,6 +25,7 @@ enum {
 	PLAN_RETRY_MS = 5000, /* after a run that failed */
 	PLAN_CHECK_MS = 1000, /* between two checks at least */
 	PLAN_MENDS = 16,
+	PLAN_BLIND = 3, /* checks in a row that failed: whether the rules stand is not known */
 };
 
 /* A run of the script, in the words of its verbs. */
@@ -60,7 +61,7 @@ struct rules_plan {	/* {0}: nothing is loaded, nothing known */
 	uint8_t runs; /* enum plan_run */
 	uint64_t checked_ms, again_ms;
 	uint64_t mended_ms[PLAN_MENDS]; /* the last ones */
-	unsigned n_mends;
+	unsigned n_mends, n_blind;
 };
 
 /* What to run now; it counts as begun. longest_ms: between two checks, without suspicion. RUN_NOTHING while one runs. */

@@ -12,6 +12,9 @@ PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward 
 PROBLEM(RULES_TAKEN, "rules-taken-away", "another program takes our rules away again and again",
 	"most likely a firewall that reloads, or a script that flushes: end it; they are put back "
 	"more slowly meanwhile")
+PROBLEM(RULES_UNKNOWN, "rules-unknown",
+	"whether our packet rules still stand cannot be told, `durward-rules check` fails",
+	"it is tried again every few seconds; run it by hand, as root, to see more")
 PROBLEM(RULES_IN_FRONT, "rule-in-front",
 	"a rule of another program stands in front of ours, and what it accepts is not judged",
 	"`durwardctl doctor` shows it and the command that moves it")

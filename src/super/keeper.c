@@ -102,6 +102,10 @@ static void show(struct super *su, uint64_t now)
 			"by hand, or by another copy, after the rules were taken away by hand");
 	else
 		problem_over(su, PROBLEM_REFUSED);
+	if (p->n_blind < PLAN_BLIND)
+		problem_over(su, PROBLEM_RULES_UNKNOWN);
+	else
+		problem_raise(su, PROBLEM_RULES_UNKNOWN, "%s", "");
 	if (!rules_plan_storms(&su->plan, now))
 		problem_over(su, PROBLEM_RULES_TAKEN);
 }

@@ -127,8 +127,15 @@ static enum plan_news found(struct rules_plan *p, enum rules_state what)
 	return what == RULES_FAILED ? NEWS_REFUSED_BY : NEWS_CHANGED;
 }
 
-static enum plan_news done_check(struct rules_plan *p, int status)
+static enum plan_news done_check(struct rules_plan *p, int status, uint64_t now)
 {
+	if (status != 0 && status != CHECK_TAKEN_AWAY && status != CHECK_CHANGED) {
+		p->n_blind += p->n_blind < PLAN_BLIND;
+		p->suspect = true;
+		p->checked_ms = now + PLAN_RETRY_MS - PLAN_CHECK_MS; /* the next one is due then */
+		return NEWS_NONE;
+	}
+	p->n_blind = 0;
 	if (status == CHECK_TAKEN_AWAY) {
 		p->unsure = true;
 	} else if (status == CHECK_CHANGED) {
@@ -171,7 +178,7 @@ enum plan_news rules_plan_done(struct rules_plan *p, int status, uint64_t now)
 	case RUN_UP:
 		return done_up(p, status, now);
 	case RUN_CHECK:
-		return done_check(p, status);
+		return done_check(p, status, now);
 	case RUN_STATUS:
 		return done_status(p, status);
 	case RUN_FAILED:

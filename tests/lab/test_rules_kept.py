@@ -161,6 +161,16 @@ def test_rules_that_cannot_be_put_back_are_told():
         assert not own.status()["problems"]
 
 
+def test_a_check_that_fails_is_told():
+    with Own() as own:
+        own.slow("check", "fails")
+        own.lab.exec("gateway", ["iptables", "-N", "somebodys"])
+        assert labkit.until(lambda: own.status()["problem_keys"] == ["rules-unknown"], 60), own.lab.words()
+        assert own.status()["state"] == "filtering"
+        own.slow("none", 0)
+        assert labkit.until(lambda: not own.status()["problem_keys"]), own.lab.words()
+
+
 @pytest.mark.parametrize("fail", ["closed", "open"])
 def test_who_flushes_again_and_again_is_told_of(fail):
     with Own(fail) as own:

@@ -288,6 +288,24 @@ static void a_question_that_could_not_be_asked_is_asked_again(void **state)
 	assert_int_equal(next(), RUN_CHECK);
 }
 
+static void checks_that_fail_are_known(void **state)
+{
+	(void)state;
+	plan.suspect = true;
+	for (unsigned i = 1; i <= 5; i++) {
+		assert_int_equal(next(), RUN_CHECK);
+		assert_int_equal(done(i % 2 ? -1 : 1), NEWS_NONE);
+		assert_int_equal(plan.n_blind, i < PLAN_BLIND ? i : PLAN_BLIND);
+		assert_int_equal(rules_plan_shown(&plan), RULES_UP); /* nothing else is known */
+		now += PLAN_RETRY_MS - 1;
+		assert_int_equal(next(), RUN_NOTHING);
+		now++;
+	}
+	assert_int_equal(next(), RUN_CHECK);
+	done(AS_LOADED);
+	assert_int_equal(plan.n_blind, 0);
+}
+
 #define PLAN(t) cmocka_unit_test_setup(t, set_up)
 int main(void)
 {
@@ -298,6 +316,7 @@ int main(void)
 		PLAN(a_storm_is_met_at_full_rate_and_then_slowly),
 		PLAN(mends_are_counted_however_many_there_were),
 		PLAN(what_is_taken_away_by_hand_stays_away),
+		PLAN(checks_that_fail_are_known),
 		PLAN(what_was_changed_after_an_up_by_hand_is_put_back),
 		PLAN(a_refusal_over_a_running_one_is_mended),
 		PLAN(a_refusal_after_a_down_by_hand_is_told),
