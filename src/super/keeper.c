@@ -26,7 +26,7 @@ static void back_by_hand(struct super *su)
 		keeper_wish(su);
 }
 
-void keeper_mended(struct super *su, uint64_t now, const char *what)
+static void mended(struct super *su, uint64_t now, const char *what)
 {
 	su->rules_mended++;
 	if (rules_plan_storms(&su->plan, now))
@@ -34,6 +34,18 @@ void keeper_mended(struct super *su, uint64_t now, const char *what)
 			rules_plan_mends(&su->plan, now));
 	else
 		log_warn("somebody changed our %s: put back (%u so far)", what, su->rules_mended);
+}
+
+/* Not while the rules are in doubt: `durward-rules down` takes the route away, too, and that is meant. */
+void keeper_route(struct super *su, uint64_t now)
+{
+	const struct rules_plan *p = &su->plan;
+	bool stand = p->state == RULES_UP && p->runs == RUN_NOTHING && !p->unsure && !p->broken;
+
+	if (!stand || !rules_plan_may_mend(&su->plan, now) || !force_route_mend(su))
+		return;
+	rules_plan_mended(&su->plan, now);
+	mended(su, now, "policy route");
 }
 
 static void up_failed(struct super *su)
@@ -64,7 +76,7 @@ static void tell(struct super *su, enum plan_news news, uint64_t now)
 		up_failed(su);
 		break;
 	case NEWS_MENDED:
-		keeper_mended(su, now, "packet rules");
+		mended(su, now, "packet rules");
 		up(su);
 		break;
 	case NEWS_MEND_FAILED:
@@ -117,6 +129,8 @@ static void run_is_over(struct super *su, int status)
 	uint8_t before = (uint8_t)rules_plan_shown(&su->plan);
 
 	tell(su, rules_plan_done(&su->plan, status, now), now);
+	if (su->task.verb == RULES_VERB_CHECK && status == 0)
+		keeper_route(su, now);
 	show(su, now);
 	if (before != rules_plan_shown(&su->plan))
 		super_tell_status(su);

@@ -164,7 +164,7 @@ void keeper_open(struct super *su);
 void keeper_wish(struct super *su); /* the rules of now, as soon as nothing else runs */
 /* Starts what is next. longest_ms: between two checks without suspicion. */
 void keeper_turn(struct super *su, uint64_t now, uint64_t longest_ms);
-void keeper_mended(struct super *su, uint64_t now, const char *what); /* counts, says, tells */
+void keeper_route(struct super *su, uint64_t now); /* the policy route, where the rules stand */
 void keeper_end(struct super *su); /* waits for what runs; nothing is started any more */
 
 /* web.c */

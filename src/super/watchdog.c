@@ -91,11 +91,8 @@ static void watch_route(struct super *su, uint64_t now)
 	if (now < w->route_ms + ROUTE_MS)
 		return;
 	w->route_ms = now;
-	if (su->plan.state == RULES_UP && su->plan.runs == RUN_NOTHING &&
-		rules_plan_may_mend(&su->plan, now) && force_route_mend(su)) {
-		rules_plan_mended(&su->plan, now);
-		keeper_mended(su, now, "policy route");
-	}
+	if (!su->plan.suspect)
+		keeper_route(su, now);
 }
 
 static void turn(struct timer *t, uint64_t now)
