@@ -22,6 +22,8 @@ struct settings;
 /* The face that main/ plugs in (show/show.h: show_face), so that this floor does not know the one above. */
 struct desk_face {
 	int (*start)(struct desk *d, const struct desk_in *in, void **face); /* 0 or -errno */
+	/* One more TCP listener, the face's if 0. The thread that started the face. */
+	int (*listen)(void *face, int fd);
 	void (*wake)(void *face); /* new rows in the stream; any thread */
 	void (*stop)(void *face);
 };

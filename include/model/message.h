@@ -2,7 +2,7 @@
  * message.h - what the super, the gate and the desk say to each other: fixed-size typed structs over SOCK_SEQPACKET.
  *
  * No pointer, no path, no length from outside: a message of another size than struct message is dropped and the peer
- * counted as broken. One descriptor at most rides along (SCM_RIGHTS), only with MESSAGE_IMAGE.
+ * counted as broken. One descriptor at most rides along (SCM_RIGHTS), with MESSAGE_IMAGE and MESSAGE_LISTENER.
  *
  * Owns: message_recv() gives the descriptor to the caller. Thread: any, one reader and one writer a socket.
  * Fails: 0; -EAGAIN nothing there; -EPIPE the peer is gone; -EPROTO not a message; else -errno.
@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "model/problem.h"
 
 enum message_type {
 	MESSAGE_READY =
@@ -23,6 +25,8 @@ enum message_type {
 	MESSAGE_STATUS,	   /* super -> desk, each second and on change */
 	MESSAGE_NO_POLICY, /* desk -> super: there is no policy that could be put in force */
 	MESSAGE_STOP,	   /* super -> child: end in order */
+	MESSAGE_HEARD,	   /* desk -> super: the status says that we are ready, and so do I */
+	MESSAGE_LISTENER,  /* super -> desk: a listening TCP socket for the web, opened late */
 };
 
 /* Summed over the gate's workers since the gate started. */
@@ -44,6 +48,7 @@ struct message {
 	uint32_t revision;	    /* IMAGE, TAKEN */
 	bool fail_open, judges_all; /* IMAGE */
 	uint8_t rules;		    /* STATUS: enum rules_state */
+	bool starting;		    /* STATUS: not ready yet for the first time */
 	bool rules_by_hand;	    /* STATUS: somebody ran durward-rules, and its word holds */
 	uint32_t rules_mended;	    /* STATUS: times that rules changed by others were put back */
 	uint32_t gate_hangs;	    /* STATUS: times that a gate was killed because a worker hung */
@@ -52,6 +57,7 @@ struct message {
 	uint32_t gate_restarts, desk_restarts; /* STATUS: since the super started */
 	uint64_t start_wall_ms;		       /* STATUS: of the super */
 	struct gate_counters counters;	       /* HEARTBEAT of the gate, STATUS */
+	struct problems problems;	       /* STATUS: what the super finds wrong now */
 };
 
 int message_send(int sock, const struct message *m, int fd /* -1 = none; stays the caller's */);

@@ -18,6 +18,7 @@
 #define NETSETUP_RULES_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "model/settings.h"
 #include "netsetup/route.h"
@@ -54,8 +55,26 @@ struct rules_result {
 };
 
 /* Executes `script VERB --params PATH` with an empty environment but PATH and LC_ALL, stdin /dev/null, no other descriptor
- * than those without CLOEXEC. */
+ * than those without CLOEXEC, and waits for its end. */
 int rules_run(const char *script, enum rules_verb verb, const char *params_path,
 	uint32_t timeout_ms, struct rules_result *out);
+
+/* The same for who cannot wait: rules_start(); rules_collect() whenever `out` is readable; rules_end() when pidfd is, also
+ * after rules_kill(). */
+struct rules_job {
+	pid_t pid;	/* 0 = none */
+	int pidfd, out; /* for a loop; -1 = none */
+	size_t have;	/* bytes in result.tail */
+	bool killed;
+	struct rules_result result;
+};
+int rules_start(
+	const char *script, enum rules_verb verb, const char *params_path, struct rules_job *job);
+bool rules_collect(struct rules_job *job); /* never blocks; false: nobody can say more */
+void rules_kill(struct rules_job *job);	   /* it took too long: with all that it started */
+/* Reaps it (waits, if it has not ended) and closes; job->result is what came of it. */
+int rules_end(struct rules_job *job);
+int rules_wait(struct rules_job *job,
+	uint32_t timeout_ms); /* until it ended, or kills it; as rules_end() */
 
 #endif

@@ -57,7 +57,7 @@ SETTING(NUMBER, client_share, "client-share", "25", 1, 25,
 SETTING(NUMBER, idle_s, "idle-timeout", "3600", 10, 604800,
 	"seconds after which an idle relay ends")
 SETTING(WORDS, web_listen, "web-listen", "127.0.0.1:8480", 0, 0,
-	"addresses of the web UI; none: no UI")
+	"addresses of the web UI (status shows those that cannot be had yet); none: no UI")
 SETTING(WORDS, web_names, "web-names", "", 0, 0,
 	"host names under which browsers may reach the UI, besides its addresses")
 SETTING(TEXT, webroot, "webroot", "", 0, 0, "serve the UI from this folder (development)")

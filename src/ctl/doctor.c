@@ -32,6 +32,8 @@ enum {
 	DISK_LOW = 50 << 20,
 	RUN_S = 20,
 	OUTPUT_MAX = 8 << 20,
+	START_TRIES = 30,
+	START_STEP_US = 100000,
 	CONNECTIONS_LOW = 200000, /* one client can open a hundred thousand */
 };
 
@@ -158,6 +160,25 @@ static void check_sysctl(struct doctor *d, const char *name, enum finding worse,
 		doctor_say(d, worse, name, fix, "off: %s", why);
 	else
 		doctor_say(d, FINDING_OK, name, "", "on");
+}
+
+/* 2, the kernel's default, tells of a flow's end only if somebody listened when it began. */
+static void check_events(struct doctor *d)
+{
+	const char *name = "net/netfilter/nf_conntrack_events";
+	long long v = 0;
+
+	if (!doctor_number("/proc/sys/net/netfilter/nf_conntrack_events", &v))
+		doctor_say(d, FINDING_NOTE, name, "modprobe nf_conntrack",
+			"not there: bytes and durations of connections are not known");
+	else if (v != 1)
+		doctor_say(d, FINDING_NOTE, name, "sysctl -w net/netfilter/nf_conntrack_events=1",
+			"%lld: the end of flows that began while nobody listened is not told, "
+			"their "
+			"bytes are lost (durward-rules up sets it to 1)",
+			v);
+	else
+		doctor_say(d, FINDING_OK, name, "", "1");
 }
 
 static void check_conntrack(struct doctor *d)
@@ -370,14 +391,38 @@ static bool ever_started(const struct doctor *d)
 	return any || access(d->c->socket, F_OK) == 0;
 }
 
+/* The status, NULL when there is none (then a says why). */
+static struct json *ask_status(struct doctor *d, struct api_answer *a)
+{
+	api_call(d->c, "GET", "/api/v1/status", NULL, a);
+	return a->status == 200 ? jr_parse(slice_of(a->body.s, a->body.n)) : NULL;
+}
+
+/* While it starts, rules, route and daemon are not there together: what one looks at then is no finding. */
+static void await_start(struct doctor *d)
+{
+	bool starts = true;
+
+	for (int i = 0; i < START_TRIES && starts; i++) {
+		struct api_answer a;
+		struct json *j;
+
+		if (i > 0)
+			usleep(START_STEP_US);
+		j = ask_status(d, &a);
+		starts = strcmp(jr_get_text(j, "state"), "starting") == 0;
+		jr_free(j);
+		api_answer_fini(&a);
+	}
+}
+
 static void check_daemon(struct doctor *d)
 {
 	const struct json *problems;
 	struct api_answer a;
 	struct json *j;
 
-	api_call(d->c, "GET", "/api/v1/status", NULL, &a);
-	j = a.status == 200 ? jr_parse(slice_of(a.body.s, a.body.n)) : NULL;
+	j = ask_status(d, &a);
 	problems = jr_get(j, "problems");
 	if (!j && d->fresh)
 		doctor_say(d, FINDING_NOTE, "daemon",
@@ -389,7 +434,9 @@ static void check_daemon(struct doctor *d)
 	for (size_t i = 0; i < jr_count(problems); i++)
 		doctor_say(d, FINDING_BAD, "daemon", "durwardctl status", "%s",
 			jr_text(jr_at(problems, i)));
-	if (j && jr_count(problems) == 0)
+	if (j && strcmp(jr_get_text(j, "state"), "starting") == 0)
+		doctor_say(d, FINDING_NOTE, "daemon", "durwardctl status", "it is still starting");
+	else if (j && jr_count(problems) == 0)
 		doctor_say(d, FINDING_OK, "daemon", "", "it filters");
 	jr_free(j);
 	api_answer_fini(&a);
@@ -418,6 +465,7 @@ static void read_settings(struct doctor *d, const char *path)
 
 static void check_all(struct doctor *d)
 {
+	await_start(d);
 	doctor_version(d);
 	if (geteuid() == 0)
 		doctor_kernel(d);
@@ -432,6 +480,8 @@ static void check_all(struct doctor *d)
 	if (!d->fresh)
 		check_sysctl(d, "net/netfilter/nf_conntrack_acct", FINDING_NOTE,
 			"bytes of connections are not counted (durward-rules up turns it on)");
+	if (!d->fresh)
+		check_events(d);
 	check_conntrack(d);
 	check_clock(d);
 	check_disk(d);

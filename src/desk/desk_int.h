@@ -47,6 +47,7 @@ struct desk {
 	struct loop *loop;
 	struct watch control;
 	struct timer heart, nets;
+	bool heard;		   /* the super knows that we know that it is ready */
 	pthread_mutex_t send_lock; /* one writer a socket */
 
 	struct recorder *recorder;

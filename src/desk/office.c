@@ -66,6 +66,25 @@ static void on_nets(struct timer *t, uint64_t now_ms)
 	loop_timer_set(d->loop, t, now_ms + NETS_MS);
 }
 
+static void take_listener(struct desk *d, int fd)
+{
+	int rc = atomic_load(&d->face_runs) ? d->in.face->listen(d->face, fd) : -EINVAL;
+
+	if (rc == 0)
+		return;
+	log_error("a web listener that came late cannot be used: %s", strerror(-rc));
+	close(fd);
+}
+
+/* Once: the super waits for it before it says that it is ready. */
+static void tell_heard(struct desk *d)
+{
+	struct message m = {.type = MESSAGE_HEARD};
+
+	if (!d->heard)
+		d->heard = message_send(d->in.control, &m, -1) == 0;
+}
+
 static void take_message(struct desk *d, const struct message *m)
 {
 	switch (m->type) {
@@ -83,6 +102,8 @@ static void take_message(struct desk *d, const struct message *m)
 		else
 			d->super = *m, d->super_seen = true;
 		pthread_mutex_unlock(&d->lock);
+		if (m->type == MESSAGE_STATUS && !m->starting)
+			tell_heard(d);
 		break;
 	default:
 		log_warn("a message of type %u is not for the desk", m->type);
@@ -96,6 +117,10 @@ static void on_control(struct watch *w, uint32_t events)
 	int fd, rc;
 
 	while ((rc = message_recv(w->fd, &m, &fd)) == 0) {
+		if (m.type == MESSAGE_LISTENER && fd >= 0) {
+			take_listener(d, fd);
+			continue;
+		}
 		if (fd >= 0)
 			close(fd);
 		take_message(d, &m);

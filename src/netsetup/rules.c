@@ -2,7 +2,7 @@
  * rules.c - runs iptables/durward-rules and writes the parameters it reads.
  *
  * Owns: nothing after return. Thread: any. Fails: 0 or -errno; the script's failure by struct rules_result.
- * See: posix_spawn(3). The script gets a process group of its own, so that a stuck one dies with its children.
+ * See: posix_spawn(3), pidfd_open(2). The script gets a process group of its own, so that a stuck one dies with its children.
  */
 #include "netsetup/rules.h"
 
@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,82 +151,125 @@ static int spawn(const char *script, const char *verb, const char *params, int o
 }
 
 /* Keeps the last RULES_TAIL - 1 bytes. */
-static void keep_tail(struct rules_result *r, size_t *have, const char *p, size_t n)
+static void keep_tail(struct rules_job *j, const char *p, size_t n)
 {
 	const size_t room = RULES_TAIL - 1;
+	char *tail = j->result.tail;
 
 	if (n > room) {
 		p += n - room;
 		n = room;
 	}
-	if (*have + n > room) {
-		size_t drop = *have + n - room;
+	if (j->have + n > room) {
+		size_t drop = j->have + n - room;
 
-		memmove(r->tail, r->tail + drop, *have - drop);
-		*have -= drop;
+		memmove(tail, tail + drop, j->have - drop);
+		j->have -= drop;
 	}
-	memcpy(r->tail + *have, p, n);
-	*have += n;
-	r->tail[*have] = 0;
+	memcpy(tail + j->have, p, n);
+	j->have += n;
+	tail[j->have] = 0;
 }
 
-/* Reads until the script and all it started closed the pipe: 0, or -ETIMEDOUT. */
-static int collect(int fd, uint64_t due_ms, struct rules_result *r)
+static void job_close(struct rules_job *j)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-	size_t have = 0;
+	if (j->out >= 0)
+		close(j->out);
+	if (j->pidfd >= 0)
+		close(j->pidfd);
+	j->out = j->pidfd = -1;
+	j->pid = 0;
+}
+
+int rules_start(
+	const char *script, enum rules_verb verb, const char *params_path, struct rules_job *job)
+{
+	int p[2], err;
+
+	*job = (struct rules_job){.pidfd = -1, .out = -1};
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	job->out = p[0];
+	err = fcntl(p[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (!err)
+		err = spawn(script, verb_word(verb), params_path, p[1], &job->pid);
+	close(p[1]);
+	if (!err) {
+		job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+		if (job->pidfd < 0) {
+			err = -errno;
+			rules_kill(job);
+			rules_end(job);
+		}
+	}
+	if (err)
+		job_close(job);
+	return err;
+}
+
+bool rules_collect(struct rules_job *job)
+{
 	char buf[1024];
+	ssize_t n;
+
+	while ((n = read(job->out, buf, sizeof buf)) > 0 || (n < 0 && errno == EINTR))
+		if (n > 0)
+			keep_tail(job, buf, (size_t)n);
+	return n < 0 && errno == EAGAIN;
+}
+
+void rules_kill(struct rules_job *job)
+{
+	job->killed = true;
+	kill(-job->pid, SIGKILL);
+}
+
+int rules_end(struct rules_job *job)
+{
+	int status, err = 0;
+
+	while (waitpid(job->pid, &status, 0) < 0 && !err)
+		err = errno == EINTR ? 0 : -errno;
+	rules_collect(job);
+	job_close(job);
+	if (err)
+		return err;
+	job->result.status = job->killed	   ? 124
+			     : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+						   : WEXITSTATUS(status);
+	return 0;
+}
+
+int rules_wait(struct rules_job *job, uint32_t timeout_ms)
+{
+	uint64_t due = clock_mono_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+	struct pollfd p[2] = {
+		{.fd = job->pidfd, .events = POLLIN}, {.fd = job->out, .events = POLLIN}};
 
 	for (;;) {
 		uint64_t now = clock_mono_ms();
-		ssize_t n;
 
-		if (now >= due_ms)
-			return -ETIMEDOUT;
-		if (poll(&pfd, 1, (int)(due_ms - now)) <= 0)
+		if (now >= due) {
+			rules_kill(job);
+			return rules_end(job);
+		}
+		if (poll(p, 2, (int)(due - now)) <= 0)
 			continue; /* EINTR, or time is up */
-		n = read(fd, buf, sizeof buf);
-		if (n > 0)
-			keep_tail(r, &have, buf, (size_t)n);
-		else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-			return 0;
+		if (p[1].revents && !rules_collect(job))
+			p[1].fd = -1; /* nobody can say more */
+		if (p[0].revents)
+			return rules_end(job);
 	}
-}
-
-static int reap(pid_t pid, bool killed)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (killed)
-		return 124;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int rules_run(const char *script, enum rules_verb verb, const char *params_path,
 	uint32_t timeout_ms, struct rules_result *out)
 {
-	uint64_t due = clock_mono_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
-	bool killed = false;
-	int p[2], err;
-	pid_t pid;
+	struct rules_job job;
+	int err = rules_start(script, verb, params_path, &job);
 
-	*out = (struct rules_result){0};
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return -errno;
-	err = spawn(script, verb_word(verb), params_path, p[1], &pid);
-	close(p[1]);
-	if (!err) {
-		if (collect(p[0], due, out) < 0) {
-			killed = true;
-			kill(-pid, SIGKILL);
-		}
-		out->status = reap(pid, killed);
-		if (out->status < 0)
-			err = out->status;
-	}
-	close(p[0]);
+	if (!err)
+		err = rules_wait(&job, timeout_ms);
+	*out = job.result;
 	return err;
 }

@@ -9,6 +9,8 @@
 
 #include "show_int.h"
 
+enum { SUPER_SILENT_MS = 5000 };
+
 static const char *policy_key(enum desk_policy_state s)
 {
 	static const char *const keys[] = {"none", "in-force", "last-good"};
@@ -135,16 +137,40 @@ static void write_list_problem(void *buf, const struct desk_list *l)
 	strbuf_fini(&text);
 }
 
-/* What a person should know, worst first. */
-static void write_problems(struct strbuf *b, const struct desk_status *s, struct desk *d)
+static void write_super_problems(struct strbuf *b, const struct desk_status *s)
 {
-	jw_open(b, "problems", '[');
-	if (s->policy == DESK_POLICY_NONE)
-		jw_text(b, NULL, "no policy is in force: `durwardctl check` tells why");
-	if (s->policy == DESK_POLICY_LAST_GOOD)
-		jw_text(b, NULL,
-			"the policy file has mistakes; the last good one is in force: "
-			"`durwardctl check` tells where");
+	struct strbuf words = {0};
+
+	for (int p = 0; p < PROBLEMS && s->super_seen; p++) {
+		if (!problem_is(&s->super.problems, p))
+			continue;
+		strbuf_reset(&words);
+		problem_words(&s->super.problems, p, &words);
+		jw_text(b, NULL, strbuf_text(&words));
+	}
+	strbuf_fini(&words);
+}
+
+/* The same for programs: the keys of tbl/problems.h. */
+static void write_problem_keys(struct strbuf *b, const struct desk_status *s)
+{
+	jw_open(b, "problem_keys", '[');
+	for (int p = 0; p < PROBLEMS && s->super_seen; p++)
+		if (problem_is(&s->super.problems, p))
+			jw_text(b, NULL, problem_key(p));
+	jw_close(b, ']');
+}
+
+/* Not ready for the first time; or this desk is new, and the super has not said yet how things stand. */
+static bool is_starting(const struct desk_status *s)
+{
+	return s->super_seen ? s->super.starting : s->now_ms < s->start_ms + SUPER_SILENT_MS;
+}
+
+static void write_process_problems(struct strbuf *b, const struct desk_status *s)
+{
+	if (is_starting(s))
+		return;
 	if (!s->super_seen || s->super.gate_pid <= 0)
 		jw_text(b, NULL, "no gate runs: nothing is judged");
 	if (s->super_seen && s->super.rules_by_hand)
@@ -153,6 +179,20 @@ static void write_problems(struct strbuf *b, const struct desk_status *s, struct
 			"restart brings them back");
 	else if (s->super_seen && s->super.rules != RULES_UP)
 		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
+}
+
+/* What a person should know, worst first. */
+static void write_problems(struct strbuf *b, const struct desk_status *s, struct desk *d)
+{
+	jw_open(b, "problems", '[');
+	if (s->policy == DESK_POLICY_NONE && !is_starting(s))
+		jw_text(b, NULL, "no policy is in force: `durwardctl check` tells why");
+	if (s->policy == DESK_POLICY_LAST_GOOD)
+		jw_text(b, NULL,
+			"the policy file has mistakes; the last good one is in force: "
+			"`durwardctl check` tells where");
+	write_process_problems(b, s);
+	write_super_problems(b, s);
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
 		jw_text(b, NULL, "the gate still uses an earlier policy");
 	desk_lists(d, write_list_problem, b);
@@ -187,9 +227,10 @@ void api_status(struct request *r)
 	write_build(b);
 	jw_time(b, "now", s.now_ms);
 	jw_text(b, "state",
-		s.policy == DESK_POLICY_NONE ? "no-policy"
-		: blind || deaf		     ? "down"
-					     : "filtering");
+		is_starting(&s)		       ? "starting"
+		: s.policy == DESK_POLICY_NONE ? "no-policy"
+		: blind || deaf		       ? "down"
+					       : "filtering");
 	write_policy(b, &s);
 	write_processes(b, &s);
 	write_counters(b, &s);
@@ -198,6 +239,7 @@ void api_status(struct request *r)
 	jw_uint(b, "disk_free", s.disk_free);
 	write_lists(b, r->show->desk);
 	write_problems(b, &s, r->show->desk);
+	write_problem_keys(b, &s);
 	jw_close(b, '}');
 	reply_json(r, 200);
 }
@@ -225,6 +267,8 @@ void api_readyz(struct request *r)
 	struct desk_status s;
 
 	desk_status_get(r->show->desk, &s);
+	if (is_starting(&s))
+		strbuf_str(b, "it is starting\n");
 	if (s.policy == DESK_POLICY_NONE)
 		strbuf_str(b, "no policy is in force\n");
 	if (!s.super_seen || s.super.gate_pid <= 0)

@@ -302,6 +302,8 @@ static int listen_on(struct http *h, int fd)
 {
 	struct MHD_Daemon *d;
 
+	if (h->n_daemons == DAEMONS)
+		return -E2BIG;
 	fd_set_nonblock(fd);
 	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 		NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -317,12 +319,14 @@ static int listen_on(struct http *h, int fd)
 
 static int listen_all(struct http *h, const struct desk_in *in)
 {
-	int rc = 0;
+	int rc = in->unix_listener >= 0 ? listen_on(h, in->unix_listener) : 0, one;
 
-	for (size_t i = 0; rc == 0 && i < in->n_listeners; i++)
-		rc = listen_on(h, in->listeners[i]);
-	if (rc == 0 && in->unix_listener >= 0)
-		rc = listen_on(h, in->unix_listener);
+	/* one that cannot be used must not cost the others */
+	for (size_t i = 0; i < in->n_listeners; i++) {
+		one = listen_on(h, in->listeners[i]);
+		if (one != 0)
+			log_error("a web listener cannot be used: %s", strerror(-one));
+	}
 	return rc;
 }
 
@@ -397,9 +401,15 @@ static int face_start(struct desk *d, const struct desk_in *in, void **face)
 	return 0;
 }
 
+static int face_listen(void *face, int fd)
+{
+	return listen_on(((struct show *)face)->http, fd);
+}
+
 static void face_wake(void *face)
 {
 	sse_wake(((struct show *)face)->sse);
 }
 
-const struct desk_face show_face = {.start = face_start, .wake = face_wake, .stop = face_stop};
+const struct desk_face show_face = {
+	.start = face_start, .listen = face_listen, .wake = face_wake, .stop = face_stop};

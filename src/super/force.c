@@ -16,9 +16,6 @@
 #include "super/guard.h"
 #include "super_int.h"
 
-enum { SCRIPT_MS = 20000 };
-enum { CHECK_TAKEN_AWAY = 3, CHECK_CHANGED = 5 }; /* exit status of durward-rules check */
-
 void super_script(const struct settings *s, char *out, size_t size)
 {
 	if (s->rules_script[0])
@@ -33,29 +30,32 @@ static int ask(struct super *su, enum rules_verb verb, struct rules_result *resu
 
 	super_script(su->s, script, sizeof script);
 	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
-	return rules_run(script, verb, params, SCRIPT_MS, result);
+	return rules_run(script, verb, params, RULES_SCRIPT_MS, result);
+}
+
+static void say_failure(struct super *su, int rc, const struct rules_result *result)
+{
+	char script[SETTING_TEXT];
+	struct strbuf b = {0};
+
+	super_script(su->s, script, sizeof script);
+	strbuf_escaped(&b, slice_str(result->tail));
+	if (rc != 0)
+		log_error("cannot run %s: %s", script, strerror(-rc));
+	else
+		log_error("%s ended with status %d: %s", script, result->status, strbuf_text(&b));
+	strbuf_fini(&b);
 }
 
 static int run(struct super *su, enum rules_verb verb)
 {
 	struct rules_result result;
-	char script[SETTING_TEXT];
 	int rc = ask(su, verb, &result);
 
-	super_script(su->s, script, sizeof script);
 	if (rc == 0 && result.status == 0)
 		return 0;
-	if (rc != 0) {
-		log_error("cannot run %s: %s", script, strerror(-rc));
-	} else {
-		struct strbuf b = {0};
-
-		strbuf_escaped(&b, slice_str(result.tail));
-		log_error("%s ended with status %d: %s", script, result.status, strbuf_text(&b));
-		strbuf_fini(&b);
-		rc = -EIO;
-	}
-	return rc;
+	say_failure(su, rc, &result);
+	return rc ? rc : -EIO;
 }
 
 static struct route_policy policy_route(const struct settings *s)
@@ -82,17 +82,20 @@ static int look_at_sides(struct super *su, struct route_sides *out)
 	return rc;
 }
 
-static void tell_sides(const struct route_sides *now)
+static void tell_sides(struct super *su, const struct route_sides *now)
 {
 	if (now->uplinks[0])
 		log_note("uplinks: %s; clients: %s%s", now->uplinks,
 			now->clients[0] ? now->clients : "behind the same interface, in ",
 			now->clients[0] ? "" : now->own_nets);
 	else
-		log_warn("no interface leads to the internet yet (no default route): all that is "
-			 "forwarded is judged as clients'");
+		problem_raise(su, PROBLEM_INTERFACES_UNKNOWN, "%s", "");
+	if (now->uplinks[0])
+		problem_over(su, PROBLEM_INTERFACES_UNKNOWN);
 	if (now->absent[0])
-		log_warn("named in the settings, and not there: %s", now->absent);
+		problem_raise(su, PROBLEM_INTERFACE_MISSING, "%.200s", now->absent);
+	else
+		problem_over(su, PROBLEM_INTERFACE_MISSING);
 }
 
 bool force_sides_moved(struct super *su)
@@ -102,7 +105,7 @@ bool force_sides_moved(struct super *su)
 	if (look_at_sides(su, &now) != 0 || memcmp(&now, &su->sides, sizeof now) == 0)
 		return false;
 	su->sides = now;
-	tell_sides(&now);
+	tell_sides(su, &now);
 	return true;
 }
 
@@ -131,7 +134,8 @@ static void hold(struct super *su, bool up)
 			up ? "set" : "taken away", strerror(-rc));
 }
 
-int force_up(struct super *su)
+/* All that `durward-rules up` needs and does not do itself. */
+static int prepare(struct super *su)
 {
 	struct route_policy route = policy_route(su->s);
 	int rc = write_params(su);
@@ -149,24 +153,61 @@ int force_up(struct super *su)
 
 		rc = su->queue_fd[i] < 0 ? 0 : nfq_send_config(su->queue_fd[i], &config);
 	}
+	su->loading =
+		(struct loaded){.open = su->fail_open, .all = su->judges_all, .hold = su->hold};
+	return rc;
+}
+
+/* What the rules that were just loaded make possible. */
+static void in_force(struct super *su)
+{
+	if (!su->loaded.open)
+		hold(su, true);
+}
+
+int force_up(struct super *su)
+{
+	int rc = prepare(su);
+
 	if (rc == 0)
 		rc = run(su, RULES_VERB_UP);
 	if (rc == 0) {
-		su->rules = RULES_UP;
-		su->loaded_open = su->fail_open;
-		su->loaded_all = su->judges_all;
-		su->loaded_hold = su->hold;
-		if (!su->fail_open)
-			hold(su, true);
+		su->plan.state = RULES_UP;
+		su->loaded = su->loading;
+		in_force(su);
 	}
 	return rc;
 }
 
+int force_begin(struct super *su, enum rules_verb verb, struct rules_job *job)
+{
+	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
+	int rc = verb == RULES_VERB_UP ? prepare(su) : 0;
+
+	super_script(su->s, script, sizeof script);
+	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
+	return rc ? rc : rules_start(script, verb, params, job);
+}
+
+int force_ended(struct super *su, enum rules_verb verb, struct rules_job *job)
+{
+	int rc = rules_end(job), status = rc ? -1 : job->result.status;
+	bool asks = verb == RULES_VERB_CHECK || verb == RULES_VERB_STATUS;
+
+	if (rc != 0 || job->killed || (status != 0 && !asks))
+		say_failure(su, rc, &job->result);
+	if (verb == RULES_VERB_UP && status == 0) {
+		su->loaded = su->loading;
+		in_force(su);
+	}
+	return job->killed ? -1 : status;
+}
+
 bool force_is_stale(const struct super *su)
 {
-	return su->rules == RULES_UP &&
-	       (su->loaded_open != su->fail_open || su->loaded_all != su->judges_all ||
-		       su->loaded_hold != su->hold);
+	return su->plan.state == RULES_UP &&
+	       (su->loaded.open != su->fail_open || su->loaded.all != su->judges_all ||
+		       su->loaded.hold != su->hold);
 }
 
 /* The super's first act. In `fail closed` the working rules stand before there is a queue or a listener: what is decided
@@ -189,18 +230,6 @@ void force_first(struct super *su)
 		force_failed(su);
 }
 
-enum force_found force_check(struct super *su)
-{
-	struct rules_result r;
-
-	if (ask(su, RULES_VERB_CHECK, &r) != 0)
-		return FORCE_UNKNOWN;
-	return r.status == 0		      ? FORCE_AS_LOADED
-	       : r.status == CHECK_CHANGED    ? FORCE_CHANGED
-	       : r.status == CHECK_TAKEN_AWAY ? FORCE_TAKEN_AWAY
-					      : FORCE_UNKNOWN;
-}
-
 bool force_route_mend(struct super *su)
 {
 	struct route_policy route = policy_route(su->s);
@@ -213,7 +242,7 @@ bool force_route_mend(struct super *su)
 void force_hold(struct super *su)
 {
 	su->hold = true;
-	if (su->rules == RULES_UP && force_up(su) != 0)
+	if (su->plan.state == RULES_UP && force_up(su) != 0)
 		log_warn("connections that begin before the next start may be refused");
 }
 
@@ -223,7 +252,7 @@ void force_down(struct super *su)
 
 	hold(su, false);
 	if (run(su, RULES_VERB_DOWN) == 0)
-		su->rules = RULES_NONE;
+		su->plan.state = RULES_NONE;
 	route_policy_down(&route);
 }
 
@@ -231,13 +260,13 @@ void force_failed(struct super *su)
 {
 	if (su->fail_open) {
 		force_down(su);
-		su->rules = RULES_OPEN;
+		su->plan.state = RULES_OPEN;
 		log_warn("fail open: rules removed, traffic passes unfiltered");
 		return;
 	}
 	hold(su, true); /* alone, should the kernel not take the refusal */
 	if (run(su, RULES_VERB_FAILED) == 0) {
-		su->rules = RULES_FAILED;
+		su->plan.state = RULES_FAILED;
 		log_warn("fail closed: forwarding is refused until durward runs again (or: "
 			 "durward-rules down)");
 	}
@@ -256,7 +285,7 @@ void force_leave(struct super *su)
 	}
 	hold(su, true);
 	if (run(su, RULES_VERB_FAILED) == 0) {
-		su->rules = RULES_FAILED;
+		su->plan.state = RULES_FAILED;
 		log_warn("fail closed: forwarding stays refused until durward runs again (or: "
 			 "durward-rules down)");
 	}

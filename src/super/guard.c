@@ -97,6 +97,7 @@ int guard_main(const struct settings *s)
 {
 	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
 	struct priv_user reader;
+	int lock_fd;
 
 	if (priv_user_find(s->desk_user, &reader) != 0) {
 		log_error("no user \"%s\" (setting desk-user): systemd-sysusers makes it, or name "
@@ -106,6 +107,10 @@ int guard_main(const struct settings *s)
 	}
 	if (guard_ask(s, &reader) != GUARD_CLOSED)
 		return 0;
+	if (!alone_after(s, &lock_fd)) {
+		log_note("durward runs: it needs no guard");
+		return 0;
+	}
 	super_script(s, script, sizeof script);
 	snprintf(params, sizeof params, "%s/rules", s->run_dir);
 	return refuse(script, params, s->hold_priority);

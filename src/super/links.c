@@ -25,10 +25,8 @@ static void on_calm(struct timer *t, uint64_t now_ms)
 	struct super *su = t->user;
 
 	(void)now_ms;
-	if (!force_sides_moved(su) || su->rules != RULES_UP || su->by_hand)
-		return;
-	if (force_up(su) != 0)
-		log_error("the rules could not follow the interfaces; the old ones stay in force");
+	if (force_sides_moved(su) && su->plan.state == RULES_UP)
+		keeper_wish(su);
 }
 
 static void on_news(struct watch *w, uint32_t events)

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,7 +21,6 @@
 
 #include "act/dial.h"
 #include "act/inject.h"
-#include "base/addr.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/ring.h"
@@ -82,30 +80,6 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* One copy a run folder: a second one says so and touches nothing. */
-static int take_lock(struct super *su)
-{
-	char path[SETTING_TEXT + 8], pid[24] = "";
-
-	snprintf(path, sizeof path, "%s/lock", su->s->run_dir);
-	su->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (su->lock_fd < 0)
-		return fail(-errno, path, "");
-	if (flock(su->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		ssize_t n = read(su->lock_fd, pid, sizeof pid - 1);
-
-		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-		log_error("durward already runs here (pid %s, %s); stop it first", pid, path);
-		close(su->lock_fd);
-		su->lock_fd = -1;
-		return -EALREADY;
-	}
-	snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-	if (ftruncate(su->lock_fd, 0) != 0 || write(su->lock_fd, pid, strlen(pid)) < 0)
-		return fail(-errno, path, "");
-	return 0;
-}
-
 static void count_workers(struct super *su)
 {
 	su->workers = su->s->workers ? su->s->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -127,7 +101,7 @@ static int prepare(struct super *su)
 	if (rc == 0)
 		rc = make_folder(su->s->run_dir, 0755, 0, 0);
 	if (rc == 0)
-		rc = take_lock(su);
+		rc = alone_take(su); /* until then nothing of another copy was touched */
 	if (rc != 0)
 		return rc;
 	count_workers(su);
@@ -264,79 +238,6 @@ static int open_api(struct super *su)
 	return 0;
 }
 
-/* "192.0.2.1:8480" or "[2001:db8::1]:8480" */
-static int listen_web(const char *word, int *out)
-{
-	struct sockaddr_storage sa;
-	const char *colon = strrchr(word, ':');
-	struct addr a;
-	socklen_t n;
-	int fd, on = 1, port = colon ? atoi(colon + 1) : 0;
-	struct slice host = {(const uint8_t *)word, colon ? (size_t)(colon - word) : 0};
-
-	if (host.n > 2 && word[0] == '[' && word[host.n - 1] == ']')
-		host = slice_of(word + 1, host.n - 2);
-	if (port < 1 || port > 65535 || !addr_parse(host, &a))
-		return -EINVAL;
-	n = addr_to_sockaddr(&a, (uint16_t)port, &sa);
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	setsockopt(fd, sa.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		sa.ss_family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, &on, sizeof on);
-	if (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, 128) != 0) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	*out = fd;
-	return 0;
-}
-
-/* Listeners handed in by a service manager: sd_listen_fds(3). */
-static unsigned inherit_web(struct super *su)
-{
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	unsigned n = pid && fds && atoi(pid) == (int)getpid() ? (unsigned)atoi(fds) : 0;
-
-	if (n > 8)
-		n = 8;
-	for (unsigned i = 0; i < n; i++) {
-		fd_set_cloexec(3 + (int)i, true);
-		fd_set_nonblock(3 + (int)i);
-		handoff_add(&su->desk.hands, 3 + (int)i, "web.%u", i);
-	}
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	return n;
-}
-
-static int open_web(struct super *su)
-{
-	char words[SETTING_WORDS], *rest = words, *word;
-	unsigned n = inherit_web(su);
-
-	snprintf(words, sizeof words, "%s",
-		n || strcmp(su->s->web_listen, "none") == 0 ? "" : su->s->web_listen);
-	while ((word = strsep(&rest, " "))) {
-		int fd = -1, rc;
-
-		if (!*word)
-			continue;
-		rc = listen_web(word, &fd);
-		if (rc != 0) {
-			log_error("web-listen %s: %s; it wants ADDRESS:PORT or [ADDRESS]:PORT",
-				word, strerror(-rc));
-			return rc;
-		}
-		if (!handoff_add(&su->desk.hands, fd, "web.%u", n++))
-			return -E2BIG;
-	}
-	return 0;
-}
-
 static int open_rescue(struct super *su)
 {
 	int ends[2], fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -368,10 +269,10 @@ int open_all(struct super *su)
 	if (rc == 0)
 		rc = open_api(su);
 	if (rc == 0)
-		rc = open_web(su);
-	if (rc == 0)
 		rc = open_rescue(su);
-	if (rc == 0)
-		watchdog_open(su);
-	return rc;
+	if (rc != 0)
+		return rc;
+	web_open(su); /* nothing depends on it */
+	watchdog_open(su);
+	return 0;
 }

@@ -38,8 +38,12 @@ static int apply(const struct settings *s, char mode)
 		.priority = s->route_priority};
 	struct rules_result result = {0};
 	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
-	int rc;
+	int rc, lock_fd;
 
+	if (!alone_after(s, &lock_fd)) {
+		log_note("the super died, and another one runs already: nothing to rescue");
+		return 0;
+	}
 	log_warn("the super died: %s",
 		mode == 'o' ? "fail open, rules removed" : "fail closed, forwarding is refused");
 	super_script(s, script, sizeof script);

@@ -34,7 +34,7 @@ enum {
 	STOP_MS = 3000,
 };
 
-static void end(struct super *su, int status)
+void super_end(struct super *su, int status)
 {
 	if (su->ending)
 		return;
@@ -49,8 +49,9 @@ static struct message status_of(const struct super *su)
 		.revision = su->revision,
 		.fail_open = su->fail_open,
 		.judges_all = su->judges_all,
-		.rules = su->rules,
-		.rules_by_hand = su->by_hand,
+		.starting = su->ready_ms == 0,
+		.rules = (uint8_t)rules_plan_shown(&su->plan),
+		.rules_by_hand = su->plan.by_hand,
 		.rules_mended = su->rules_mended,
 		.gate_hangs = su->gate_hangs,
 		.gate_pid = su->gate.ready ? su->gate.pid : 0,
@@ -59,10 +60,11 @@ static struct message status_of(const struct super *su)
 		.gate_restarts = su->gate.restarts,
 		.desk_restarts = su->desk.restarts,
 		.start_wall_ms = su->start_wall_ms,
-		.counters = su->counters};
+		.counters = su->counters,
+		.problems = su->problems};
 }
 
-static void tell_status(struct super *su)
+void super_tell_status(struct super *su)
 {
 	struct message m = status_of(su);
 
@@ -82,7 +84,7 @@ static void start(struct child *c)
 
 	if (rc != 0) {
 		log_error("cannot start the %s: %s", c->face, strerror(-rc));
-		end(c->super, 1);
+		super_end(c->super, 1);
 	}
 }
 
@@ -111,9 +113,30 @@ static void take_image(struct super *su, const struct message *m, int fd)
 		start(&su->gate);
 	else
 		send_image(su);
-	if (force_is_stale(su) && force_up(su) != 0)
-		log_error("the rules could not be changed; the old ones stay in force");
+	if (force_is_stale(su))
+		keeper_wish(su);
 	tell_rescue(su, su->fail_open ? 'o' : 'c');
+}
+
+static void announce(struct super *su)
+{
+	if (su->announced)
+		return;
+	su->announced = true;
+	notify("READY=1\nSTATUS=filtering");
+	log_note("ready: filtering, policy revision %u", su->revision);
+}
+
+/* Who was told READY=1 may ask `durwardctl status` in the same moment: so the desk hears of it first. */
+void super_ready(struct super *su)
+{
+	const struct rules_plan *p = &su->plan;
+	bool up = p->state == RULES_UP && !p->wished && p->runs != RUN_UP && !force_is_stale(su);
+
+	if (su->ready_ms || !su->gate_works || !(up || p->by_hand))
+		return;
+	su->ready_ms = clock_mono_ms();
+	super_tell_status(su);
 }
 
 static void gate_ready(struct super *su)
@@ -123,17 +146,9 @@ static void gate_ready(struct super *su)
 	if (su->unbound && force_queues(su, true) == 0)
 		su->unbound = false;
 	su->hold = false;
-	if (!su->by_hand && (su->rules != RULES_UP || force_is_stale(su)) && force_up(su) != 0) {
-		log_error("the rules could not be put in force");
-		end(su, 1);
-		return;
-	}
-	if (!su->announced) {
-		su->announced = true;
-		notify("READY=1\nSTATUS=filtering");
-		log_note("ready: filtering, policy revision %u", su->revision);
-	}
-	tell_status(su);
+	if (!su->plan.by_hand && (su->plan.state != RULES_UP || force_is_stale(su)))
+		keeper_wish(su);
+	super_tell_status(su);
 }
 
 static void on_message(struct child *c, const struct message *m, int fd)
@@ -148,7 +163,7 @@ static void on_message(struct child *c, const struct message *m, int fd)
 		if (c == &su->gate)
 			gate_ready(su);
 		else
-			tell_status(su);
+			super_tell_status(su);
 		break;
 	case MESSAGE_HEARTBEAT:
 		if (c == &su->gate)
@@ -165,13 +180,18 @@ static void on_message(struct child *c, const struct message *m, int fd)
 			su->gate_works = true;
 			su->image_due = false;
 			child_send(&su->desk, m, -1);
+			super_ready(su);
 		}
+		break;
+	case MESSAGE_HEARD:
+		if (c == &su->desk && su->ready_ms)
+			announce(su);
 		break;
 	case MESSAGE_NO_POLICY:
 		if (c == &su->desk && su->image_fd < 0) {
 			log_error("no policy can be put in force: mend the file above, then start "
 				  "again");
-			end(su, 1);
+			super_end(su, 1);
 		}
 		break;
 	default:
@@ -245,8 +265,8 @@ static void on_ended(struct watch *w, uint32_t events)
 		su->gate_works = su->image_due = false;
 	if (c == &su->gate && su->gateless_ms == 0)
 		su->gateless_ms = now;
-	if (!su->announced && c != &su->rescue) {
-		end(su, 1);
+	if (!su->ready_ms && c != &su->rescue) {
+		super_end(su, 1);
 		return;
 	}
 	/* at once the first time; a child that dies again and again waits a little longer each time */
@@ -255,8 +275,8 @@ static void on_ended(struct watch *w, uint32_t events)
 	if (c->backoff_ms > BACKOFF_MAX_MS)
 		c->backoff_ms = BACKOFF_MAX_MS;
 	if (loop_timer_set(su->loop, &c->again, now + c->backoff_ms) != 0)
-		end(su, 1);
-	tell_status(su);
+		super_end(su, 1);
+	super_tell_status(su);
 }
 
 /* The gate's main thread checks a new image, however large, before its next heartbeat; its workers do not wait for that. */
@@ -269,7 +289,7 @@ static unsigned image_ticks(const struct super *su)
 	return (unsigned)(st.st_size / IMAGE_TICK_BYTES);
 }
 
-/* In turns of our own: while the rules' script keeps us, what they said waits to be read. */
+/* In turns of our own: while the machine does not run us, what they said waits to be read. */
 static void watch_hang(struct super *su, struct child *c, unsigned limit, uint64_t now)
 {
 	if (c->pid == 0 || !c->ready || ++c->quiet < limit)
@@ -287,14 +307,16 @@ static void tick(struct timer *t, uint64_t now)
 
 	watch_hang(su, &su->gate, HANG_TICKS + image_ticks(su), now);
 	watch_hang(su, &su->desk, HANG_TICKS, now);
-	if (!su->announced && now > su->desk.started_ms + START_MS) {
+	if (!su->ready_ms && now > su->desk.started_ms + START_MS) {
 		log_error("not ready after %d seconds", START_MS / 1000);
-		end(su, 1);
+		super_end(su, 1);
 	}
+	if (su->ready_ms && now > su->ready_ms + TICK_MS)
+		announce(su); /* a desk that is dead just now keeps nobody waiting */
 	/* not the desk: packets do not notice its death, so the service manager must not end us for it */
 	if (su->gate.ready)
 		notify("WATCHDOG=1");
-	tell_status(su);
+	super_tell_status(su);
 	loop_timer_set(su->loop, t, now + TICK_MS);
 }
 
@@ -311,7 +333,7 @@ static void on_signal(struct watch *w, uint32_t events)
 			child_send(&su->desk, &reload, -1);
 		} else if (si.ssi_signo != SIGCHLD) {
 			log_note("ending in order");
-			end(su, 0);
+			super_end(su, 0);
 		}
 	}
 }
@@ -354,6 +376,7 @@ static int begin(struct super *su)
 	child_init(su, &su->gate, "gate");
 	child_init(su, &su->desk, "desk");
 	child_init(su, &su->rescue, "rescue");
+	keeper_open(su);
 	rc = watch_signals(su);
 	if (rc == 0)
 		rc = open_all(su);
@@ -369,6 +392,8 @@ static int begin(struct super *su)
 	links_start(su);
 	if (rc == 0)
 		rc = loop_timer_set(su->loop, &su->tick, clock_mono_ms() + TICK_MS);
+	if (rc == 0)
+		rc = web_start(su, clock_mono_ms());
 	return rc ? rc : watchdog_start(su, clock_mono_ms());
 }
 
@@ -378,12 +403,13 @@ static void finish(struct super *su, bool in_order)
 	if (su->lock_fd < 0)
 		return; /* another one's: its rules and children are not ours to end */
 	notify("STOPPING=1");
+	keeper_end(su);
 	if (in_order && su->guarded && !su->fail_open) {
 		force_hold(su);
 		log_note("fail closed: the rules stay, nothing new passes, until the guard goes");
 	} else if (in_order) {
 		force_down(su);
-	} else if (su->rules == RULES_UP) {
+	} else if (su->plan.state == RULES_UP) {
 		force_failed(su);
 	} else {
 		force_leave(su);
@@ -405,7 +431,7 @@ int super_main(const char *settings_path, const struct settings *s, bool guarded
 	su->s = s;
 	su->settings_path = settings_path;
 	su->guarded = guarded;
-	su->image_fd = su->rescue_pipe = su->lock_fd = -1;
+	su->image_fd = su->rescue_pipe = su->lock_fd = su->alone_fd = -1;
 	su->start_wall_ms = clock_wall_ms();
 	rc = begin(su);
 	if (rc == 0) {

@@ -12,8 +12,10 @@
 #include "model/message.h"
 #include "model/settings.h"
 #include "netsetup/route.h"
+#include "netsetup/rules.h"
+#include "super/rules_plan.h"
 
-enum { QUEUES_MAX = 64 };
+enum { QUEUES_MAX = 64, RULES_SCRIPT_MS = 20000, WEB_LISTENERS = 8 /* desk.h: DESK_LISTENERS */ };
 
 struct super;
 
@@ -49,10 +51,35 @@ struct probe {
 struct watchdog {
 	struct timer timer;
 	unsigned patience; /* quiet turns until a worker counts as hung */
-	uint64_t hung_ms, checked_ms, route_ms;
+	uint64_t hung_ms, route_ms;
 	int generation_fd;   /* -1 = none */
-	uint32_t generation; /* of the packet filter when the rules were last looked at */
-	bool counted, suspect;
+	uint32_t generation; /* of the packet filter when it was last read */
+	bool counted;
+};
+
+/* keeper.c: the run of durward-rules that nobody waits for */
+struct rules_task {
+	struct rules_job job;
+	enum rules_verb verb;
+	struct watch ended, said;
+	struct timer late;
+};
+
+/* web.c: the words of web-listen */
+struct web {
+	struct timer timer;
+	struct web_word {
+		char text[SETTING_WORDS];
+		int fd;	   /* -1 = could not be opened yet */
+		bool told; /* the desk has it, or finds it at its start */
+	} word[WEB_LISTENERS];
+	unsigned n, handed; /* words; listeners among what the desk inherits */
+	bool started;
+};
+
+/* What the rules say that may change while we run. */
+struct loaded {
+	bool open, all, hold;
 };
 
 /* links.c */
@@ -72,28 +99,43 @@ struct super {
 	struct watchdog watchdog;
 	struct links links;
 	struct route_sides sides; /* which interfaces lead where: of the rules' parameters as last written */
+	struct web web;
 	int rescue_pipe; /* our end; -1 = none */
 	int image_fd;	 /* the last policy image; -1 = none yet */
 	uint32_t revision;
 	bool fail_open, judges_all;
-	uint8_t rules; /* enum rules_state */
-	bool hold;     /* no gate yet, or none any more: new connections wait (fail closed) */
-	bool loaded_open, loaded_all, loaded_hold; /* of the rules that are up */
+	bool hold; /* no gate yet, or none any more: new connections wait (fail closed) */
+	struct rules_plan plan;
+	struct rules_task task;
+	struct loaded loaded, loading; /* of the rules that are up; of the run that puts them up */
 	bool guarded; /* --guarded: the rules stay at an orderly end in fail closed; another takes them away */
+	uint64_t ready_ms; /* monotonic, when we were ready the first time; 0 = not yet */
 	bool announced, ending;
 	int status; /* exit status */
 	uint64_t start_wall_ms;
 	struct gate_counters counters;
+	struct problems problems; /* through problem_raise(), problem_over() */
 	unsigned workers;
-	int lock_fd;
+	int lock_fd, alone_fd;	  /* alone.c; lock_fd -1: this namespace is another's */
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
 	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
 	bool gate_works;	  /* all workers of this gate have a policy */
 	bool image_due;		  /* a new image was sent to it, and not taken yet */
-	bool by_hand;		  /* durward-rules was run by hand: its word holds */
+	uint64_t longest_ms;	  /* between two checks of the rules, without suspicion */
 	uint32_t rules_mended, gate_hangs;
 	bool unbound; /* the queues were unbound because of fail open */
 };
+
+/* super.c */
+void super_tell_status(struct super *su); /* to the desk, if it listens */
+void super_ready(struct super *su);	  /* once a gate has its policy, and the rules are there */
+void super_end(struct super *su, int status); /* the loop ends, and then we do */
+
+/* trouble.c: a row of tbl/problems.h is there (fmt: its detail, "" for none) or gone. May be called as often as one likes: it
+ * is said in the log and told to the desk only when something changed. */
+void problem_raise(struct super *su, enum problem p, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void problem_over(struct super *su, enum problem p);
 
 /* child.c */
 int child_start(struct child *c); /* forks and executes; control and ended are in the loop */
@@ -101,12 +143,21 @@ void child_stop(struct child *c, unsigned grace_ms); /* STOP, waits, then kills 
 void child_kill(struct child *c); /* SIGKILL, through a helper of the child's own uid */
 int child_send(struct child *c, const struct message *m, int fd);
 
+/* alone.c: -EALREADY, said in the log: another one runs, nothing was touched. */
+int alone_take(struct super *su);
+/* For who acts when the super is dead: that none is there, not a new one either. *lock_fd (-1 = none) keeps a new one
+ * waiting until it is closed. Takes up to two seconds to say no. */
+bool alone_after(const struct settings *s, int *lock_fd);
+
 /* open.c: everything the children inherit. 0 or -errno, said in the log. */
 int open_all(struct super *su);
 void close_api(const struct super *su); /* its name goes; who holds it open keeps it */
 
 /* force.c: rules in and out of force. */
-void force_first(struct super *su);	     /* `fail closed` from the first moment; see there */
+void force_first(struct super *su); /* `fail closed` from the first moment; see there */
+/* A run that nobody waits for (keeper.c); force_ended() is its exit status, -1 if it has none. Failures are said. */
+int force_begin(struct super *su, enum rules_verb verb, struct rules_job *job);
+int force_ended(struct super *su, enum rules_verb verb, struct rules_job *job);
 bool force_is_stale(const struct super *su); /* rules are up, but a policy's other than now */
 int force_up(struct super *su);	     /* writes the parameters, policy route, durward-rules up */
 void force_hold(struct super *su);   /* the rules stay, and no gate will be there */
@@ -114,16 +165,21 @@ void force_down(struct super *su);   /* durward-rules down, route */
 void force_failed(struct super *su); /* what `fail` says: down or failed */
 void force_leave(struct super *su);  /* after a start that failed: an earlier one's refusal stays */
 int force_queues(struct super *su, bool bind);
-enum force_found {
-	FORCE_AS_LOADED,
-	FORCE_CHANGED,	  /* by somebody else */
-	FORCE_TAKEN_AWAY, /* by durward-rules down, or failed */
-	FORCE_UNKNOWN,	  /* the script failed */
-};
-enum force_found force_check(struct super *su);
 bool force_route_mend(struct super *su); /* the policy route was gone, and is back */
 bool force_sides_moved(struct super *su); /* looks which interfaces lead where; true: not as before, and said */
 void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
+
+/* keeper.c: the rules while we run. Never waits. */
+void keeper_open(struct super *su);
+void keeper_wish(struct super *su); /* the rules of now, as soon as nothing else runs */
+/* Starts what is next. longest_ms: between two checks without suspicion. */
+void keeper_turn(struct super *su, uint64_t now, uint64_t longest_ms);
+void keeper_route(struct super *su, uint64_t now); /* the policy route, where the rules stand */
+void keeper_end(struct super *su); /* waits for what runs; nothing is started any more */
+
+/* web.c */
+void web_open(struct super *su);
+int web_start(struct super *su, uint64_t now_ms); /* what is missing is tried again from now on */
 
 /* probe.c */
 void probe_open(struct super *su); /* what cannot be opened is done without, and said */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * watchdog.c - five times a second: does every worker answer its queue, do the rules still stand?
  *
+ * Nothing here waits for anybody: a turn is short, whatever runs meanwhile.
+ *
  * Time is counted in turns of our own, not by the clock: on a machine that is stopped, or too busy to run us, no turn
  * passes, and where we run five times with a fifth of a second between, a healthy gate ran too. A gate that is
  * killed for nothing costs more than one that hangs for a second longer; so after each kill the patience doubles, for
  * a while.
  *
  * The rules: the kernel says whether anybody changed the packet filter at all (netsetup/generation.h); then, and now
- * and then in any case, they are held against what was loaded (durward-rules check). What others took away or changed is
- * put back. What the administrator took away with durward-rules itself stays away, and `status` says so.
+ * and then in any case, they are held against what was loaded (durward-rules check; keeper.c).
  *
  * Owns: struct watchdog of the super. Thread: the super's. Fails: never. See: house.md 1; reliability.md 0.1, 2 "hang".
  */
@@ -24,7 +25,6 @@ enum {
 	HANG_TURNS_MAX = 40,
 	CALM_MS = 60000, /* without a hang: the patience of the beginning */
 	GATELESS_MS = 1000,
-	CHECK_MIN_MS = 1000, /* a check runs some 50 ms of shell */
 	CHECK_MAX_MS = 30000,
 	CHECK_UNCOUNTED_MS = 5000, /* where the kernel does not count changes */
 	ROUTE_MS = 2000,
@@ -44,7 +44,7 @@ static void watch_workers(struct super *su, uint64_t now)
 	quiet = probe_quiet(su, &worker);
 	if (quiet < w->patience) {
 		if (probe_send(su))
-			w->suspect = true;
+			su->plan.suspect = true;
 		return;
 	}
 	log_error("worker %u of the gate has not answered its queue for %u ms: the gate is killed",
@@ -61,7 +61,7 @@ static void watch_workers(struct super *su, uint64_t now)
 static void watch_gateless(struct super *su, uint64_t now)
 {
 	if (!su->gateless_ms || !su->fail_open || su->unbound ||
-		now <= su->gateless_ms + GATELESS_MS || su->rules != RULES_UP)
+		now <= su->gateless_ms + GATELESS_MS || su->plan.state != RULES_UP)
 		return;
 	/* --queue-bypass acts only on a queue that nobody holds */
 	log_warn("no gate for a second and fail open: the queues are let go");
@@ -69,75 +69,19 @@ static void watch_gateless(struct super *su, uint64_t now)
 	su->unbound = true;
 }
 
-/* Whether it is time to hold the rules against what was loaded. */
-static bool is_due(struct super *su, uint64_t now, uint32_t *generation, bool *counted)
-{
-	struct watchdog *w = &su->watchdog;
-	uint64_t longest;
-
-	*counted = w->generation_fd >= 0 && generation_read(w->generation_fd, generation) == 0;
-	longest = *counted ? CHECK_MAX_MS : CHECK_UNCOUNTED_MS;
-	if (now < w->checked_ms + CHECK_MIN_MS)
-		return false;
-	return w->suspect || now >= w->checked_ms + longest ||
-	       (*counted && (!w->counted || *generation != w->generation));
-}
-
-static void mend(struct super *su)
-{
-	if (force_up(su) == 0) {
-		su->rules_mended++;
-		log_warn("somebody changed our packet rules: they were put back (%u so far)",
-			su->rules_mended);
-		return;
-	}
-	log_error("somebody changed our packet rules, and they could not be put back");
-	if (!su->fail_open)
-		force_failed(su);
-}
-
-static void rules_gone(struct super *su)
-{
-	if (!su->by_hand)
-		log_warn("durward-rules took the rules away: they stay away until `durward-rules "
-			 "up` or the next start");
-	su->by_hand = true;
-	su->rules = RULES_NONE;
-}
-
-static void watch_rules(struct super *su, uint64_t now)
+/* Whether anybody changed the packet filter since the last turn. A number read while a check runs belongs to the next one:
+ * what changes in between is never missed. */
+static void watch_filter(struct super *su, uint64_t now)
 {
 	struct watchdog *w = &su->watchdog;
 	uint32_t generation = 0;
-	bool counted;
+	bool counted = w->generation_fd >= 0 && generation_read(w->generation_fd, &generation) == 0;
 
-	if ((su->rules != RULES_UP && !su->by_hand) || !is_due(su, now, &generation, &counted))
-		return;
-	/* the number was read before the rules: a change in between is seen the next time */
-	w->generation = generation;
+	if (counted && (!w->counted || generation != w->generation))
+		su->plan.suspect = true;
 	w->counted = counted;
-	w->checked_ms = now;
-	w->suspect = false;
-	switch (force_check(su)) {
-	case FORCE_AS_LOADED:
-		if (su->by_hand) {
-			force_route_mend(
-				su); /* the script took it away, and does not know how to make it */
-			log_note("the rules are up again");
-		}
-		su->by_hand = false;
-		su->rules = RULES_UP;
-		break;
-	case FORCE_CHANGED:
-		if (!su->by_hand)
-			mend(su);
-		break;
-	case FORCE_TAKEN_AWAY:
-		rules_gone(su);
-		break;
-	case FORCE_UNKNOWN:
-		break;
-	}
+	w->generation = generation;
+	keeper_turn(su, now, counted ? CHECK_MAX_MS : CHECK_UNCOUNTED_MS);
 }
 
 static void watch_route(struct super *su, uint64_t now)
@@ -147,17 +91,8 @@ static void watch_route(struct super *su, uint64_t now)
 	if (now < w->route_ms + ROUTE_MS)
 		return;
 	w->route_ms = now;
-	if (su->rules == RULES_UP && force_route_mend(su)) {
-		su->rules_mended++;
-		log_warn("somebody took our policy route away: it was put back (%u so far)",
-			su->rules_mended);
-	}
-	/* they could not be put back, or not be made at all: perhaps now */
-	if (su->rules == RULES_FAILED && su->gate_works && !su->by_hand &&
-		now >= w->checked_ms + CHECK_UNCOUNTED_MS) {
-		w->checked_ms = now;
-		force_up(su);
-	}
+	if (!su->plan.suspect)
+		keeper_route(su, now);
 }
 
 static void turn(struct timer *t, uint64_t now)
@@ -166,7 +101,7 @@ static void turn(struct timer *t, uint64_t now)
 
 	watch_workers(su, now);
 	watch_gateless(su, now);
-	watch_rules(su, now);
+	watch_filter(su, now);
 	watch_route(su, now);
 	loop_timer_set(su->loop, t, now + TURN_MS);
 }

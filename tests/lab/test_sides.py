@@ -115,10 +115,12 @@ def test_before_there_is_a_default_route_all_is_judged():
     with gateway(prepare=no_route) as lab:
         assert lab.curl("http://blocked.example/").status == 403
         assert lab.curl("http://ok.example/").status == 200
+        assert "no interface leads to the internet yet" in lab.ctl("status").stdout
         assert "\nuplinks none\n" in open(f"{lab.state}/run/rules", encoding="ascii").read()
         gw(lab, "ip route add default via 198.51.100.2; ip -6 route add default via 2001:db8:2::2")
         assert until(lambda: "\nuplinks wan\n" in open(f"{lab.state}/run/rules", encoding="ascii").read())
         assert until(lambda: "-A DURWARD-TLSR -i wan" in gw(lab, "iptables-save -t security; ip6tables-save -t security"))
+        assert until(lambda: "no interface leads" not in lab.ctl("status").stdout)
         for v6 in (False, True):
             assert lab.curl("http://blocked.example/", v6=v6).status == 403
             assert lab.curl("https://blocked.example/", v6=v6).status == 0
@@ -210,6 +212,8 @@ def test_what_enters_by_the_uplink_is_nobodys(nat):
 
 def test_an_interface_that_is_not_there_is_told():
     with gateway(settings=AUTO.replace("auto", "lan guest7")) as lab:
+        told = until(lambda: [line for line in lab.ctl("status").stdout.splitlines() if "guest7" in line])
+        assert told and "does not exist" in told[0], lab.ctl("status").stdout
         assert lab.curl("http://blocked.example/").status == 403
         assert lab.curl("http://ok.example/").status == 200
 

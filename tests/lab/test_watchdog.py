@@ -162,7 +162,7 @@ def test_what_durward_rules_takes_away_by_hand_stays_away(own):
     assert own.curl("http://tracker.example/").status == 200
     rules("up")
     assert labkit.until(lambda: own.ctl("status", "-q").returncode == 0 and filters(own))
-    assert status(own)["rules_mended"] == 0
+    assert status(own)["rules_mended"] == 0, own.words()
 
 
 def test_a_busy_machine_is_no_hang(own):

@@ -86,7 +86,7 @@ function StateLine({ status, lost, refresh }) {
 	}
 	const problems = problems_of(status), lists = (status.lists ?? []).filter((l) => l.may_accept);
 	const n = problems.length + lists.length;
-	const kind = status.state !== "filtering" ? "bad" : n ? "warn" : "good";
+	const kind = status.state === "filtering" ? (n ? "warn" : "good") : status.state === "starting" ? "warn" : "bad";
 	const shut = (e) => { e.target.closest("details").open = false; };
 	const since = status.policy?.loaded && Date.parse(status.policy.loaded);
 	return html`<details class=${"state " + kind}>

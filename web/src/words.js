@@ -15,6 +15,7 @@ const en = {
 	"nav.policy": "Policy",
 	"state.label": "State of the gateway",
 	"state.filtering": "Filtering",
+	"state.starting": "Starting",
 	"state.down": "Not filtering",
 	"state.no-policy": "No policy in force",
 	"state.unknown": "Asking the gateway…",

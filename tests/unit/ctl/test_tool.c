@@ -88,7 +88,7 @@ static void statuses_tell_how_it_went(void **state)
 		int status;
 		const char *says;
 	} cases[] = {
-		{"status", "", 1, "no gate runs"}, /* the test is a poor super */
+		{"status", "", 1, "not running"}, /* the test is a poor super */
 		{"status -q", "", 1, ""},
 		{"status -x", "", 2, "usage"},
 		{"log", "", 0, "BLOCK  phone  www.ads.example"},

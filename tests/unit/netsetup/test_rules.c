@@ -4,6 +4,7 @@
 #include "netsetup/rules.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,6 +128,34 @@ static void a_stuck_script_is_killed_with_its_children(void **state)
 	assert_int_equal(r.status, 124);
 	assert_string_equal(r.tail, "waiting\n");
 	assert_true(clock_mono_ms() - start < 30000);
+}
+
+static void a_script_is_not_waited_for(void **state)
+{
+	struct rules_job job;
+	struct pollfd p;
+	uint64_t start = clock_mono_ms();
+
+	(void)state;
+	script("echo first; sleep 1; i=0; while [ $i -lt 9000 ]; do echo line $i; i=$((i+1)); "
+	       "done; exit 5");
+	assert_int_equal(rules_start("./script", RULES_VERB_CHECK, "params", &job), 0);
+	assert_true(clock_mono_ms() - start < 900);
+	p = (struct pollfd){.fd = job.out, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 30000), 1);
+	assert_true(rules_collect(&job)); /* it says more than a pipe holds */
+	assert_string_equal(job.result.tail, "first\n");
+	assert_int_equal(rules_wait(&job, 60000), 0);
+	assert_int_equal(job.result.status, 5);
+	assert_non_null(strstr(job.result.tail, "line 8999\n"));
+	assert_int_equal(job.pid, 0);
+	assert_int_equal(job.pidfd, -1);
+	/* what it leaves behind does not keep us, though it holds the pipe */
+	start = clock_mono_ms();
+	script("sleep 20 & exit 0");
+	assert_int_equal(rules_run("./script", RULES_VERB_UP, "params", 30000, &job.result), 0);
+	assert_int_equal(job.result.status, 0);
+	assert_true(clock_mono_ms() - start < 15000);
 }
 
 static void no_script_is_an_error(void **state)
@@ -264,6 +293,7 @@ int main(void)
 		cmocka_unit_test(a_script_is_heard),
 		cmocka_unit_test(only_the_last_words_are_kept),
 		cmocka_unit_test(a_stuck_script_is_killed_with_its_children),
+		cmocka_unit_test(a_script_is_not_waited_for),
 		cmocka_unit_test(no_script_is_an_error),
 		cmocka_unit_test(the_installed_script_lies_beside_the_program),
 		cmocka_unit_test(the_real_script_understands_the_parameters),
