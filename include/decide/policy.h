@@ -33,8 +33,6 @@ struct policy_query {
 		flow; /* proto, dst, dport, path count; dst all zero = not known (explain without `to`) */
 	const struct ident *ident; /* STAGE_NAMED; ignored at STAGE_FIRST */
 	enum policy_stage stage;
-	bool bad_alabel; /* a label of ident's name begins with xn-- and stands for nothing (conf/idn.h IDN_BAD_ALABEL):
-	                  * the name matches nothing but `everything` ("Exactly" 20) */
 	int64_t now_s; /* UTC */
 };
 

@@ -57,8 +57,7 @@ static bool what_fits(const struct walk *w, const struct img_what *what, uint32_
 	case WHAT_LIST:
 	case WHAT_APP:
 	case WHAT_SET:
-		return w->named && !w->q->bad_alabel &&
-		       domset_find(&w->names, what->set, list_line);
+		return w->named && domset_find(&w->names, what->set, list_line);
 	case WHAT_NET:
 		return dst_in(w, what->part);
 	case WHAT_LOCAL_NETWORKS:

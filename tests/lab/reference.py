@@ -12,7 +12,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Sao_Paulo", "Pacific/Apia",
          "Africa/Casablanca", "UTC", "Pacific/Chatham", "America/Havana", "Asia/Tehran", "Africa/Cairo")
 SITES = ("a.example", "b.example", "www.a.example", "x.www.a.example", "c.test", "d.c.test", "e.d.c.test", "zip", "foo.zip",
-         "xn--bcher-kva.example", "a-b.example", "_s.a.example")
+         "xn--bcher-kva.example", "a-b.example", "_s.a.example", "xn--a-.a.example", "xn--zzzzzz.c.test", "ab--c.example")
 MACS = ("a4:83:e7:10:22:31", "02:00:00:00:00:02", "02:00:00:00:00:03")
 ADDRESSES = ("192.0.2.5", "192.0.2.77", "2001:db8:1::5")
 SOURCES = ("192.0.2.0/26", "192.0.2.64/26", "2001:db8:1::/64", "0.0.0.0/0")

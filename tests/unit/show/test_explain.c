@@ -133,7 +133,12 @@ static void whats_are_alternatives(void **state) /* 3, 4, 5, 11, 20 */
 			"block", 9},
 		{{"192.0.2.1", "r3--sn-4g5e.example"}, "allow", 11},
 		{{"192.0.2.1", "_dns.example"}, "allow", 11},
-		{{"192.0.2.1", "xn--a.video.example"}, "allow", 11},
+		/* compared as the ASCII they are: those that stand for nothing, or for a symbol, too */
+		{{"192.0.2.1", "xn--a.video.example"}, "block", 4},
+		{{"192.0.2.1", "XN--ZZZZZZ.video.example.", .proto = "quic"}, "block", 4},
+		{{"192.0.2.1", "xn--a-.video.example", .proto = "http"}, "block", 4},
+		{{"192.0.2.1", "xn--n3h.video.example"}, "block", 4},
+		{{"192.0.2.1", "xn--n3h.avideo.example"}, "allow", 11},
 		{{"192.0.2.1", "x.example", .to = "203.0.113.7"}, "block", 4},
 		{{"192.0.2.1", "x.example"}, "allow", 11},
 		{{"192.0.2.1", .addr = "198.51.100.1", .port = "tcp/8080"}, "block", 4},
@@ -155,12 +160,12 @@ static void whats_are_alternatives(void **state) /* 3, 4, 5, 11, 20 */
 		{{"192.0.2.1", .addr = "192.0.2.200"}, "block", 10});
 }
 
-static void everything_and_invalid_names(void **state) /* 6, 20 */
+static void everything_and_odd_names(void **state) /* 6, 20 */
 {
 	CHECK("for everyone\nallow good.example\nblock everything because \"No\"\notherwise "
 	      "allow\n",
 		NULL, {{"192.0.2.1", "good.example"}, "allow", 2},
-		{{"192.0.2.1", "xn--a.good.example"}, "block", 3},
+		{{"192.0.2.1", "xn--a.good.example"}, "allow", 2},
 		{{"192.0.2.1", "other.example"}, "block", 3},
 		{{"192.0.2.1", .addr = "198.51.100.1", .proto = "esp"}, "block", 3},
 		{{"192.0.2.1", .addr = "198.51.100.1", .port = "udp/51820"}, "block", 3},
@@ -463,7 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_apply_in_file_order),
 		cmocka_unit_test(whats_are_alternatives),
-		cmocka_unit_test(everything_and_invalid_names),
+		cmocka_unit_test(everything_and_odd_names),
 		cmocka_unit_test(watch_never_stops_the_walk),
 		cmocka_unit_test(lists_report_their_lines),
 		cmocka_unit_test(hours_are_the_wall_clock_s),
