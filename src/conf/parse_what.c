@@ -237,6 +237,10 @@ static void wrong_name(struct parser *p, const struct token *t, enum name_read w
 			q);
 	else if (why == NAME_SINGLE)
 		mistake(p, t, "%s is one label only; a top level is written as in *.zip", q);
+	else if (t->raw.p[0] == '.')
+		mistake(p, t,
+			"%s begins with a dot; write the name alone for it and everything below it",
+			q);
 	else if (has(t->raw, "/"))
 		mistake(p, t, "%s is an address of a page; write the name of the site only", q);
 	else if (has(t->raw, ","))

@@ -92,15 +92,18 @@ class Policy:
 
     def list_file(self, path, hosts):
         r, entries, text = self.r, [], ""
-        broken = ("# c", "", "1.2.3 x.example", "0.0.0.0") if hosts else ("# c", "", "localhost", "192.0.2.1", "two words.example")
+        broken = ("# c", "", "1.2.3 x.example", "0.0.0.0") if hosts else ("# c", "", "localhost", "192.0.2.1", "two words.example", "*a.example", "..c.test")
         for line in range(1, r.randint(2, 7)):
             if r.random() < .15:
                 text += r.choice(broken) + "\n"
                 continue
             name = r.choice([s for s in SITES if "." in s]) if hosts else self.name()
             entries.append(("=" + name if hosts else name, line))
-            text += ("0.0.0.0 " if hosts else "") + self.case(name) + r.choice(("", " # x", "\r")) + "\n"
+            dot = "." if not hosts and name[0] not in "=*" and r.random() < .2 else ""  # Squid's form
+            text += ("0.0.0.0 " if hosts else "") + dot + self.case(name) + r.choice(("", " # x", "\r")) + "\n"
         self.files[path] = text
+        if entries and all(name.startswith("*.") for name, _ in entries):  # a wildcard list means the names, too
+            return [(name[2:], line) for name, line in entries]
         return entries
 
     def define_hours(self):

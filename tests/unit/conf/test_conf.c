@@ -228,6 +228,7 @@ static const struct want cases[] = {
 		""},
 	{RULE("block xn--a.example xn--a-.example xn--zzzzzz.example *.xn--n3h.example"), ""},
 	{RULE("block \xe2\x98\x83.example"), ""}, /* a symbol */
+	{RULE("block .a.example"), ":10:7: '.a.example' begins with a dot; write the name alone"},
 	{RULE("block \xd7\x90"
 	      "a.example"),
 		"is no valid name of a site"}, /* two directions in one label */
