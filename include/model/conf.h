@@ -96,7 +96,7 @@ enum what_kind {
 	WHAT_LIST, /* index into lists */
 	WHAT_APP,  /* index into apps */
 	WHAT_SET,  /* index into the built-in sets (enum builtin_set) */
-	WHAT_NET,  /* nets; none = matches nothing (a name that is no valid A-label) */
+	WHAT_NET,  /* nets; none = matches nothing */
 	WHAT_PORT, /* ports */
 	WHAT_LOCAL_NETWORKS,
 };

@@ -21,6 +21,18 @@ otherwise allow
 """
 
 
+def test_an_app_is_answered_by_its_names(lab):
+    done = lab.ctl("explain", "two", "tube")
+    assert done.returncode == 4 and "partly blocked  tube, an app of 3 names" in done.stdout, done
+    answer = told(lab, "two", "tube")
+    assert answer["what"]["kind"] == "app" and answer["mixed"] and answer["rule"]["line"] == 9, answer
+    for part in answer["parts"]:  # as the gate decides for each of them
+        for name in part["names"]:
+            host = name.replace("=", "").replace("*", "any")
+            assert lab.curl(f"http://{host}/", ns="client2").status == (403 if part["verdict"] == "block" else 200), name
+    assert told(lab, "one", "tube")["verdict"] == "allow"
+
+
 def told(lab, *words):
     done = lab.ctl("-j", "explain", *words)
     assert done.returncode in (0, 4), done
