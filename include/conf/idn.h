@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * idn.h - a host name a person wrote, made canonical: UTS 46 non-transitional to A-labels, then model/hostname.h.
  *
- * ASCII labels with '_', or with "--" in places 3 and 4, are valid as they are; A-labels ("xn--") are checked.
+ * ASCII labels are valid as they are, with '_', with "--" in places 3 and 4, and A-labels ("xn--") whether or not they
+ * stand for something: browsers open them all, and the wire is compared as ASCII. Unicode is converted, symbols
+ * included; capital sharp s is sharp s.
  * Owns: nothing. Thread: any. Fails: by enum. See: policy.md "Exactly" 20, Unicode UTS 46, RFC 5891.
  */
 #ifndef CONF_IDN_H
@@ -12,9 +14,8 @@
 enum idn {
 	IDN_OK,
 	IDN_EMPTY,
-	IDN_ADDRESS,	/* an IP literal */
-	IDN_BAD,	/* no host name */
-	IDN_BAD_ALABEL, /* a label that begins with xn-- and stands for nothing */
+	IDN_ADDRESS, /* an IP literal */
+	IDN_BAD,     /* no host name */
 };
 
 /* out and *len are set for OK and ADDRESS. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * listfile.h - reads the text of a subscribed list (policy.md "Exactly" 11, 21, 22).
  *
- * `domains`: one name a line, it and all below; `hosts`: ADDRESS NAME..., those names only. `*.x` and `=x` mean what
- * they mean in a policy; text from '#' is a comment; an address or a single label is a broken line: skipped and counted.
+ * `domains`: one name a line, it and all below, also written `.x` (Squid); `hosts`: ADDRESS NAME..., those names only.
+ * `*.x` and `=x` mean what they mean in a policy, but a whole list of `*.x` is a "wildcard" list, whose authors mean x, too.
+ * Text from '#' is a comment; an address, a single label or `*x` is a broken line: skipped and counted.
  *
  * Owns: nothing; names live in `mem`. Thread: any; pure.
  * Fails: 0; -ENOMEM when mem's limit is met; -EILSEQ when it is not a text: NUL bytes, control

@@ -7,6 +7,7 @@
 #define DECIDE_POLICY_H
 
 #include "decide/image.h"
+#include "model/conf.h"
 #include "model/flow.h"
 #include "model/ident.h"
 #include "model/verdict.h"
@@ -35,9 +36,9 @@ struct policy_query {
 	struct flow
 		flow; /* proto, dst, dport, path count; dst all zero = not known (explain without `to`) */
 	const struct ident *ident; /* STAGE_NAMED; ignored at STAGE_FIRST */
+	uint32_t
+		member; /* explain only: 1 + a set, of which some name is meant that nothing else names; 0 = ident's name */
 	enum policy_stage stage;
-	bool bad_alabel; /* a label of ident's name begins with xn-- and stands for nothing (conf/idn.h IDN_BAD_ALABEL):
-	                  * the name matches nothing but `everything` ("Exactly" 20) */
 	int64_t now_s; /* UTC */
 };
 
@@ -80,5 +81,14 @@ struct policy_found {
 	struct addr addr;
 };
 void policy_find_who(const struct image *img, struct slice name, struct policy_found *out);
+
+/* A word of the policy that stands for names, compared without case. names: parted by spaces, as a policy writes them; ""
+ * for a list. The texts are the image's. */
+struct policy_term {
+	const char *word, *names;
+	enum what_kind kind; /* WHAT_LIST, WHAT_APP, WHAT_SET */
+	uint32_t set, count;
+};
+bool policy_find_term(const struct image *img, struct slice word, struct policy_term *out);
 
 #endif

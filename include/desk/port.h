@@ -56,6 +56,10 @@ struct desk_seen {
 };
 int desk_devices(struct desk *d, uint64_t since_ms,
 	void (*each)(void *user, const struct desk_seen *s), void *user);
+/* By the neighbour table, as the gate finds the device behind an address. false: no neighbour. */
+bool desk_mac_of(struct desk *d, const struct addr *a, struct mac *out);
+/* The addresses at which a device was last seen there, latest first; how many were written. */
+size_t desk_addrs_of(struct desk *d, const struct mac *m, struct addr *out, size_t max);
 /* WHO as a person writes it: a name of the policy, an address or a MAC. false: nobody of that name. */
 bool desk_filter_who(struct desk *d, struct slice who, struct row_filter *f);
 

@@ -96,7 +96,7 @@ enum what_kind {
 	WHAT_LIST, /* index into lists */
 	WHAT_APP,  /* index into apps */
 	WHAT_SET,  /* index into the built-in sets (enum builtin_set) */
-	WHAT_NET,  /* nets; none = matches nothing (a name that is no valid A-label) */
+	WHAT_NET,  /* nets; none = matches nothing */
 	WHAT_PORT, /* ports */
 	WHAT_LOCAL_NETWORKS,
 };
@@ -188,7 +188,12 @@ struct list_names {
 	struct conf_name *exceptions; /* @@ names of adblock, later */
 	size_t n_exceptions;
 	uint64_t lines, broken; /* broken lines are skipped and counted */
-	const char *not_text;	/* with -EILSEQ: why; static */
+	uint64_t
+		own; /* of these: what every hosts file says of its own machine (localhost and its like) */
+	uint32_t first_broken;	/* the first that is not such a line, from 1; 0 = none */
+	const char *broken_why; /* ... and what is wrong with it; static */
+	bool wildcard; /* every line was *.x: x itself is meant, too, and is in (scopes are changed) */
+	const char *not_text; /* with -EILSEQ: why; static */
 };
 
 /* One zone's offset changes (decide/tz.h): from `from_utc` on, local = UTC + offset_s. The first row's from_utc is INT64_MIN. */

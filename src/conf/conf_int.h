@@ -133,8 +133,8 @@ struct read_whats {
 /* Reads WHATs up to the first option or the end of the line. */
 void read_whats(struct parser *p, struct read_whats *out);
 void read_nets(struct parser *p, const struct token *net, struct cidr **nets, size_t *n);
-/* true when *out is a name to be kept; false when it is wrong (reported) or can never match (a warning). */
-bool read_name(struct parser *p, const struct token *t, struct conf_name *out, bool *never);
+/* true when *out is a name to be kept; false when it is wrong (reported). */
+bool read_name(struct parser *p, const struct token *t, struct conf_name *out);
 bool is_name_word(struct slice s);
 
 /* --- name.c --- */
@@ -143,7 +143,6 @@ enum name_read {
 	NAME_ADDRESS,
 	NAME_SINGLE,	/* one label and neither = nor *. */
 	NAME_STAR,	/* a star elsewhere than at the front */
-	NAME_ALABEL,	/* an invalid A-label: matches nothing */
 	NAME_MALFORMED, /* no host name */
 };
 enum name_read name_read(

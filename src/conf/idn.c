@@ -2,59 +2,26 @@
  * idn.c - the door of libidn2.
  *
  * Label by label, for libidn2 refuses a whole name when one ASCII label has "--" in places 3 and 4 or a '_', and
- * such names are common (r1---sn-abc.googlevideo.com).
+ * such names are common (r1---sn-abc.googlevideo.com). Labels that are ASCII never visit it: an A-label is what it is,
+ * whatever the library's version of Unicode makes of it.
  *
- * Owns: nothing. Thread: any. Fails: by enum. See: UTS 46 section 4, RFC 5892.
+ * Symbols: libidn2 holds a non-transitional label against IDNA 2008 too, which knows none; a transitional one against
+ * UTS 46 alone, which has them. The two ways differ in four letters only, so a label without these may go either way;
+ * one with such a letter and a symbol is no name to us, and can be written as its A-label.
+ *
+ * Owns: nothing. Thread: any. Fails: by enum. See: UTS 46 section 4 (and 7, deviations), RFC 5892.
  */
 #include "conf/idn.h"
 
 #include <idn2.h>
 
-enum { FLAGS = IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT, UTF8_NAME_MAX = 1024 };
-
-static bool is_alabel(struct slice s)
-{
-	return s.n >= 4 && (s.p[0] | 0x20) == 'x' && (s.p[1] | 0x20) == 'n' && s.p[2] == '-' &&
-	       s.p[3] == '-';
-}
-
-/* libidn2 decodes an A-label, checks what is inside, and compares the way back. */
-static bool alabel_is_valid(struct slice label)
-{
-	uint8_t text[64], *back = NULL;
-	bool ok;
-
-	if (label.n >= sizeof text)
-		return false;
-	for (size_t i = 0; i < label.n; i++)
-		text[i] = label.p[i] >= 'A' && label.p[i] <= 'Z' ? label.p[i] | 0x20 : label.p[i];
-	text[label.n] = 0;
-	ok = idn2_lookup_u8(text, &back, FLAGS) == IDN2_OK && back &&
-	     slice_eq(slice_str((char *)back), slice_str((char *)text));
-	idn2_free(back);
-	return ok;
-}
-
-static bool alabels_are_valid(struct slice name)
-{
-	while (name.n) {
-		const uint8_t *dot = memchr(name.p, '.', name.n);
-		size_t n = dot ? (size_t)(dot - name.p) : name.n;
-
-		if (is_alabel(slice_of(name.p, n)) && !alabel_is_valid(slice_of(name.p, n)))
-			return false;
-		name = dot ? slice_of(dot + 1, name.n - n - 1) : slice_of(NULL, 0);
-	}
-	return true;
-}
+enum { UTF8_NAME_MAX = 1024 };
 
 static enum idn ascii(struct slice in, char out[static NAME_TEXT], uint8_t *len)
 {
 	switch (hostname_canonical(in, out, len)) {
 	case HOSTNAME_OK:
-		return memmem(out, *len, "xn--", 4) && !alabels_are_valid(slice_of(out, *len))
-			       ? IDN_BAD_ALABEL
-			       : IDN_OK;
+		return IDN_OK;
 	case HOSTNAME_IP:
 		return IDN_ADDRESS;
 	case HOSTNAME_EMPTY:
@@ -83,17 +50,54 @@ static size_t wide_dot(const uint8_t *p, size_t left)
 		       : 0;
 }
 
+/* Capital sharp s, U+1E9E, is sharp s to browsers (UTS 46 since 15.1); older tables make it "ss". In place. */
+static void small_sharp_s(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p;) {
+		bool capital = strncmp(p, "\xe1\xba\x9e", 3) == 0;
+
+		if (capital)
+			*to++ = '\xc3', *to++ = '\x9f';
+		else
+			*to++ = *p;
+		p += capital ? 3 : 1;
+	}
+	*to = 0;
+}
+
+/* Sharp s, final sigma, and the two joiners: what UTS 46 maps in one way and keeps in the other. */
+static bool has_deviation(const char *text)
+{
+	return strstr(text, "\xc3\x9f") || strstr(text, "\xcf\x82") ||
+	       strstr(text, "\xe2\x80\x8c") || strstr(text, "\xe2\x80\x8d");
+}
+
+/* To be given to idn2_free(), whatever came of it. */
+static bool unicode_to_ascii(char *text, uint8_t **out)
+{
+	int r;
+
+	small_sharp_s(text);
+	r = idn2_lookup_u8((uint8_t *)text, out, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+	if (r == IDN2_DISALLOWED && !has_deviation(text))
+		r = idn2_lookup_u8((uint8_t *)text, out, IDN2_TRANSITIONAL | IDN2_NFC_INPUT);
+	return r == IDN2_OK && *out && **out;
+}
+
 /* Appends one label as ASCII to out (of size bytes). */
 static bool label_to_ascii(struct slice label, char *out, size_t size, size_t *n)
 {
-	uint8_t text[UTF8_NAME_MAX + 1], *a = NULL;
+	char text[UTF8_NAME_MAX + 1];
+	uint8_t *a = NULL;
 	struct slice done = label;
 	bool ok = true;
 
-	memcpy(text, label.p, label.n);
-	text[label.n] = 0;
 	if (!is_ascii(label)) {
-		ok = idn2_lookup_u8(text, &a, FLAGS) == IDN2_OK && a && a[0];
+		memcpy(text, label.p, label.n);
+		text[label.n] = 0;
+		ok = unicode_to_ascii(text, &a);
 		done = ok ? slice_str((char *)a) : done;
 	}
 	ok = ok && done.n < size - *n;

@@ -25,8 +25,11 @@ struct reader {
 	char *chunk;
 	size_t left;
 	uint32_t line;
+	size_t below; /* names written *.x */
 	bool nomem;
 };
+
+static const char own_line[] = "the machine's own name";
 
 static const char *keep(struct reader *r, const char *name, size_t len)
 {
@@ -45,26 +48,65 @@ static const char *keep(struct reader *r, const char *name, size_t len)
 	return at;
 }
 
-/* false: no name (the line is broken), or memory is out. */
-static bool add(struct reader *r, struct slice word, bool hosts)
+/* What hosts files say of the machine they lie on: no entries, and nothing is lost with them. */
+static bool is_own(struct slice word)
+{
+	static const char *const own[] = {"localhost", "local", "broadcasthost", "ip6-localhost",
+		"ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters",
+		"ip6-allhosts", "0.0.0.0"};
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (word_eq(word, slice_str(own[i])))
+			return true;
+	return false;
+}
+
+static const char *words_of(enum name_read r)
+{
+	return r == NAME_ADDRESS  ? "an address"
+	       : r == NAME_SINGLE ? "a single label"
+	       : r == NAME_STAR	  ? "a star that does not stand for whole labels at its front"
+				  : "no name of a site";
+}
+
+/* NULL, or what is wrong. `.x` is Squid's way to say x and all below. */
+static const char *read_entry(
+	struct slice word, bool hosts, char text[static NAME_TEXT], struct conf_name *n)
+{
+	bool dot = !hosts && word.n > 1 && word.p[0] == '.';
+	enum name_read r = NAME_MALFORMED;
+	uint8_t len;
+
+	if (word.n <= WORD_MAX_)
+		r = name_read(slice_of(word.p + dot, word.n - dot), text, &len, &n->scope);
+	if (dot && n->scope != SCOPE_BELOW_AND_SELF)
+		r = NAME_MALFORMED;
+	if (dot && r == NAME_SINGLE)
+		r = NAME_READ; /* a top level, as meant as in *.zip */
+	if (hosts && n->scope == SCOPE_BELOW_AND_SELF)
+		n->scope = SCOPE_SELF;
+	return r == NAME_READ ? NULL : words_of(r);
+}
+
+/* NULL, or what is wrong with the line; memory may be out, too. */
+static const char *add(struct reader *r, struct slice word, bool hosts)
 {
 	char text[NAME_TEXT];
 	struct conf_name n = {.line = r->line}, *a;
-	uint8_t len;
+	const char *wrong = read_entry(word, hosts, text, &n);
 
-	if (word.n > WORD_MAX_ || name_read(word, text, &len, &n.scope) != NAME_READ)
-		return false;
-	if (hosts && n.scope == SCOPE_BELOW_AND_SELF)
-		n.scope = SCOPE_SELF;
-	n.name = keep(r, text, len);
+	if (wrong)
+		return is_own(word) ? own_line : wrong;
+	n.name = keep(r, text, strlen(text));
 	a = arena_grow(r->mem, r->out->names, r->out->n, &r->cap, sizeof *a);
 	if (!n.name || !a) {
 		r->nomem = true;
-		return false;
+		return NULL;
 	}
 	r->out->names = a;
 	a[r->out->n++] = n;
-	return true;
+	r->below += n.scope == SCOPE_BELOW;
+	return NULL;
 }
 
 static bool is_space(uint8_t c)
@@ -95,38 +137,64 @@ static bool is_address(struct slice s)
 	return addr_parse(s, &a);
 }
 
-/* false: something on the line is no name. */
-static bool read_words(struct reader *r, const uint8_t *p, const uint8_t *end, bool hosts)
+static const char *read_hosts(struct reader *r, const uint8_t *p, const uint8_t *end)
 {
 	struct slice word = next_word(&p, end);
-	bool good = true;
+	const char *wrong = NULL;
 
-	if (word.n == 0)
-		return true;
-	if (!hosts) {
-		struct slice more = next_word(&p, end);
-
-		return more.n == 0 && add(r, word, false);
-	}
 	if (word.n > ADDR_TEXT + 20 || !is_address(word))
-		return false;
+		return "no address at its front";
 	word = next_word(&p, end);
 	if (word.n == 0)
-		return false;
-	for (; word.n && !r->nomem; word = next_word(&p, end))
-		good &= add(r, word, true);
-	return good;
+		return "an address alone";
+	for (; word.n && !r->nomem; word = next_word(&p, end)) {
+		const char *one = add(r, word, true);
+
+		wrong = !one || (wrong && one == own_line) ? wrong : one;
+	}
+	return wrong;
+}
+
+/* NULL, or what is wrong with the line. */
+static const char *read_words(struct reader *r, const uint8_t *p, const uint8_t *end, bool hosts)
+{
+	const uint8_t *from = p;
+	struct slice word = next_word(&p, end);
+
+	if (word.n == 0)
+		return NULL;
+	if (hosts)
+		return read_hosts(r, from, end);
+	return next_word(&p, end).n ? "more than one word" : add(r, word, false);
 }
 
 static void read_one(struct reader *r, const uint8_t *p, const uint8_t *end, bool hosts)
 {
 	const uint8_t *hash = p < end ? memchr(p, '#', (size_t)(end - p)) : NULL;
+	struct list_names *out = r->out;
+	const char *wrong;
 
-	r->out->lines++;
+	out->lines++;
 	if (r->line < UINT32_MAX)
 		r->line++;
-	if (!read_words(r, p, hash ? hash : end, hosts) && !r->nomem)
-		r->out->broken++;
+	wrong = read_words(r, p, hash ? hash : end, hosts);
+	if (!wrong || r->nomem)
+		return;
+	out->broken++;
+	if (wrong == own_line)
+		out->own++;
+	else if (!out->first_broken)
+		out->first_broken = r->line, out->broken_why = wrong;
+}
+
+/* A list of nothing but *.x is the "wildcard" form of list makers, who mean x, too ("Exactly" 21). */
+static void read_as_wildcard(struct reader *r)
+{
+	struct list_names *out = r->out;
+
+	out->wildcard = out->n > 0 && r->below == out->n;
+	for (size_t i = 0; out->wildcard && i < out->n; i++)
+		out->names[i].scope = SCOPE_BELOW_AND_SELF;
 }
 
 /* Bytes that stand in no text: controls but for tab, line ends, form feed and escape. */
@@ -182,5 +250,6 @@ int listfile_parse(
 		read_one(&r, p, nl ? nl : end, format == LIST_HOSTS);
 		p = nl ? nl + 1 : end;
 	}
+	read_as_wildcard(&r);
 	return r.nomem ? -ENOMEM : 0;
 }

@@ -30,8 +30,6 @@ enum name_read name_read(
 		break;
 	case IDN_ADDRESS:
 		return NAME_ADDRESS;
-	case IDN_BAD_ALABEL:
-		return NAME_ALABEL;
 	default:
 		return NAME_MALFORMED;
 	}

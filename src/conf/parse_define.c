@@ -273,7 +273,6 @@ void read_app(struct parser *p)
 			schema_words[WORD_ST_APP].grammar);
 	while ((t = next(p))) {
 		struct conf_name n;
-		bool never;
 
 		if (looks_like_address(t->raw))
 			mistake(p, t,
@@ -285,7 +284,7 @@ void read_app(struct parser *p)
 				"%s is no name of a site; a name has a dot (a top level is "
 				"written *.zip)",
 				quote(p, t->raw));
-		else if (read_name(p, t, &n, &never))
+		else if (read_name(p, t, &n))
 			*(struct conf_name *)push(p, &a->names, &a->n_names, sizeof n) = n;
 	}
 }

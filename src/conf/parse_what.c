@@ -237,6 +237,10 @@ static void wrong_name(struct parser *p, const struct token *t, enum name_read w
 			q);
 	else if (why == NAME_SINGLE)
 		mistake(p, t, "%s is one label only; a top level is written as in *.zip", q);
+	else if (t->raw.p[0] == '.')
+		mistake(p, t,
+			"%s begins with a dot; write the name alone for it and everything below it",
+			q);
 	else if (has(t->raw, "/"))
 		mistake(p, t, "%s is an address of a page; write the name of the site only", q);
 	else if (has(t->raw, ","))
@@ -247,19 +251,12 @@ static void wrong_name(struct parser *p, const struct token *t, enum name_read w
 		mistake(p, t, "%s is no valid name of a site", q);
 }
 
-bool read_name(struct parser *p, const struct token *t, struct conf_name *out, bool *never)
+bool read_name(struct parser *p, const struct token *t, struct conf_name *out)
 {
 	char name[NAME_TEXT];
 	uint8_t len;
 	enum name_read r = name_read(t->raw, name, &len, &out->scope);
 
-	*never = r == NAME_ALABEL;
-	if (*never) {
-		doubt(p, pos_of(p, t),
-			"%s is no valid international name (xn--); it matches nothing",
-			quote(p, t->raw));
-		return false;
-	}
 	if (r != NAME_READ) {
 		wrong_name(p, t, r);
 		return false;
@@ -294,18 +291,6 @@ static bool what_keyword(
 		w->index = SET_ECH_PUBLIC_NAMES;
 	}
 	return true;
-}
-
-/* A rule by a name that can never match still stands: as a WHAT of no network. */
-static bool what_name(struct parser *p, const struct token *t, struct conf_what *w)
-{
-	bool never;
-
-	w->kind = WHAT_NAME;
-	if (read_name(p, t, &w->name, &never))
-		return true;
-	w->kind = WHAT_NET;
-	return never;
 }
 
 static void what_wrong(struct parser *p, const struct token *t)
@@ -355,8 +340,10 @@ static bool read_what(struct parser *p, const struct token *t, struct conf_what 
 			(const char *)t->raw.p);
 		return false;
 	}
-	if (!t->quoted && is_name_word(t->raw))
-		return what_name(p, t, w);
+	if (!t->quoted && is_name_word(t->raw)) {
+		w->kind = WHAT_NAME;
+		return read_name(p, t, &w->name);
+	}
 	what_wrong(p, t);
 	row = t->quoted ? NULL : meant(p, t->raw, ROLE_WHAT);
 	return row && !row->later && what_keyword(p, t, row, w);

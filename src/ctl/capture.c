@@ -24,7 +24,8 @@ enum {
 	TYPE_PPPOE = 0x8864,
 	PPP_IPV4 = 0x0021,
 	PPP_IPV6 = 0x0057,
-	TAGS_MAX = 4
+	TAGS_MAX = 4,
+	NFLOG_PAYLOAD = 9
 };
 
 static struct slice rest(const struct cursor *c)
@@ -90,6 +91,25 @@ static struct slice null_link(struct cursor *c)
 	return rest(c);
 }
 
+/* What the NFLOG target copies: attributes in the byte order of the machine (libpcap has turned them), the packet in one. */
+static struct slice nflog(struct slice frame)
+{
+	size_t at = 4; /* family, version, group */
+
+	while (frame.n >= at + 4) {
+		uint16_t n, type;
+
+		memcpy(&n, frame.p + at, sizeof n);
+		memcpy(&type, frame.p + at + 2, sizeof type);
+		if (n < 4 || n > frame.n - at)
+			break;
+		if (type == NFLOG_PAYLOAD)
+			return slice_of(frame.p + at + 4, n - 4u);
+		at += (n + 3u) & ~3u;
+	}
+	return slice_of(NULL, 0);
+}
+
 struct slice capture_link(int dlt, struct slice frame)
 {
 	struct cursor c = cursor_inner(frame);
@@ -117,6 +137,8 @@ struct slice capture_link(int dlt, struct slice frame)
 	case DLT_PPP:
 	case DLT_PPP_SERIAL:
 		return ppp(&c);
+	case DLT_NFLOG:
+		return nflog(frame);
 	case DLT_C_HDLC:
 		cursor_u16(&c);
 		return ether(&c, cursor_u16(&c));
@@ -140,20 +162,13 @@ struct slice capture_gre(struct slice gre)
 	return type == TYPE_BRIDGED ? capture_link(DLT_EN10MB, rest(&c)) : ether(&c, type);
 }
 
-bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
+static bool read_all(pcap_t *p, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
 	void *user, char trouble[static 256])
 {
-	char why[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *p = pcap_open_offline(path, why);
 	struct pcap_pkthdr *header;
 	const u_char *bytes;
-	int rc, dlt;
+	int rc, dlt = pcap_datalink(p);
 
-	if (!p) {
-		snprintf(trouble, 256, "%.255s", why);
-		return false;
-	}
-	dlt = pcap_datalink(p);
 	while ((rc = pcap_next_ex(p, &header, &bytes)) == 1) {
 		struct slice ip = capture_link(dlt, slice_of(bytes, header->caplen));
 
@@ -164,6 +179,24 @@ bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, 
 	}
 	if (rc != PCAP_ERROR_BREAK)
 		snprintf(trouble, 256, "%.255s", pcap_geterr(p));
-	pcap_close(p);
 	return rc == PCAP_ERROR_BREAK;
+}
+
+bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
+	void *user, char trouble[static 256])
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+	struct capture_file *f = capture_open(path, trouble);
+	pcap_t *p = f ? pcap_fopen_offline(capture_stream(f), why) : NULL;
+	bool ok = p && read_all(p, packet, user, trouble);
+
+	if (!f)
+		return false;
+	if (p) {
+		pcap_close(p); /* and the stream */
+	} else {
+		snprintf(trouble, 256, "%.255s", why);
+		fclose(capture_stream(f));
+	}
+	return capture_close(f, trouble) && ok;
 }

@@ -12,7 +12,7 @@
 #include "identify/quic.h"
 #include "identify/segments.h"
 
-enum { SIDE_UNKNOWN = -1 };
+enum { SIDE_UNKNOWN = -1, SYNS_KEPT = 8, WINDOW = 1 << 20 };
 
 struct side { /* what one end of a TCP connection sends */
 	bool begun;
@@ -30,7 +30,11 @@ struct flow {
 	struct addr addr[2];
 	uint16_t port[2];
 	uint8_t proto;
-	int client;		 /* index of addr, or SIDE_UNKNOWN */
+	int client;    /* index of addr, or SIDE_UNKNOWN */
+	bool answered; /* by a SYN-ACK, which says where the client's stream begins */
+	uint32_t syns
+		[SYNS_KEPT]; /* where it may begin: behind each SYN so far, the last ones; a ring */
+	unsigned n_syns;
 	struct side sides[2];	 /* TCP */
 	struct quic_ident *quic; /* UDP */
 	struct dtls_join *dtls;
@@ -46,6 +50,9 @@ void flow_note_hello(struct flow *f, int client, const struct ident *id, struct 
 /* One item of result.names; p NULL is null. */
 void flow_add_name(struct flow *f, struct slice name);
 
+/* p belongs to the connection `newest` of its ends, or to `before`, the one before it (NULL: there is none); NULL: a SYN
+ * that begins another. */
+struct flow *tcp_choose(struct flow *newest, struct flow *before, int from, const struct packet *p);
 void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scratch);
 void tcp_end(struct flow *f, uint8_t *scratch);
 

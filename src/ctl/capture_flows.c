@@ -119,17 +119,15 @@ static bool grow(struct capture_flows *fs)
 
 	if (!fresh)
 		return false;
-	for (size_t i = 0; i < fs->n_buckets; i++)
-		for (struct flow *f = fs->buckets[i], *next; f; f = next) {
-			struct key k = {.proto = f->proto,
-				.addr = {f->addr[0], f->addr[1]},
-				.port = {f->port[0], f->port[1]}};
-			struct flow **b = &fresh[hash_fnv(&k, sizeof(k), HASH_FNV_START) & (n - 1)];
+	for (struct flow *f = fs->oldest; f; f = f->younger) { /* the newest comes to stand first */
+		struct key k = {.proto = f->proto,
+			.addr = {f->addr[0], f->addr[1]},
+			.port = {f->port[0], f->port[1]}};
+		struct flow **b = &fresh[hash_fnv(&k, sizeof(k), HASH_FNV_START) & (n - 1)];
 
-			next = f->next;
-			f->next = *b;
-			*b = f;
-		}
+		f->next = *b;
+		*b = f;
+	}
 	free(fs->buckets);
 	fs->buckets = fresh;
 	fs->n_buckets = n;
@@ -154,14 +152,13 @@ static struct flow *add(struct capture_flows *fs, const struct key *k, struct fl
 	return f;
 }
 
-/* A new SYN of the same ends with another number begins another connection; the newest stands first in its bucket. */
-static bool is_reborn(const struct flow *f, int from, const struct packet *p)
+/* The next flow of the same ends from f on; the newest stands first in its bucket. */
+static struct flow *same_ends(struct flow *f, const struct key *k)
 {
-	if (p->proto != IPPROTO_TCP || (p->flags & (PACKET_SYN | PACKET_ACK)) != PACKET_SYN)
-		return false;
-	return f->sides[from].begun && (f->results > 0 || f->sides[from].segments.end > 0) &&
-	       f->sides[from].segments.start - (uint32_t)f->sides[from].segments.released !=
-		       p->seq + 1;
+	while (f && (f->proto != k->proto || memcmp(f->addr, k->addr, sizeof(k->addr)) != 0 ||
+			    memcmp(f->port, k->port, sizeof(k->port)) != 0))
+		f = f->next;
+	return f;
 }
 
 static struct flow *find(struct capture_flows *fs, const struct packet *p, int *from)
@@ -172,11 +169,10 @@ static struct flow *find(struct capture_flows *fs, const struct packet *p, int *
 	if (fs->n >= fs->n_buckets && !grow(fs))
 		return NULL;
 	bucket = &fs->buckets[hash_fnv(&k, sizeof(k), HASH_FNV_START) & (fs->n_buckets - 1)];
-	for (f = *bucket; f; f = f->next)
-		if (f->proto == k.proto && memcmp(f->addr, k.addr, sizeof(k.addr)) == 0 &&
-			memcmp(f->port, k.port, sizeof(k.port)) == 0)
-			break;
-	return f && !is_reborn(f, *from, p) ? f : add(fs, &k, bucket);
+	f = same_ends(*bucket, &k);
+	if (f && p->proto == IPPROTO_TCP)
+		f = tcp_choose(f, same_ends(f->next, &k), *from, p);
+	return f ? f : add(fs, &k, bucket);
 }
 
 struct capture_flows *capture_flows_new(void)

@@ -6,14 +6,27 @@
 #ifndef CTL_CAPTURE_INT_H
 #define CTL_CAPTURE_INT_H
 
+#include <stdio.h>
+
 #include "base/strbuf.h"
 #include "identify/packet.h"
 #include "model/ident.h"
 
+/* --- capture_open.c: the door of zlib --- */
+
+struct capture_file;
+struct capture_file *capture_open(
+	const char *path, char trouble[static 256]); /* "-": standard input */
+FILE *capture_stream(
+	struct capture_file *f); /* whoever takes it closes it, before capture_close() */
+bool capture_close(
+	struct capture_file *f, char trouble[static 256]); /* false: not read to its end */
+
 /* --- capture.c: the door of libpcap --- */
 
-/* Calls packet() for each IP packet of a pcap or pcapng file, from its IP header on; at_ms is the capture's clock.
- * Frames that hold no IP are passed over. False and *trouble (128 bytes) when the file cannot be read to its end. */
+/* Calls packet() for each IP packet of a pcap or pcapng file, also one that gzip made smaller, from its IP header on; at_ms
+ * is the capture's clock. Frames that hold no IP are passed over. False and *trouble when the file cannot be read to its
+ * end. */
 bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
 	void *user, char trouble[static 256]);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * capture_tcp.c - TLS, HTTP and STARTTLS in captured TCP flows.
  *
+ * Where the client's stream begins the server's SYN-ACK says: a SYN sent again with another number before the handshake,
+ * or into a connection that goes on, is nothing by itself. Where only the client was captured, the first data that stands
+ * behind one of its SYNs says it.
+ *
  * The client is the sender of the SYN. In a capture that begins later both sides are read, and from each new segment on,
  * until one of them says something that only clients say.
  *
@@ -8,7 +12,7 @@
  */
 #include "capture_flow_int.h"
 
-enum { WINDOW = 1 << 20, STARTTLS_MAX = 64 * 1024 };
+enum { STARTTLS_MAX = 64 * 1024 };
 
 static void say(struct flow *f, int client, const struct identify_result *r)
 {
@@ -135,30 +139,116 @@ static void begin_side(struct side *s, uint32_t first_seq)
 	stream_ident_init(&s->id, IDENTIFY_LIMIT);
 }
 
-/* Data in a SYN counts if the SYN-ACK acknowledges it; else the client sends it, or something else, again. */
-static void check_syn_data(struct side *s, uint32_t ack)
-{
-	uint32_t first = s->segments.start;
+/* --- which SYN counts --- */
 
-	if (!s->syn_data || ack != first)
-		return;
+static bool has_syn(const struct flow *f, uint32_t first)
+{
+	for (unsigned i = 0; i < f->n_syns && i < SYNS_KEPT; i++)
+		if (f->syns[i] == first)
+			return true;
+	return false;
+}
+
+static void note_syn(struct flow *f, uint32_t first)
+{
+	if (!has_syn(f, first))
+		f->syns[f->n_syns++ % SYNS_KEPT] = first;
+}
+
+static bool has_data(const struct side *s)
+{
+	return s->segments.released > 0 || (s->segments.end > 0 && !s->syn_data);
+}
+
+static void begin_again(struct side *s, uint32_t first_seq)
+{
 	segments_fini(&s->segments);
 	s->begun = s->syn_data = false;
-	begin_side(s, first);
+	begin_side(s, first_seq);
+}
+
+/* Data in a SYN counts if the SYN-ACK acknowledges it; else the client sends it, or something else, again. */
+static void take_answer(struct flow *f, struct side *client, uint32_t ack)
+{
+	bool all = client->syn_data && ack == client->segments.start + client->segments.end;
+
+	if (f->n_syns && !all && !has_syn(f, ack)) {
+		note_syn(
+			f, ack); /* of a SYN that was not captured, or forged: the data will tell */
+		return;
+	}
+	f->answered = true;
+	if (client->begun && !has_data(client) && !all &&
+		(client->syn_data || ack != client->segments.start))
+		begin_again(client, ack);
 }
 
 static void take_syn(struct flow *f, int from, const struct packet *p)
 {
 	struct side *s = &f->sides[from];
+	bool ack = p->flags & PACKET_ACK;
 
-	f->client = p->flags & PACKET_ACK ? !from : from;
+	if (ack && f->client == from && s->syn)
+		return; /* the client's own: no server says it */
+	f->client = ack ? !from : from;
+	if (ack)
+		take_answer(f, &f->sides[!from], p->ack);
+	else
+		note_syn(f, p->seq + 1);
+	if (!ack && s->begun && !f->answered && !has_data(s) && s->segments.start != p->seq + 1)
+		begin_again(s, p->seq + 1);
 	begin_side(s, p->seq + 1);
 	s->syn = true;
-	if (p->flags & PACKET_ACK)
-		check_syn_data(&f->sides[!from], p->ack);
-	else if (p->payload.n > 0 && s->segments.end == 0)
+	if (!ack && p->payload.n > 0 && s->segments.end == 0)
 		s->syn_data =
 			segments_add(&s->segments, p->seq + 1, p->payload, true) == SEGMENTS_NEW;
+}
+
+/* The first byte of what it has said, SYN aside. */
+static uint32_t first_of(const struct side *s)
+{
+	return s->segments.start - (uint32_t)s->segments.released;
+}
+
+static bool is_near(const struct side *s, uint32_t seq)
+{
+	uint32_t from_next = seq - segments_next_seq(&s->segments);
+
+	return s->begun && from_next + WINDOW < 2 * WINDOW;
+}
+
+/* A new SYN with another number begins another connection, if the server takes it for one. */
+static struct flow *choose_for_syn(
+	struct flow *newest, struct flow *before, int from, const struct packet *p)
+{
+	const struct side *s = &newest->sides[from];
+	bool known = newest->answered || newest->results > 0 || s->segments.end > 0;
+
+	if (!s->begun || first_of(s) == p->seq + 1 || !known)
+		return newest;
+	return before && before->sides[from].begun && first_of(&before->sides[from]) == p->seq + 1
+		       ? before
+		       : NULL;
+}
+
+struct flow *tcp_choose(struct flow *newest, struct flow *before, int from, const struct packet *p)
+{
+	const struct side *client = before ? &before->sides[!from] : NULL;
+	bool open = newest->answered || newest->results > 0 || has_data(&newest->sides[0]) ||
+		    has_data(&newest->sides[1]);
+
+	if ((p->flags & (PACKET_SYN | PACKET_ACK)) == PACKET_SYN)
+		return choose_for_syn(newest, before, from, p);
+	if (!before)
+		return newest;
+	if (p->flags & PACKET_SYN)
+		return !has_syn(newest, p->ack) && client->begun &&
+				       p->ack - first_of(client) <= client->segments.end
+			       ? before
+			       : newest;
+	if (open || (!before->answered && has_syn(newest, p->seq)))
+		return newest;
+	return is_near(&before->sides[from], p->seq) ? before : newest;
 }
 
 static void begin_earlier(struct flow *f, int from, const struct packet *p, uint8_t *scratch)
@@ -185,6 +275,9 @@ void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scrat
 		return;
 	if (f->client != SIDE_UNKNOWN && f->client != from)
 		return;
+	if (!f->answered && s->syn && !has_data(s) && p->seq != s->segments.start &&
+		has_syn(f, p->seq))
+		begin_again(s, p->seq);
 	begin_side(s, p->seq);
 	s->syn_data = false;
 	if (s->late && p->seq == segments_next_seq(&s->segments)) {

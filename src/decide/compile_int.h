@@ -31,7 +31,9 @@ void build_fail(struct build *b, int err);
 struct img_slice build_ranges(struct build *b, const struct cidr *nets, size_t n);
 uint32_t build_line(struct build *b, uint32_t line); /* index into LINES */
 
-void compile_who(struct build *b);   /* devices, persons, groups and their bits */
+void compile_who(struct build *b); /* devices, persons, groups and their bits */
+void compile_terms(
+	struct build *b); /* the words that stand for names, in the order of their sets */
 void compile_rules(struct build *b); /* lines, blocks, rules, hours; counts names and sets */
 /* Once the block is laid out: every name of every set into its table. */
 void compile_names(struct build *b, struct image *i, struct img_name *table);

@@ -117,6 +117,7 @@ static void count_sets(struct build *b)
 	for (size_t k = 0; k < c->n_apps; k++)
 		b->n_names += c->apps[k].n_names;
 	b->n_names += N_BUILTIN;
+	compile_terms(b);
 	b->head.n_lists = (uint32_t)c->n_lists;
 	b->head.n_sets = (uint32_t)(c->n_lists + c->n_apps + BUILTIN_SETS);
 	b->head.ech_set = find_ech_set(c);

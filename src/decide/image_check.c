@@ -116,6 +116,7 @@ static const char *check_blocks(const struct image *i)
 {
 	const struct img_line *line = image_at(i, SEC_LINES);
 	const struct img_list *list = image_at(i, SEC_LISTS);
+	const struct img_term *term = image_at(i, SEC_TERMS);
 	const struct img_block *block = image_at(i, SEC_BLOCKS);
 	const struct img_who *who = image_at(i, SEC_WHO);
 	uint32_t bad = image_count(i, SEC_LINES) == 0;
@@ -123,6 +124,8 @@ static const char *check_blocks(const struct image *i)
 		bad |= !text_in(i, line[k].text) || !text_in(i, line[k].because);
 	for (uint32_t k = 0; k < image_count(i, SEC_LISTS); k++)
 		bad |= !text_in(i, list[k].name);
+	for (uint32_t k = 0; k < image_count(i, SEC_TERMS); k++)
+		bad |= !text_in(i, term[k].word) || !text_in(i, term[k].names) || k >= i->n_sets;
 	for (uint32_t k = 0; k < image_count(i, SEC_BLOCKS); k++)
 		bad |= !line_in(i, block[k].line) || !slice_in(i, block[k].who, SEC_WHO) ||
 		       !slice_in(i, block[k].rules, SEC_RULES) ||

@@ -20,7 +20,7 @@
 #include "model/conf.h"
 
 #define IMAGE_MAGIC 0x31676d6977727544ull /* "Durwimg1" */
-enum { IMAGE_VERSION = 1, IMAGE_ALIGN = 16 };
+enum { IMAGE_VERSION = 2, IMAGE_ALIGN = 16 };
 enum { PARTIES_MAX = CONF_PARTIES_MAX, PARTY_WORDS = PARTIES_MAX / 64 };
 #define NO_SET UINT32_MAX
 
@@ -52,6 +52,12 @@ struct img_range {
 };
 struct img_list {
 	uint32_t name;
+};
+/* A word of the policy that stands for names: lists first, then apps, then built-in sets; the row's index is the set. */
+struct img_term {
+	uint32_t word, kind; /* enum what_kind: WHAT_LIST, WHAT_APP, WHAT_SET */
+	uint32_t count;	     /* names */
+	uint32_t names;	     /* STRINGS: parted by spaces, as a policy writes them; "" for a list */
 };
 /* One slot of the open-addressing name table. tag 0 = empty. */
 struct img_name {
@@ -107,6 +113,7 @@ typedef uint64_t img_word;
 	S(NETGROUPS, struct img_netgroup)                                                          \
 	S(RANGES, struct img_range)                                                                \
 	S(LISTS, struct img_list)                                                                  \
+	S(TERMS, struct img_term)                                                                  \
 	S(NAMES, struct img_name)                                                                  \
 	S(LINES, struct img_line)                                                                  \
 	S(BLOCKS, struct img_block)                                                                \

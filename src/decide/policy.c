@@ -57,8 +57,9 @@ static bool what_fits(const struct walk *w, const struct img_what *what, uint32_
 	case WHAT_LIST:
 	case WHAT_APP:
 	case WHAT_SET:
-		return w->named && !w->q->bad_alabel &&
-		       domset_find(&w->names, what->set, list_line);
+		if (w->q->member)
+			return what->set == w->q->member - 1;
+		return w->named && domset_find(&w->names, what->set, list_line);
 	case WHAT_NET:
 		return dst_in(w, what->part);
 	case WHAT_LOCAL_NETWORKS:
@@ -281,7 +282,8 @@ static void classify(struct walk *w)
 	if (w->q->stage == STAGE_FIRST)
 		return;
 	w->kind = id->kind == IDENT_PENDING ? IDENT_EVASIVE : id->kind;
-	if (w->kind != IDENT_NAME)
+	w->named = w->q->member != 0;
+	if (w->kind != IDENT_NAME || w->named)
 		return;
 	domset_look(&w->names, w->img, slice_of(id->name, id->name_len));
 	if (id->ech && w->img->ech_set != NO_SET && domset_find(&w->names, w->img->ech_set, &line))

@@ -72,10 +72,10 @@ void walk_tell_name(const struct walk *w)
 		return;
 	if (w->q->stage == STAGE_FIRST)
 		snprintf(text, sizeof text, "no name is read from this kind of flow");
-	else if (w->named && w->q->bad_alabel)
-		snprintf(text, sizeof text,
-			"%s (%s), which is no valid name: only `everything` matches", id->name,
-			ident_source_key(id->source));
+	else if (w->q->member)
+		snprintf(text, sizeof text, "a name of %s that no other list, app or rule has",
+			image_text(w->img,
+				IMAGE_ROWS(w->img, TERMS, struct img_term)[w->q->member - 1].word));
 	else if (w->named)
 		snprintf(text, sizeof text, "%s (%s)", id->name, ident_source_key(id->source));
 	else if (w->kind == IDENT_OPAQUE && id->name_len > 0)

@@ -50,6 +50,11 @@ struct desk {
 	bool heard;		   /* the super knows that we know that it is ready */
 	pthread_mutex_t send_lock; /* one writer a socket */
 
+	struct watch neighbours; /* neighbours.c; neigh NULL: they cannot be followed */
+	struct devices *devices;
+	struct neigh *neigh;
+	int neigh_fd;
+
 	struct recorder *recorder;
 	struct query *query;
 	struct ledger *ledger; /* NULL: could not be opened */
@@ -91,6 +96,10 @@ void policy_store_want(struct desk *d);
 
 /* office.c */
 int office_send(struct desk *d, const struct message *m, int fd);
+
+/* neighbours.c: who stands behind an address, for explain; without it the events must do */
+void neighbours_start(struct desk *d); /* once the loop is there */
+void neighbours_stop(struct desk *d);
 
 /* localnets.c: connected prefixes, loopback and the default route's interface apart */
 size_t local_nets(struct cidr *out, size_t max);

@@ -194,6 +194,8 @@ static int start_loop(struct desk *d)
 		rc = loop_timer_set(d->loop, &d->heart, clock_mono_ms() + HEART_MS);
 	if (rc == 0)
 		rc = loop_timer_set(d->loop, &d->nets, clock_mono_ms() + NETS_MS);
+	if (rc == 0)
+		neighbours_start(d);
 	return rc;
 }
 
@@ -236,6 +238,7 @@ static void close_all(struct desk *d)
 	ledger_close(d->ledger);
 	desk_images_fini(d);
 	list_facts_fini(&d->policy.lists);
+	neighbours_stop(d);
 	loop_free(d->loop);
 	pthread_cond_destroy(&d->policy_wanted);
 	pthread_cond_destroy(&d->taken);
@@ -265,6 +268,7 @@ int desk_main(const struct desk_in *in)
 		return 1;
 	umask(0077);
 	d->in = *in;
+	d->neigh_fd = -1;
 	d->start_ms = clock_wall_ms();
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->send_lock, NULL);

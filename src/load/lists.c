@@ -170,6 +170,38 @@ static void say_empty(const struct reading *r)
 		r->list->name, r->names->lines, r->names->broken);
 }
 
+/* Lines that are lost are told, with the first of them: a list for another program is mostly seen by these. */
+static void say_broken(const struct reading *r)
+{
+	const struct conf_pos pos = r->list->path_pos;
+	const struct list_names *n = r->names;
+
+	diag_add(r->l->diag, DIAG_WARNING, pos.line, pos.column, pos.length,
+		"list '%s': %" PRIu64 " of %" PRIu64
+		" lines are broken and skipped; the first is line %u (%s); is `format` right?",
+		r->list->name, n->broken - n->own, n->lines, n->first_broken, n->broken_why);
+}
+
+static void say_wildcard(const struct reading *r)
+{
+	const struct conf_pos pos = r->list->path_pos;
+
+	diag_add(r->l->diag, DIAG_WARNING, pos.line, pos.column, pos.length,
+		"list '%s' is a wildcard list, every entry is *.NAME: read as NAME and everything "
+		"below it",
+		r->list->name);
+}
+
+static void say_reading(const struct reading *r)
+{
+	if (r->names->n == 0)
+		say_empty(r);
+	else if (r->names->first_broken)
+		say_broken(r);
+	if (r->names->wildcard)
+		say_wildcard(r);
+}
+
 /* --- one list --- */
 
 /* The copy in place of the file. False: there is none that is sound. */
@@ -229,8 +261,8 @@ static void settle(struct reading *r, struct slice text)
 		say_wrong(r);
 	else
 		take(r, text);
-	if (r->names->n == 0 && !(f->why && !f->kept && !f->shrunk))
-		say_empty(r);
+	if (!f->why || f->kept || f->shrunk)
+		say_reading(r);
 	f->names = r->names->n;
 	f->lines = r->names->lines;
 	f->broken = r->names->broken;

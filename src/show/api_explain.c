@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * api_explain.c - what would be decided, by the policy in force, over the API.
  *
- * An address that was seen with a MAC is asked for with it, as the gate would.
+ * An address is asked for with the MAC behind it, as the gate would: by the neighbour table, else as it was last recorded.
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
 #include <errno.h>
@@ -32,8 +32,17 @@ static bool mac_of(void *user, const struct addr *a, struct mac *out)
 	const struct request *r = user;
 	struct search s = {.addr = a, .mac = out};
 
+	if (desk_mac_of(r->show->desk, a, out))
+		return true;
 	desk_devices(r->show->desk, 0, match, &s);
 	return s.found;
+}
+
+static size_t addrs_of(void *user, const struct mac *m, struct addr *out, size_t max)
+{
+	const struct request *r = user;
+
+	return desk_addrs_of(r->show->desk, m, out, max);
 }
 
 void api_explain(struct request *r)
@@ -46,7 +55,10 @@ void api_explain(struct request *r)
 		.kind = request_arg(r, "kind"),
 		.to = request_arg(r, "to"),
 		.at = request_arg(r, "at")};
-	struct explain_seen seen = {.mac_of = mac_of, .user = r, .settings = r->show->in->settings};
+	struct explain_seen seen = {.mac_of = mac_of,
+		.addrs_of = addrs_of,
+		.user = r,
+		.settings = r->show->in->settings};
 	struct explain_answer a = {0};
 	struct desk_image *image = desk_image_get(r->show->desk);
 	struct desk_status s;

@@ -135,11 +135,6 @@ static bool read_name(const struct explain_ask *ask, struct explain_question *q,
 	case IDN_ADDRESS:
 		take_literal(q);
 		break;
-	case IDN_BAD_ALABEL:
-		q->query.bad_alabel = true;
-		if (hostname_canonical(in, q->ident.name, &q->ident.name_len) == HOSTNAME_OK)
-			break;
-		/* fall through */
 	default:
 		return say(why, "no host name:", ask->name, "a name such as www.example.com");
 	}

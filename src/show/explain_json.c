@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/iso8601.h"
+#include "conf/schema.h"
 #include "explain_int.h"
 #include "model/conf.h"
 #include "show/json.h"
@@ -107,7 +108,7 @@ static void add_step(void *user, enum trace_result r, uint32_t line, const char 
 	jw_close(user, '}');
 }
 
-static void put_rule(struct strbuf *b, const struct image *img, const struct verdict *v)
+void explain_put_rule(struct strbuf *b, const struct image *img, const struct verdict *v)
 {
 	const char *because = image_line_because(img, v->rule_line);
 	if (v->rule_line) {
@@ -121,7 +122,7 @@ static void put_rule(struct strbuf *b, const struct image *img, const struct ver
 	if (v->list != NO_LIST) {
 		jw_open(b, "list", '{');
 		jw_text(b, "name", image_list_name(img, v->list));
-		jw_uint(b, "line", v->list_line);
+		put_line_number(b, v->list_line); /* none: of no name of it in particular */
 		jw_close(b, '}');
 	} else {
 		jw_null(b, "list");
@@ -168,37 +169,57 @@ static void put_who(struct strbuf *b, const struct image *img, const struct poli
 	jw_close(b, ']');
 }
 
-static bool answer_one(struct strbuf *b, const struct image *img, struct explain_question *q)
+void explain_walk(
+	const struct image *img, const struct explain_question *q, struct explain_walk *out)
 {
-	struct strbuf steps = {0};
-	struct trace trace = {add_step, &steps};
-	struct verdict v;
-	jw_open(&steps, NULL, '[');
-	policy_eval(img, &q->query, &trace, &v);
-	jw_close(&steps, ']');
-	jw_open(b, NULL, '{');
-	jw_text(b, "verdict", action_key(v.action));
+	struct trace trace = {add_step, &out->steps};
+	*out = (struct explain_walk){0};
+	jw_open(&out->steps, NULL, '[');
+	policy_eval(img, &q->query, &trace, &out->v);
+	jw_close(&out->steps, ']');
+}
+
+void explain_walk_fini(struct explain_walk *w)
+{
+	strbuf_fini(&w->steps);
+}
+
+void explain_put_answer(struct strbuf *b, const struct image *img, const struct explain_question *q,
+	const struct explain_walk *w)
+{
+	const struct verdict *v = &w->v;
+	jw_text(b, "verdict", action_key(v->action));
 	put_who(b, img, &q->query.who);
-	jw_text(b, "device", v.device == NO_DEVICE ? NULL : image_device_name(img, v.device));
+	jw_text(b, "device", v->device == NO_DEVICE ? NULL : image_device_name(img, v->device));
 	jw_text(b, "name", q->named ? q->name : NULL);
 	put_flow(b, q);
 	put_moment(b, "at", img, q->query.now_s, true);
-	jw_text(b, "by", decided_by_key(v.by));
-	put_rule(b, img, &v);
-	put_watch(b, img, &v);
-	put_moment(b, "until", img, (int64_t)v.until_s, v.until_s != 0);
-	jw_text(b, "refuse", v.action == ACTION_BLOCK ? refuse_key(v.refuse) : NULL);
-	jw_bool(b, "tcp_instead", v.tcp_instead);
-	jw_uint(b, "revision", v.revision);
-	jw_raw(b, "trace", strbuf_text(&steps));
+	jw_text(b, "by", decided_by_key(v->by));
+	explain_put_rule(b, img, v);
+	put_watch(b, img, v);
+	put_moment(b, "until", img, (int64_t)v->until_s, v->until_s != 0);
+	jw_text(b, "refuse", v->action == ACTION_BLOCK ? refuse_key(v->refuse) : NULL);
+	jw_bool(b, "tcp_instead", v->tcp_instead);
+	jw_uint(b, "revision", v->revision);
+	jw_raw(b, "trace", strbuf_text(&w->steps));
+	b->failed |= w->steps.failed;
+}
+
+static bool answer_one(struct strbuf *b, const struct image *img, const struct explain_question *q)
+{
+	struct explain_walk w;
+	bool blocked;
+	explain_walk(img, q, &w);
+	jw_open(b, NULL, '{');
+	explain_put_answer(b, img, q, &w);
 	jw_close(b, '}');
-	b->failed |= steps.failed;
-	strbuf_fini(&steps);
-	return v.action == ACTION_BLOCK;
+	blocked = w.v.action == ACTION_BLOCK;
+	explain_walk_fini(&w);
+	return blocked;
 }
 
 static void answer_all(struct strbuf *b, const struct image *img, const struct subjects *s,
-	struct explain_question *q, struct explain_answer *out)
+	struct explain_question *q, const struct policy_term *term, struct explain_answer *out)
 {
 	out->n = s->n;
 	if (s->n != 1)
@@ -207,17 +228,34 @@ static void answer_all(struct strbuf *b, const struct image *img, const struct s
 		q->query.who = s->who[k];
 		if (s->who[k].n_addrs > 0)
 			q->query.flow.src = s->who[k].addrs[0];
-		out->blocked |= answer_one(b, img, q);
+		out->blocked |= term ? explain_term_answer(b, img, q, term) : answer_one(b, img, q);
 	}
 	if (s->n != 1)
 		jw_close(b, ']');
+}
+
+/* A word of the language is no host, though it could be one's name. */
+static bool is_site(const char *name, char why[static 256])
+{
+	if (!name || !schema_find(slice_str(name), ROLE_WHAT | ROLE_BUILTIN))
+		return true;
+	snprintf(why, 256,
+		"\"%.80s\" is a word of the policy, not a site; ask for a name, an address, a list "
+		"or "
+		"an app",
+		name);
+	return false;
 }
 
 int explain_answer(const struct image *img, const struct explain_ask *ask,
 	const struct explain_seen *seen, int64_t now_s, struct explain_answer *out)
 {
 	struct explain_question q;
+	struct policy_term term;
+	bool by_term = ask->name && policy_find_term(img, slice_str(ask->name), &term);
 	*out = (struct explain_answer){0};
+	if (!by_term && !is_site(ask->name, out->why))
+		return -EINVAL;
 	if (!explain_question_read(ask, seen ? seen->settings : NULL, now_s, &q, out->why))
 		return -EINVAL;
 	struct subjects *s = calloc(1, sizeof *s);
@@ -226,7 +264,7 @@ int explain_answer(const struct image *img, const struct explain_ask *ask,
 	int rc = find_subjects(img, ask->who, seen, s, out->why);
 	if (rc == 0) {
 		struct strbuf b = {0};
-		answer_all(&b, img, s, &q, out);
+		answer_all(&b, img, s, &q, by_term ? &term : NULL, out);
 		out->json = strbuf_take(&b);
 		rc = out->json ? 0 : -ENOMEM;
 	}

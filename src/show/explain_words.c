@@ -6,6 +6,12 @@
  *       list adult, line 3
  *       walk ...
  *
+ *     partly blocked  youtube, an app of 3 names  for mia-phone (mia, kids)
+ *       block  line 16: block youtube
+ *              youtube.com ytimg.com
+ *       allow  line 12: allow youtubei.googleapis.com
+ *              youtubei.googleapis.com
+ *
  * Owns: nothing. Thread: any. Fails: false for a text that is no answer.
  */
 #include "show/explain.h"
@@ -27,11 +33,23 @@ static void put(struct strbuf *out, const char *s)
 	strbuf_str(out, s); /* names and lines of the file: text already checked by its parser */
 }
 
+static void put_asked(struct strbuf *out, const struct json *o)
+{
+	const struct json *what = jr_get(o, "what");
+	const char *name = str(o, "name"), *kind = str(what, "kind");
+	strbuf_fmt(out, "%s  ", jr_true(jr_get(o, "mixed")) ? "partly blocked" : str(o, "verdict"));
+	if (*kind)
+		strbuf_fmt(out, "%s, %s %s of %d name%s", str(what, "word"),
+			*kind == 'a' ? "an" : "a", kind, num(what, "names"),
+			num(what, "names") == 1 ? "" : "s");
+	else
+		put(out, *name ? name : "a flow without a name");
+}
+
 static void put_head(struct strbuf *out, const struct json *o)
 {
 	const struct json *who = jr_get(o, "who"), *flow = jr_get(o, "flow");
-	const char *name = str(o, "name");
-	strbuf_fmt(out, "%s  %s", str(o, "verdict"), *name ? name : "a flow without a name");
+	put_asked(out, o);
 	strbuf_fmt(out, "  %s", str(flow, "proto"));
 	if (num(flow, "port"))
 		strbuf_fmt(out, "/%d%s", num(flow, "port"),
@@ -56,7 +74,8 @@ static void put_rule(struct strbuf *out, const struct json *o)
 	else
 		put(out, "  by       no line of the file\n");
 	if (!jr_is_null(list))
-		strbuf_fmt(out, "  list     %s, line %d\n", str(list, "name"), num(list, "line"));
+		strbuf_fmt(out, num(list, "line") ? "  list     %s, line %d\n" : "  list     %s\n",
+			str(list, "name"), num(list, "line"));
 	if (*str(o, "because"))
 		strbuf_fmt(out, "  because  %s\n", str(o, "because"));
 	if (*str(o, "until"))
@@ -66,6 +85,28 @@ static void put_rule(struct strbuf *out, const struct json *o)
 	if (!jr_is_null(watch))
 		strbuf_fmt(out, "  watched  line %d would %s\n", num(watch, "line"),
 			str(watch, "verdict"));
+}
+
+/* Of an app or a set: which of its names meet which line. */
+static void put_parts(struct strbuf *out, const struct json *o)
+{
+	const struct json *parts = jr_get(o, "parts");
+	for (size_t k = 0; jr_count(parts) > 1 && k < jr_count(parts); k++) {
+		const struct json *p = jr_at(parts, k), *rule = jr_get(p, "rule");
+		const struct json *names = jr_get(p, "names");
+		strbuf_fmt(out, "  %-8s ", str(p, "verdict"));
+		if (jr_is_null(rule))
+			put(out, "no line of the file");
+		else
+			strbuf_fmt(out, "line %d: %s", num(rule, "line"), str(rule, "text"));
+		put(out, "\n          ");
+		for (size_t i = 0; i < jr_count(names); i++)
+			strbuf_fmt(out, " %s", jr_text(jr_at(names, i)));
+		put(out, "\n");
+	}
+	if (num(jr_get(o, "what"), "not_asked"))
+		strbuf_fmt(out, "  besides  %d more names, not asked for\n",
+			num(jr_get(o, "what"), "not_asked"));
 }
 
 static void put_walk(struct strbuf *out, const struct json *o)
@@ -85,7 +126,10 @@ static bool put_one(struct strbuf *out, const struct json *o)
 	if (!*str(o, "verdict"))
 		return false;
 	put_head(out, o);
-	put_rule(out, o);
+	if (jr_count(jr_get(o, "parts")) > 1)
+		put_parts(out, o);
+	else
+		put_rule(out, o);
 	strbuf_fmt(out, "  at       %s\n", str(o, "at"));
 	put_walk(out, o);
 	return true;

@@ -396,7 +396,7 @@ def spec_for(family, n, rng, proxied):
 
 
 def shape(spec):
-    name = f"f{spec['n']}.{'fine.test' if spec['kind'] == 'allowed' else 'blocked.example'}"
+    name = tlsflights.site_of(spec["n"], spec["kind"] != "allowed")
     s = tcpforms.Shape(name, spec["v6"], spec["stamps"])
     s.victim = Request(name.encode(), b"/f%d" % spec["n"])
     s.requests, s.port80, s.server = [s.victim], spec["proxied"], spec["server"]

@@ -373,7 +373,7 @@ def spec_for(family, n, rng, proxied):
 def shape(spec):
     rng = random.Random(spec["seed"])
     blocked = spec["kind"] == "blocked"
-    s = QuicShape(f"f{spec['n']}.{'blocked.example' if blocked else 'fine.test'}", spec["v6"], False)
+    s = QuicShape(tlsflights.site_of(spec["n"], blocked), spec["v6"], False)
     s.version, s.first_version, s.token, s.cid_length, s.fixed, s.first_pn = quic.V1, None, b"", None, 0x40, 0
     s.head = s.tail = b""
     tcpforms.apply(s, [x for x in spec["steps"] if tcpforms.FORMS[x[0]].layer == 0], (0,))

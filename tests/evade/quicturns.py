@@ -37,7 +37,7 @@ class Second:
 
     def __init__(self, spec, rng):
         self.spec, self.seed = spec, rng.getrandbits(32)
-        self.name = f"f{spec['n']}.{'blocked.example' if spec['kind'] == 'blocked' else 'fine.test'}"
+        self.name = tlsflights.site_of(spec["n"], spec["kind"] == "blocked")
 
     def hello(self, name, scid, share=True):
         """The same but for name and key, whichever is asked for."""

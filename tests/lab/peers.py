@@ -52,6 +52,15 @@ class Connection:
         self.sock.close()
 
 
+LOST_TTL = 33  # a SYN sent with this passes the gateway, and is lost on its way to the origin's servers
+
+
+def lose_far_syns(lab):
+    """The origin drops SYNs with LOST_TTL, as routers between do with a small TTL."""
+    for tool, match in (("iptables", ["-m", "ttl", "--ttl-eq"]), ("ip6tables", ["-m", "hl", "--hl-eq"])):
+        lab.exec("origin", [tool, "-w", "-A", "INPUT", "-p", "tcp", "--syn", *match, str(LOST_TTL - 1), "-j", "DROP"], check=True)
+
+
 class Peer:
     """A TCP server on both families; what it does with a connection is talk(connection)."""
 

@@ -12,7 +12,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Sao_Paulo", "Pacific/Apia",
          "Africa/Casablanca", "UTC", "Pacific/Chatham", "America/Havana", "Asia/Tehran", "Africa/Cairo")
 SITES = ("a.example", "b.example", "www.a.example", "x.www.a.example", "c.test", "d.c.test", "e.d.c.test", "zip", "foo.zip",
-         "xn--bcher-kva.example", "a-b.example", "_s.a.example")
+         "xn--bcher-kva.example", "a-b.example", "_s.a.example", "xn--a-.a.example", "xn--zzzzzz.c.test", "ab--c.example")
 MACS = ("a4:83:e7:10:22:31", "02:00:00:00:00:02", "02:00:00:00:00:03")
 ADDRESSES = ("192.0.2.5", "192.0.2.77", "2001:db8:1::5")
 SOURCES = ("192.0.2.0/26", "192.0.2.64/26", "2001:db8:1::/64", "0.0.0.0/0")
@@ -92,15 +92,18 @@ class Policy:
 
     def list_file(self, path, hosts):
         r, entries, text = self.r, [], ""
-        broken = ("# c", "", "1.2.3 x.example", "0.0.0.0") if hosts else ("# c", "", "localhost", "192.0.2.1", "two words.example")
+        broken = ("# c", "", "1.2.3 x.example", "0.0.0.0") if hosts else ("# c", "", "localhost", "192.0.2.1", "two words.example", "*a.example", "..c.test")
         for line in range(1, r.randint(2, 7)):
             if r.random() < .15:
                 text += r.choice(broken) + "\n"
                 continue
             name = r.choice([s for s in SITES if "." in s]) if hosts else self.name()
             entries.append(("=" + name if hosts else name, line))
-            text += ("0.0.0.0 " if hosts else "") + self.case(name) + r.choice(("", " # x", "\r")) + "\n"
+            dot = "." if not hosts and name[0] not in "=*" and r.random() < .2 else ""  # Squid's form
+            text += ("0.0.0.0 " if hosts else "") + dot + self.case(name) + r.choice(("", " # x", "\r")) + "\n"
         self.files[path] = text
+        if entries and all(name.startswith("*.") for name, _ in entries):  # a wildcard list means the names, too
+            return [(name[2:], line) for name, line in entries]
         return entries
 
     def define_hours(self):

@@ -38,6 +38,24 @@ def blocked(lab, name):
     return lab.curl(f"http://{name}/").status == 403
 
 
+def test_lists_are_read_as_their_authors_mean_them(lab):
+    """Wildcard lists and Squid's form; what cannot be read is told with its count, never "ok"."""
+    path, check = write(lab, ["*.wild.example", "*.other.example"]), lambda: lab.ctl("check", lab.policy_path)
+    lab.set_policy(WITH_LIST)
+    assert "is a wildcard list" in check().stdout and check().returncode == 0
+    assert blocked(lab, "wild.example") and blocked(lab, "www.wild.example") and not blocked(lab, "notwild.example")
+    write(lab, ["*.wild.example", ".squid.example", "*ext.example", "fine.example  # said so"])
+    done = lab.ctl("reload")
+    assert "1 of 4 lines are broken and skipped; the first is line 3 (a star" in done.stderr, done
+    assert "2:12: warning: list 'adult': 1 of 4 lines" in check().stdout
+    assert not blocked(lab, "wild.example") and blocked(lab, "www.wild.example")
+    assert blocked(lab, "squid.example") and blocked(lab, "www.squid.example") and blocked(lab, "fine.example")
+    assert not blocked(lab, "text.example")
+    lab.set_policy(POLICY)
+    os.unlink(path)
+    lab.set_policy(POLICY + "# the copy is gone\n")
+
+
 def test_a_list_that_goes_bad_keeps_its_last_good_copy(lab):
     path = write(lab, LISTED)
     lab.set_policy(WITH_LIST)

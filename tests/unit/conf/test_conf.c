@@ -226,8 +226,14 @@ static const struct want cases[] = {
 	{RULE("block _a.example r1---sn-x.example b\xc3\xbc"
 	      "cher.example"),
 		""},
-	{RULE("block xn--a.example"),
-		":10:7: warning: 'xn--a.example' is no valid international name"},
+	{RULE("block xn--a.example xn--a-.example xn--zzzzzz.example *.xn--n3h.example"), ""},
+	{RULE("block \xe2\x98\x83.example"), ""}, /* a symbol */
+	{RULE("block .a.example"), ":10:7: '.a.example' begins with a dot; write the name alone"},
+	{RULE("block \xd7\x90"
+	      "a.example"),
+		"is no valid name of a site"}, /* two directions in one label */
+	{RULE("block xn--a-.example\nallow www.xn--a-.example"),
+		":11:1: warning: this rule can never be reached; line 10"},
 	/* warnings */
 	{RULE("block everything\nallow a.example"),
 		":11:1: warning: this rule can never be reached; line 10"},

@@ -35,9 +35,32 @@ static const struct {
 	{"_dmarc.b" UE "cher.example", IDN_OK, "_dmarc.xn--bcher-kva.example"},
 	{"r1---sn-4g5e.b" UE "cher.example.", IDN_OK, "r1---sn-4g5e.xn--bcher-kva.example"},
 	{"ab--c.example", IDN_OK, "ab--c.example"},
-	{"xn--a.example", IDN_BAD_ALABEL, NULL},
-	{"xn--.example", IDN_BAD_ALABEL, NULL},
-	{"xn--bcher-kva8445foa.example", IDN_BAD_ALABEL, NULL},
+	/* A-labels are what they are on the wire, whatever they stand for */
+	{"xn--a.example", IDN_OK, "xn--a.example"},
+	{"xn--.example", IDN_OK, "xn--.example"},
+	{"xn--a-.blocked.example", IDN_OK, "xn--a-.blocked.example"},
+	{"XN--ZZZZZZ.example.", IDN_OK, "xn--zzzzzz.example"},
+	{"xn--bcher-kva8445foa.example", IDN_OK, "xn--bcher-kva8445foa.example"},
+	{"xn--a-.b" UE "cher.example", IDN_OK, "xn--a-.xn--bcher-kva.example"},
+	/* symbols, by UTS 46 alone */
+	{"xn--n3h.example", IDN_OK, "xn--n3h.example"},
+	{"\xe2\x98\x83.example", IDN_OK, "xn--n3h.example"},
+	{"I\xe2\x99\xa5NY.example", IDN_OK, "xn--iny-zx5a.example"},
+	{"\xf0\x9f\x92\xa9.example", IDN_OK, "xn--ls8h.example"},
+	{"\xe2\x98\x83\xc2\xad.example", IDN_OK, "xn--n3h.example"}, /* and a soft hyphen */
+	{"\xe2\x99\xa5\xc3\x9f.example", IDN_BAD, NULL},	     /* with sharp s: see idn.c */
+	{"a/\xe2\x98\x83.example", IDN_BAD, NULL},
+	{"a \xe2\x98\x83.example", IDN_BAD, NULL},
+	/* capital sharp s is sharp s */
+	{"stra\xe1\xba\x9e"
+	 "e.example",
+		IDN_OK, "xn--strae-oqa.example"},
+	{"fa\xe1\xba\x9e.de", IDN_OK, "xn--fa-hia.de"},
+	{"fa\xc3\x9f.de", IDN_OK, "xn--fa-hia.de"},
+	{"\xd7\x90"
+	 "a.example",
+		IDN_BAD, NULL},				/* two directions in one label */
+	{"\xcd\xb8.example", IDN_BAD, NULL},		/* not assigned */
 	{"\xef\xbc\x91.2.3.4", IDN_ADDRESS, "1.2.3.4"}, /* full-width digit one */
 	{"192.0.2.1", IDN_ADDRESS, "192.0.2.1"},
 	{"", IDN_EMPTY, NULL},

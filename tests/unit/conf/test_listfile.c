@@ -26,9 +26,34 @@ static const struct {
 	{LIST_DOMAINS, "  ADS.Example.\t # x", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
 	{LIST_DOMAINS, "ads.example#x", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
 	{LIST_DOMAINS, "ads.example\r", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
-	{LIST_DOMAINS, "*.ads.example", "ads.example", SCOPE_BELOW, 1, 0},
+	{LIST_DOMAINS, "*.ads.example\nx.example", "ads.example", SCOPE_BELOW, 2, 0},
+	{LIST_DOMAINS, "*.ads.example\n=x.example", "ads.example", SCOPE_BELOW, 2, 0},
+	{LIST_DOMAINS, "*.ads.example\n.x.example", "ads.example", SCOPE_BELOW, 2, 0},
+	/* a wildcard list */
+	{LIST_DOMAINS, "*.ads.example", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "*.Ads.example # x\n# y\nbroken\n*.x.example.\n", "ads.example",
+		SCOPE_BELOW_AND_SELF, 2, 1},
+	{LIST_HOSTS, "0.0.0.0 *.ads.example\n", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	/* Squid's form */
+	{LIST_DOMAINS, ".ads.example", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, ".Ads.Example.\t# x", "ads.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, ".zip", "zip", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS,
+		".b\xc3\xbc"
+		"cher.example",
+		"xn--bcher-kva.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, ".", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "..ads.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, ".*.ads.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, ".=ads.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, ".192.0.2.1", NULL, 0, 0, 1},
+	{LIST_HOSTS, "0.0.0.0 .ads.example", NULL, 0, 0, 1},
+	/* a suffix of text, which no name can be */
+	{LIST_DOMAINS, "*ads.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "*", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "*.", NULL, 0, 0, 1},
 	{LIST_DOMAINS, "=ads.example", "ads.example", SCOPE_SELF, 1, 0},
-	{LIST_DOMAINS, "*.zip", "zip", SCOPE_BELOW, 1, 0},
+	{LIST_DOMAINS, "*.zip\na.example", "zip", SCOPE_BELOW, 2, 0},
 	{LIST_DOMAINS, "_x.r1---sn.example", "_x.r1---sn.example", SCOPE_BELOW_AND_SELF, 1, 0},
 	{LIST_DOMAINS,
 		"b\xc3\xbc"
@@ -40,7 +65,13 @@ static const struct {
 		"xn--strae-oqa.example", SCOPE_BELOW_AND_SELF, 1, 0},
 	{LIST_DOMAINS, "xn--bcher-kva.example", "xn--bcher-kva.example", SCOPE_BELOW_AND_SELF, 1,
 		0},
-	{LIST_DOMAINS, "xn--a.example", NULL, 0, 0, 1},
+	{LIST_DOMAINS, "xn--a.example", "xn--a.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "xn--a-.blocked.example", "xn--a-.blocked.example", SCOPE_BELOW_AND_SELF, 1,
+		0},
+	{LIST_DOMAINS, "XN--ZZZZZZ.example", "xn--zzzzzz.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "xn--n3h.example", "xn--n3h.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_DOMAINS, "\xe2\x98\x83.example", "xn--n3h.example", SCOPE_BELOW_AND_SELF, 1, 0},
+	{LIST_HOSTS, "0.0.0.0 xn--a-.blocked.example", "xn--a-.blocked.example", SCOPE_SELF, 1, 0},
 	{LIST_DOMAINS, "", NULL, 0, 0, 0},
 	{LIST_DOMAINS, "# x", NULL, 0, 0, 0},
 	{LIST_DOMAINS, "localhost", NULL, 0, 0, 1},
@@ -55,7 +86,7 @@ static const struct {
 	{LIST_DOMAINS, "a\xff.example", NULL, 0, 0, 1},
 	{LIST_HOSTS, "0.0.0.0 ads.example", "ads.example", SCOPE_SELF, 1, 0},
 	{LIST_HOSTS, "::1\tads.example b.example # x", "ads.example", SCOPE_SELF, 2, 0},
-	{LIST_HOSTS, "127.0.0.1 *.ads.example", "ads.example", SCOPE_BELOW, 1, 0},
+	{LIST_HOSTS, "127.0.0.1 *.ads.example a.example", "ads.example", SCOPE_BELOW, 2, 0},
 	{LIST_HOSTS, "127.0.0.1 localhost", NULL, 0, 0, 1},
 	{LIST_HOSTS, "fe80::1%lo0 localhost a.example", "a.example", SCOPE_SELF, 1, 1},
 	{LIST_HOSTS, "0.0.0.0 0.0.0.0", NULL, 0, 0, 1},
@@ -98,6 +129,48 @@ static void lines_are_counted_and_kept(void **state)
 	assert_int_equal(l.names[0].line, 3);
 	assert_int_equal(l.names[1].line, 5);
 	arena_fini(&mem);
+}
+
+/* What every hosts file says of its machine is no loss; the first line that is one is named. */
+static void losses_are_told_apart(void **state)
+{
+	static const struct {
+		enum list_format format;
+		const char *text;
+		unsigned broken, own, first;
+		const char *why;
+	} lists[] = {
+		{LIST_HOSTS,
+			"127.0.0.1 localhost\n::1 LocalHost ip6-loopback\nff00::0 ip6-mcastprefix\n"
+			"0.0.0.0 0.0.0.0\n0.0.0.0 a.example\n",
+			4, 4, 0, NULL},
+		{LIST_HOSTS, "127.0.0.1 localhost\n127.0.1.1 localhost mybox\nmybox\n", 3, 1, 2,
+			"a single label"},
+		{LIST_HOSTS, "a.example\n", 1, 0, 1, "no address at its front"},
+		{LIST_HOSTS, "0.0.0.0\n", 1, 0, 1, "an address alone"},
+		{LIST_DOMAINS, "localhost\na.example\n192.0.2.1\nx\n", 3, 1, 3, "an address"},
+		{LIST_DOMAINS, "a.example\n*b.example\n", 1, 0, 2,
+			"a star that does not stand for whole labels at its front"},
+		{LIST_DOMAINS, "0.0.0.0 a.example\n", 1, 0, 1, "more than one word"},
+		{LIST_DOMAINS, "||a.example^\n", 1, 0, 1, "no name of a site"},
+	};
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		struct arena mem = {0};
+		struct list_names l;
+
+		assert_int_equal(
+			listfile_parse(slice_str(lists[i].text), lists[i].format, &mem, &l), 0);
+		assert_int_equal(l.broken, lists[i].broken);
+		assert_int_equal(l.own, lists[i].own);
+		assert_int_equal(l.first_broken, lists[i].first);
+		if (lists[i].why)
+			assert_string_equal(l.broken_why, lists[i].why);
+		else
+			assert_null(l.broken_why);
+		assert_false(l.wildcard);
+		arena_fini(&mem);
+	}
 }
 
 static void nul_bytes_are_no_text(void **state)
@@ -235,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_line_gives_its_entries),
 		cmocka_unit_test(lines_are_counted_and_kept),
+		cmocka_unit_test(losses_are_told_apart),
 		cmocka_unit_test(nul_bytes_are_no_text),
 		cmocka_unit_test(the_limit_of_memory_is_met),
 		cmocka_unit_test(every_end_is_survived),

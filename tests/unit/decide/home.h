@@ -53,7 +53,8 @@ static struct conf_name home_adult[] = {{"casino.example", SCOPE_BELOW_AND_SELF,
 	{"casino.example", SCOPE_BELOW_AND_SELF, 3}, {"bet.casino.example", SCOPE_SELF, 9},
 	{"adult.test", SCOPE_BELOW, 11}};
 static struct conf_name home_except[] = {{"safe.adult.test", SCOPE_BELOW_AND_SELF, 12}};
-static struct list_names home_list_names[] = {{home_adult, 4, home_except, 1, 12, 0, NULL}};
+static struct list_names home_list_names[] = {
+	{.names = home_adult, .n = 4, .exceptions = home_except, .n_exceptions = 1, .lines = 12}};
 static struct conf_name home_school[] = {
 	{"school.example", SCOPE_BELOW, 9}, {"classroom.example", SCOPE_SELF, 9}};
 static struct conf_app home_apps[] = {{.name = "school", .names = home_school, .n_names = 2}};

@@ -62,6 +62,18 @@ static void a_label(struct wire *w)
 {
 	sni_of(w, "xn--bcher-kva.example");
 }
+static void a_label_of_nothing(struct wire *w)
+{
+	sni_of(w, "XN--A-.Blocked.example");
+}
+static void a_label_of_a_symbol(struct wire *w)
+{
+	sni_of(w, "xn--n3h.blocked.example");
+}
+static void a_label_of_no_ascii(struct wire *w)
+{
+	sni_of(w, "xn--a\xff.blocked.example");
+}
 static void u_label(struct wire *w)
 {
 	sni_of(w, "b\xc3\xbc"
@@ -224,6 +236,12 @@ static const struct row rows[] = {
 	{"T16 two final dots", two_dots, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
 	{"T19 underscore and hyphens", underscore, IDENT_NAME, ODD_NOTHING, "-a_b-.example", ""},
 	{"T18 an A-label", a_label, IDENT_NAME, ODD_NOTHING, "xn--bcher-kva.example", ""},
+	{"T49 an A-label that stands for nothing", a_label_of_nothing, IDENT_NAME, ODD_NOTHING,
+		"xn--a-.blocked.example", ""},
+	{"T49 an A-label that stands for a symbol", a_label_of_a_symbol, IDENT_NAME, ODD_NOTHING,
+		"xn--n3h.blocked.example", ""},
+	{"T49 an A-label with an invalid byte", a_label_of_no_ascii, IDENT_EVASIVE, ODD_BAD_NAME,
+		"", ""},
 	{"T18 raw UTF-8", u_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
 	{"T15 an IPv4 literal", ipv4, IDENT_NONE, ODD_IP_LITERAL, "192.0.2.1", ""},
 	{"T15 an IPv6 literal", ipv6, IDENT_NONE, ODD_IP_LITERAL, "2001:db8::1", ""},

@@ -55,13 +55,17 @@ static int setup(void **state)
 	put("good.txt", "a.example\n# x\nb.example\n", 24);
 	put("empty.txt", "# nothing\nlocalhost\n", 20);
 	put("zero.txt", "a.example\n\0\n", 12);
+	put("squid.txt", ".a.example\n*b.example\nc.example\n", 32);
+	put("wild.txt", "*.a.example\n", 12);
+	put("hosts.txt", "127.0.0.1 localhost\n0.0.0.0 a.example\n", 38);
 	put_junk();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	const char *names[] = {"policy", "good.txt", "empty.txt", "zero.txt", "junk.txt"};
+	const char *names[] = {"policy", "good.txt", "empty.txt", "zero.txt", "junk.txt",
+		"squid.txt", "wild.txt", "hosts.txt"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -116,6 +120,12 @@ static const struct {
 		"it is not text"},
 	{"fail open\nlist l empty.txt format domains\notherwise allow\n", 0, DIAG_WARNING, 2, 6,
 		"has no entry (2 lines, 1 of them broken)"},
+	{"fail open\nlist l squid.txt format domains\notherwise allow\n", 0, DIAG_WARNING, 2, 8,
+		"list 'l': 1 of 3 lines are broken and skipped; the first is line 2 (a star"},
+	{"fail open\nlist l hosts.txt format domains\notherwise allow\n", 0, DIAG_WARNING, 2, 6,
+		"has no entry (2 lines, 2 of them broken)"},
+	{"fail open\nlist l wild.txt format domains\notherwise allow\n", 0, DIAG_WARNING, 2, 8,
+		"list 'l' is a wildcard list"},
 	{"fail open\nlist l junk.txt format domains\notherwise allow\n", -EINVAL, DIAG_ERROR, 2, 8,
 		"is no list: 2000 of its 2001 lines are broken"},
 	{"fail open\ntimezone Europe/Belrin\notherwise allow\n", -EINVAL, DIAG_ERROR, 2, 10,
@@ -142,6 +152,21 @@ static void mistakes_outside_the_text_have_a_place_in_it(void **state)
 		assert_int_equal(l.image != NULL, cases[i].want == 0);
 		policy_loaded_fini(&l);
 	}
+}
+
+/* Nothing to say of a list that has all its lines, though a hosts file names its machine, too. */
+static void a_whole_list_is_no_warning(void **state)
+{
+	struct policy_loaded l;
+
+	assert_int_equal(
+		load("fail open\nlist l hosts.txt format hosts\nlist m good.txt format domains\n"
+		     "otherwise allow\n",
+			true, &l),
+		0);
+	assert_int_equal(l.diag.n, 0);
+	assert_int_equal(l.lists.all[0].names, 1);
+	policy_loaded_fini(&l);
 }
 
 static void every_mistake_is_told_at_once(void **state)
@@ -189,6 +214,7 @@ int main(void)
 		cmocka_unit_test(a_good_policy_becomes_an_image),
 		cmocka_unit_test(a_check_makes_no_image),
 		cmocka_unit_test(mistakes_outside_the_text_have_a_place_in_it),
+		cmocka_unit_test(a_whole_list_is_no_warning),
 		cmocka_unit_test(every_mistake_is_told_at_once),
 		cmocka_unit_test(no_file_is_one_error),
 		cmocka_unit_test(a_text_stands_for_the_file),

@@ -22,6 +22,8 @@ static const struct {
 	{"localhost", HOSTNAME_OK, "localhost"},
 	{"_dmarc.example.test", HOSTNAME_OK, "_dmarc.example.test"},
 	{"xn--bcher-kva.test", HOSTNAME_OK, "xn--bcher-kva.test"},
+	{"xn--.XN--a-.xn--zzzzzz.test.", HOSTNAME_OK, "xn--.xn--a-.xn--zzzzzz.test"},
+	{"ab--c.-x-.test", HOSTNAME_OK, "ab--c.-x-.test"},
 	{L63 ".test", HOSTNAME_OK, L63 ".test"},
 	{L63 "4.test", HOSTNAME_BAD, NULL},
 	{L63 "." L63 "." L63 "." L63, HOSTNAME_BAD, NULL},

@@ -133,7 +133,12 @@ static void whats_are_alternatives(void **state) /* 3, 4, 5, 11, 20 */
 			"block", 9},
 		{{"192.0.2.1", "r3--sn-4g5e.example"}, "allow", 11},
 		{{"192.0.2.1", "_dns.example"}, "allow", 11},
-		{{"192.0.2.1", "xn--a.video.example"}, "allow", 11},
+		/* compared as the ASCII they are: those that stand for nothing, or for a symbol, too */
+		{{"192.0.2.1", "xn--a.video.example"}, "block", 4},
+		{{"192.0.2.1", "XN--ZZZZZZ.video.example.", .proto = "quic"}, "block", 4},
+		{{"192.0.2.1", "xn--a-.video.example", .proto = "http"}, "block", 4},
+		{{"192.0.2.1", "xn--n3h.video.example"}, "block", 4},
+		{{"192.0.2.1", "xn--n3h.avideo.example"}, "allow", 11},
 		{{"192.0.2.1", "x.example", .to = "203.0.113.7"}, "block", 4},
 		{{"192.0.2.1", "x.example"}, "allow", 11},
 		{{"192.0.2.1", .addr = "198.51.100.1", .port = "tcp/8080"}, "block", 4},
@@ -155,16 +160,80 @@ static void whats_are_alternatives(void **state) /* 3, 4, 5, 11, 20 */
 		{{"192.0.2.1", .addr = "192.0.2.200"}, "block", 10});
 }
 
-static void everything_and_invalid_names(void **state) /* 6, 20 */
+static void everything_and_odd_names(void **state) /* 6, 20 */
 {
 	CHECK("for everyone\nallow good.example\nblock everything because \"No\"\notherwise "
 	      "allow\n",
 		NULL, {{"192.0.2.1", "good.example"}, "allow", 2},
-		{{"192.0.2.1", "xn--a.good.example"}, "block", 3},
+		{{"192.0.2.1", "xn--a.good.example"}, "allow", 2},
 		{{"192.0.2.1", "other.example"}, "block", 3},
 		{{"192.0.2.1", .addr = "198.51.100.1", .proto = "esp"}, "block", 3},
 		{{"192.0.2.1", .addr = "198.51.100.1", .port = "udp/51820"}, "block", 3},
 		{{"192.0.2.1", .addr = "198.51.100.1", .kind = "evasive"}, "block", 3});
+}
+
+/* An app, a set or a list is what its names are, not a host of that name. */
+static void words_for_names_are_answered_by_their_names(void **state)
+{
+	struct policy_text p;
+	const struct ask_word {
+		const char *word, *piece, *words;
+	} asks[] = {
+		{"tube",
+			"\"parts\":[{\"verdict\":\"block\",\"names\":[\"tube.example\",\"*.cdn."
+			"example\"],"
+			"\"rule\":{\"line\":7,",
+			"partly blocked  tube, an app of 3 names"},
+		{"TUBE", "\"names\":[\"=api.example\"],\"rule\":{\"line\":6,", "=api.example\n"},
+		{"tube", "\"verdict\":\"block\",\"who\"",
+			"line 7: block tube adult\n           tube"},
+		{"tube", "\"mixed\":true", "allow    line 6: allow api.example"},
+		{"chat",
+			"\"what\":{\"word\":\"chat\",\"kind\":\"app\",\"names\":1,\"not_asked\":0},"
+			"\"mixed\":false",
+			"allow  chat, an app of 1 name"},
+		{"adult", "\"what\":{\"word\":\"adult\",\"kind\":\"list\",\"names\":2",
+			"block  adult, a list of 2 names"},
+		{"adult", "\"list\":{\"name\":\"adult\",\"line\":null}", "  list     adult\n"},
+		{"adult", "a name of adult that no other list",
+			"by       line 7: block tube adult"},
+		{"ech-public-names", "\"kind\":\"set\",\"names\":4,",
+			"allow  ech-public-names, a set"},
+		{"tube.example", "\"name\":\"tube.example\"", "block  tube.example"},
+		{"router", "\"name\":\"router\"", "allow  router"},
+	};
+
+	policy_text_open(&p,
+		"list adult adult.txt format domains\n"		     /* 1 */
+		"app tube tube.example *.cdn.example =api.example\n" /* 2 */
+		"app chat chat.example\n"			     /* 3 */
+		"device phone mac a4:83:e7:10:22:31\n"		     /* 4 */
+		"for phone\n"					     /* 5 */
+		"allow api.example\n"				     /* 6 */
+		"block tube adult\n"				     /* 7 */
+		"otherwise allow\n",
+		(const char *[]){"x.example\ny.example\n"});
+	for (size_t k = 0; k < sizeof asks / sizeof *asks; k++) {
+		struct explain_ask ask = {.who = "phone", .name = asks[k].word};
+		struct explain_answer a;
+		struct strbuf words = {0};
+		assert_int_equal(explain_answer(p.image, &ask, NULL, 1795431600, &a), 0);
+		assert_true(explain_words(a.json, &words));
+		if (!strstr(a.json, asks[k].piece) || !strstr(strbuf_text(&words), asks[k].words))
+			fail_msg("%s: %s\n%s", asks[k].word, a.json, strbuf_text(&words));
+		assert_int_equal(a.blocked, strstr(a.json, "\"verdict\":\"block\"") != NULL);
+		strbuf_fini(&words);
+		explain_fini(&a);
+	}
+	for (const char *const *w =
+			(const char *const[]){"everything", "VPN", "local-networks", "port", NULL};
+		*w; w++) {
+		struct explain_ask ask = {.who = "phone", .name = *w};
+		struct explain_answer a;
+		assert_int_equal(explain_answer(p.image, &ask, NULL, 1795431600, &a), -EINVAL);
+		assert_non_null(strstr(a.why, "is a word of the policy, not a site"));
+	}
+	free(p.bytes);
 }
 
 static void watch_never_stops_the_walk(void **state) /* 8 */
@@ -463,7 +532,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_apply_in_file_order),
 		cmocka_unit_test(whats_are_alternatives),
-		cmocka_unit_test(everything_and_invalid_names),
+		cmocka_unit_test(everything_and_odd_names),
+		cmocka_unit_test(words_for_names_are_answered_by_their_names),
 		cmocka_unit_test(watch_never_stops_the_walk),
 		cmocka_unit_test(lists_report_their_lines),
 		cmocka_unit_test(hours_are_the_wall_clock_s),

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * capture_open.c - a capture's file for libpcap, gzip or not: zlib reads both and says which bytes are lost.
+ *
+ * Owns: the stream it opens, until capture_close(). Thread: one. Fails: NULL with words; what zlib finds wrong on the way
+ * (a file that ends too early, a wrong checksum) is told by capture_close(), for stdio knows only "error".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "capture_int.h"
+
+enum { READ_AHEAD = 128 * 1024 };
+
+struct capture_file {
+	gzFile gz;
+	FILE *stream;
+	char trouble[128];
+};
+
+static ssize_t take(void *cookie, char *to, size_t n)
+{
+	struct capture_file *f = cookie;
+	int got = gzread(f->gz, to, n < READ_AHEAD ? (unsigned)n : READ_AHEAD), err;
+
+	if (got >= (int)n)
+		return got;
+	gzerror(f->gz,
+		&err); /* a short count at the end of what is there is no error to gzread() */
+	if (err != Z_OK && err != Z_STREAM_END && !f->trouble[0])
+		snprintf(f->trouble, sizeof f->trouble, "%s",
+			err == Z_BUF_ERROR   ? "the gzip file ends too early"
+			: err == Z_ERRNO     ? strerror(errno)
+			: err == Z_MEM_ERROR ? "out of memory"
+					     : "the gzip file is damaged");
+	return got;
+}
+
+static gzFile open_gz(const char *path)
+{
+	bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	gzFile gz = fd < 0 ? NULL : gzdopen(fd, "rb");
+	int err = errno;
+
+	if (!gz && fd >= 0)
+		close(fd);
+	errno = err;
+	return gz;
+}
+
+struct capture_file *capture_open(const char *path, char trouble[static 256])
+{
+	struct capture_file *f = calloc(1, sizeof *f);
+
+	errno = ENOMEM;
+	if (f)
+		f->gz = open_gz(path);
+	if (f && f->gz) {
+		gzbuffer(f->gz, READ_AHEAD);
+		f->stream = fopencookie(f, "r", (cookie_io_functions_t){.read = take});
+	}
+	if (f && f->stream)
+		return f;
+	snprintf(trouble, 256, "%s", strerror(errno));
+	if (f && f->gz)
+		gzclose(f->gz);
+	free(f);
+	return NULL;
+}
+
+FILE *capture_stream(struct capture_file *f)
+{
+	return f->stream;
+}
+
+bool capture_close(struct capture_file *f, char trouble[static 256])
+{
+	bool whole = !f->trouble[0];
+
+	if (!whole)
+		snprintf(trouble, 256, "%s", f->trouble);
+	gzclose(f->gz);
+	free(f);
+	return whole;
+}
