@@ -8,7 +8,6 @@
 #include "load/policy_load.h"
 #include "show/json.h"
 
-#define SETTINGS_FILE "/etc/durward/settings"
 enum { GOOD_DIR = 600 };
 
 /* Text of strangers made fit for a terminal: controls become '?', UTF-8 stays. */

@@ -7,24 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/file.h"
-#include "conf/settings.h"
+#include "conf/settings_file.h"
 #include "ctl_int.h"
 
 void ctl_good_lists(struct policy_load_in *in, char dir[static GOOD_DIR])
 {
 	struct settings *s = calloc(1, sizeof *s);
-	struct strbuf text = {0};
-	struct diag d = {0};
+	struct strbuf said = {0};
 
 	in->as_it_is = true;
 	if (!s)
 		return;
-	file_read(SETTINGS_FILE, 1 << 20, &text); /* none: the defaults hold */
-	settings_parse(slice_of(text.s, text.n), s, &d);
+	(void)settings_read(NULL, s, &said); /* what is wrong with it, `doctor` says */
 	snprintf(dir, GOOD_DIR, "%s/good-lists", s->state_dir);
 	in->good_dir = dir;
-	diag_fini(&d);
-	strbuf_fini(&text);
+	strbuf_fini(&said);
 	free(s);
 }

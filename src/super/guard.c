@@ -101,8 +101,13 @@ int guard_main(const struct settings *s)
 			s->desk_user);
 		return 1;
 	}
-	if (guard_ask(s, &reader) != GUARD_CLOSED)
+	if (reader.uid == 0)
+		log_error("setting desk-user: root reads no policy; what `fail` says is taken as "
+			  "closed");
+	else if (guard_ask(s, &reader) != GUARD_CLOSED)
 		return 0;
+	if (obey_script(s) != 0)
+		return 1;
 	super_script(s, script, sizeof script);
 	snprintf(params, sizeof params, "%s/rules", s->run_dir);
 	return refuse(script, params);

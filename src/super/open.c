@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "conf/settings_file.h"
 #include "intercept/nfq.h"
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
@@ -66,19 +67,6 @@ static int find_user(struct child *c, const char *name, const char *setting)
 	}
 	c->uid = u.uid;
 	c->gid = u.gid;
-	return 0;
-}
-
-static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
-{
-	struct stat st;
-
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
-		return fail(-errno, path, "its parent folder must exist");
-	if (stat(path, &st) == 0 && st.st_uid == uid && (st.st_mode & 07777) == mode)
-		return 0; /* as the package's tmpfiles made it: no right to chown is needed */
-	if (chown(path, uid, gid) != 0 || chmod(path, mode) != 0)
-		return fail(-errno, path, "the folder must be ours");
 	return 0;
 }
 
@@ -125,7 +113,11 @@ static int prepare(struct super *su)
 	if (rc == 0)
 		rc = find_user(&su->desk, su->s->desk_user, "desk-user");
 	if (rc == 0)
-		rc = make_folder(su->s->run_dir, 0755, 0, 0);
+		rc = obey_users(su);
+	if (rc == 0)
+		rc = obey_paths(su->s);
+	if (rc == 0)
+		rc = obey_make_folder(su->s->run_dir, 0755, 0, 0);
 	if (rc == 0)
 		rc = take_lock(su);
 	if (rc != 0)
@@ -133,7 +125,7 @@ static int prepare(struct super *su)
 	count_workers(su);
 	force_first(
 		su); /* before anything is opened: with `fail closed` nothing passes from here on */
-	rc = make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
+	rc = obey_make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
 	if (rc != 0)
 		return rc;
 	priv_limit_files(&files);
@@ -350,10 +342,25 @@ static int open_rescue(struct super *su)
 	return 0;
 }
 
+/* Once, for every child of this super's life: an edit of the file counts from the next start on. */
+static int hand_settings(struct super *su)
+{
+	struct child *const children[] = {&su->gate, &su->desk, &su->rescue};
+	int fd, rc = settings_seal(su->s, &fd);
+
+	if (rc != 0)
+		return fail(rc, "settings for the children", "");
+	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
+		handoff_add(&children[i]->hands, fd, "settings");
+	return 0;
+}
+
 int open_all(struct super *su)
 {
 	int fd, rc = prepare(su);
 
+	if (rc == 0)
+		rc = hand_settings(su);
 	if (rc != 0)
 		return rc;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -394,7 +394,7 @@ static void finish(struct super *su, bool in_order)
 	close_api(su);
 }
 
-int super_main(const char *settings_path, const struct settings *s, bool guarded)
+int super_main(const struct settings *s, bool guarded)
 {
 	struct super *su = calloc(1, sizeof *su);
 	int rc;
@@ -402,7 +402,6 @@ int super_main(const char *settings_path, const struct settings *s, bool guarded
 	if (!su)
 		return 1;
 	su->s = s;
-	su->settings_path = settings_path;
 	su->guarded = guarded;
 	su->image_fd = su->rescue_pipe = su->lock_fd = -1;
 	su->start_wall_ms = clock_wall_ms();

@@ -56,7 +56,6 @@ struct watchdog {
 
 struct super {
 	const struct settings *s;
-	const char *settings_path;
 	struct loop *loop;
 	struct child gate, desk, rescue;
 	struct watch signals;
@@ -95,6 +94,12 @@ int child_send(struct child *c, const struct message *m, int fd);
 /* open.c: everything the children inherit. 0 or -errno, said in the log. */
 int open_all(struct super *su);
 void close_api(const struct super *su); /* its name goes; who holds it open keeps it */
+
+/* obey.c: is what root obeys root's alone? 0 or -errno, said in the log with what mends it. */
+int obey_script(const struct settings *s);
+int obey_paths(const struct settings *s); /* the script, run-dir, the way to state-dir */
+int obey_users(const struct super *su);	  /* gate and desk: not root, not each other */
+int obey_make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* force.c: rules in and out of force. */
 void force_first(struct super *su);	     /* `fail closed` from the first moment; see there */
