@@ -17,6 +17,9 @@
 #include "base/trust.h"
 #include "super_int.h"
 
+#define POLICY_BEFORE "/etc/durward/policy"
+#define POLICY_NOW    "/etc/durward/house/policy"
+
 static int look(const char *path, enum trust_kind kind, const char *what)
 {
 	char why[TRUST_WHY];
@@ -40,6 +43,22 @@ int obey_script(const struct settings *s)
 	return look(script, TRUST_FILE, s->rules_script[0] ? "rules-script" : "the rules' script");
 }
 
+/* An installation from before the policy had a folder of its own. Its file is not taken from a folder that others could write:
+ * that is for somebody who has looked at it. */
+static int look_for_old_policy(const struct settings *s)
+{
+	struct stat st;
+
+	if (strcmp(s->policy, POLICY_NOW) != 0 || lstat(POLICY_NOW, &st) == 0 || errno != ENOENT ||
+		lstat(POLICY_BEFORE, &st) != 0)
+		return 0;
+	log_error("the policy has a folder of its own now, and still lies in %s: "
+		  "systemd-tmpfiles --create durward.conf && mv %s %s (the lists beside it, too), "
+		  "or say where it is: setting policy",
+		POLICY_BEFORE, POLICY_BEFORE, POLICY_NOW);
+	return -ENOENT;
+}
+
 int obey_paths(const struct settings *s)
 {
 	int rc = obey_script(s);
@@ -48,7 +67,7 @@ int obey_paths(const struct settings *s)
 		rc = look(s->run_dir, TRUST_FOLDER, "run-dir");
 	if (rc == 0)
 		rc = look(s->state_dir, TRUST_PLACE, "state-dir");
-	return rc;
+	return rc ? rc : look_for_old_policy(s);
 }
 
 static int refuse_root(const struct child *c, const char *setting)

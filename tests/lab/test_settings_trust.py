@@ -203,6 +203,62 @@ def test_the_guard_goes_by_what_is_right_in_a_file_with_mistakes(bare):
         assert status == 0 and "quee-first" in words, words
         assert bare.curl("http://fine.test/").status == 0 and bare.curl("https://fine.test/", v6=True).status == 0
     finally:
-        bare.exec("gateway", [f"{bare.state}/durward-rules", "down"])
+        bare.exec("gateway", [f"{bare.state}/durward-rules", "down", "--params", f"{bare.state}/run/rules"])
         os.unlink(bare.policy_path)
     assert bare.curl("http://fine.test/").status == 200
+
+
+# --- as installed
+
+@pytest.fixture
+def etc(bare, tmp_path):
+    """A folder that stands where /etc is, for a command of its own: with the users of the package."""
+    folder = tmp_path / "etc"
+    (folder / "durward" / "house").mkdir(parents=True)
+    os.chown(folder / "durward" / "house", DESK, DESK)
+    (folder / "passwd").write_text(f"root:x:0:0::/:/bin/sh\ndurward:x:{DESK}:{DESK}::/:/bin/false\n"
+                                   f"durward-gate:x:{GATE}:{GATE}::/:/bin/false\n")
+    (folder / "group").write_text(f"root:x:0:\ndurward:x:{DESK}:\n")
+    (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
+
+    def run(program, *words):
+        done = bare.exec("gateway", ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh", str(folder),
+                                     program, *words], timeout=60)
+        return done.returncode, (done.stdout + done.stderr).decode()
+    run.folder = folder / "durward"
+    return run
+
+
+def test_an_older_installation_is_told_how_to_mend_it(bare, etc):
+    """Its folder is the controller's, and the policy lies right in it: nothing of it is taken over unseen."""
+    (etc.folder / "policy").write_text("timezone UTC\nfail closed\notherwise allow\n")
+    os.chown(etc.folder, DESK, DESK)
+    status, words = etc(labkit.DURWARD, "super")
+    assert status == 1 and "chown -h root:root /etc/durward" in words, words
+    os.chown(etc.folder, 0, 0)
+    (etc.folder / "settings").write_text(f"rules-script {etc.folder}/nothing\n")
+    status, words = etc(labkit.DURWARD, "super")
+    assert status == 1 and "rules-script" in words and "No such file" in words, words
+    (etc.folder / "settings").write_text(f"rules-script {bare.state}/durward-rules\nrun-dir {bare.state}/run\n"
+                                         f"state-dir {bare.state}/var\n")
+    status, words = etc(labkit.DURWARD, "super")
+    assert status == 1 and "mv /etc/durward/policy /etc/durward/house/policy" in words, words
+
+
+def test_check_reads_the_policy_that_the_settings_name(etc):
+    (etc.folder / "house" / "policy").write_text("timezone UTC\nfail closed\notherwise alow\n")
+    status, words = etc(labkit.DURWARDCTL, "check")
+    assert status == 1 and "/etc/durward/house/policy:3:" in words, words
+    (etc.folder / "other").write_text("timezone UTC\nfail closed\notherwise allow\n")
+    (etc.folder / "settings").write_text("policy /etc/durward/other\n")
+    status, words = etc(labkit.DURWARDCTL, "check")
+    assert status == 0 and "/etc/durward/other" in words, words
+
+
+def test_doctor_runs_no_script_of_others(etc, theirs):
+    (etc.folder / "settings").write_text(f"rules-script {theirs}/script\n")
+    status, words = etc(labkit.DURWARDCTL, "doctor")
+    assert status == 1 and "not looked at" in words and "chown" in words, words
+    os.chown(etc.folder / "settings", DESK, DESK)
+    status, words = etc(labkit.DURWARDCTL, "doctor")
+    assert status == 1 and "/etc/durward/settings" in words and "chown" in words, words
