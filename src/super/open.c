@@ -168,6 +168,38 @@ static int open_queue(struct super *su, unsigned i)
 	return 0;
 }
 
+/* Netlink sockets that ask and listen: made without the right to change anything, so that none of their holders has it, the
+ * gate with its CAP_NET_ADMIN included. Only the sockets of queue and log group keep it: verdicts need it. */
+static int open_asking(struct super *su)
+{
+	int fd = -1, rc = 0;
+
+	for (unsigned i = 0; i < su->workers && rc == 0; i++) {
+		rc = dial_routes_open(&fd);
+		if (rc == 0)
+			handoff_add(&su->gate.hands, fd, "routes.%u", i);
+	}
+	if (rc == 0)
+		rc = neigh_socket_open(&fd);
+	if (rc == 0)
+		handoff_add(&su->gate.hands, fd, "neigh");
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+	if (rc == 0 && fd >= 0)
+		su->conntrack_fd = fd;
+	return rc;
+}
+
+static int open_without_rights(struct super *su)
+{
+	int back, rc = priv_caps_aside(PRIV_CAP(CAP_NET_ADMIN));
+
+	if (rc == 0)
+		rc = open_asking(su);
+	back = priv_caps_back(PRIV_CAP(CAP_NET_ADMIN));
+	rc = rc ? rc : back;
+	return rc ? fail(rc, "routes and neighbours", "") : 0;
+}
+
 static int open_worker(struct super *su, unsigned i)
 {
 	int fd, rc = open_listeners(su, i);
@@ -176,10 +208,6 @@ static int open_worker(struct super *su, unsigned i)
 		rc = open_queue(su, i);
 	if (rc != 0)
 		return rc;
-	rc = dial_routes_open(&fd);
-	if (rc != 0)
-		return fail(rc, "routes", "");
-	handoff_add(&su->gate.hands, fd, "routes.%u", i);
 	rc = ring_create(sizeof(struct event), EVENT_RING_ITEMS, &fd);
 	if (rc != 0)
 		return fail(rc, "ring of events", "");
@@ -199,23 +227,19 @@ static int open_netlink(struct super *su)
 		return fail(rc, "raw sockets", "");
 	for (unsigned i = 0; i < INJECT_SOCKETS; i++)
 		handoff_add(&su->gate.hands, inject.fd[i], "inject.%u", i);
-	rc = neigh_socket_open(&fd);
-	if (rc != 0)
-		return fail(rc, "neighbour table", "");
-	handoff_add(&su->gate.hands, fd, "neigh");
 	rc = synlog_open((uint16_t)su->s->queue_first, &fd);
 	if (rc != 0)
 		return fail(rc, "cannot bind the log group of new connections",
 			rc == -EBUSY ? "another program has its number: set queue-first"
 				     : "modprobe nfnetlink_log");
 	handoff_add(&su->gate.hands, fd, "syns");
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0)
+	/* joining the group needs the right, using the socket afterwards does not */
+	if (bind(su->conntrack_fd, (struct sockaddr *)&sa, sizeof sa) != 0)
 		log_warn("no connection events: %s; bytes and durations will be missing; modprobe "
 			 "nf_conntrack_netlink",
 			strerror(errno));
 	else
-		handoff_add(&su->desk.hands, fd, "conntrack");
+		handoff_add(&su->desk.hands, su->conntrack_fd, "conntrack");
 	return 0;
 }
 
@@ -368,6 +392,7 @@ int open_all(struct super *su)
 		return fail(-errno, "eventfd", "");
 	handoff_add(&su->gate.hands, fd, "signal");
 	handoff_add(&su->desk.hands, fd, "signal");
+	rc = open_without_rights(su);
 	for (unsigned i = 0; i < su->workers && rc == 0; i++)
 		rc = open_worker(su, i);
 	if (rc == 0)

@@ -222,8 +222,8 @@ def etc(bare, tmp_path):
     (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
 
     def run(program, *words):
-        done = bare.exec("gateway", ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh", str(folder),
-                                     program, *words], timeout=60)
+        done = bare.exec("gateway", ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh",
+                                     str(folder), program, *words], timeout=60)
         return done.returncode, (done.stdout + done.stderr).decode()
     run.folder = folder / "durward"
     return run

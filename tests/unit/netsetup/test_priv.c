@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -242,6 +244,66 @@ static int gate_does_its_work(void)
 		__VA_ARGS__;                                                                       \
 		return 0;                                                                          \
 	}
+/* a socket that may only ask: any upper half of the register, and any other way to name a receiver, counts */
+static int asking(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW, 0);
+
+	return fd >= 0 && priv_seccomp_asking(&fd, 1) == 0 ? fd : -1;
+}
+
+static int asking_works(void)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct nlmsghdr h = {.nlmsg_len = sizeof h, .nlmsg_type = NLMSG_NOOP};
+	int fd = asking(), other = socket(AF_NETLINK, SOCK_RAW, 0), p[2];
+
+	CHECK(fd >= 0 && send(fd, &h, sizeof h, 0) == sizeof h &&
+		write(fd, &h, sizeof h) == sizeof h);
+	CHECK(sendto(other, &h, sizeof h, 0, (void *)&kernel, sizeof kernel) == sizeof h);
+	CHECK(fcntl(fd, F_GETFL) >= 0 && pipe(p) == 0);
+	return 0;
+}
+
+#define ASKING(name, ...)                                                                          \
+	static int name(void)                                                                      \
+	{                                                                                          \
+		struct sockaddr_nl to = {.nl_family = AF_NETLINK};                                 \
+		struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to};                     \
+		int fd = asking(), pair[2] = {-1, -1};                                             \
+                                                                                                   \
+		CHECK(fd >= 0);                                                                    \
+		(void)m, (void)pair;                                                               \
+		__VA_ARGS__;                                                                       \
+		return 0;                                                                          \
+	}
+ASKING(asking_to, sendto(fd, "", 1, 0, (void *)&to, sizeof to))
+ASKING(asking_to_half, syscall(SYS_sendto, (1ull << 32) + (unsigned)fd, "", 1, 0, &to, sizeof to))
+ASKING(asking_message, sendmsg(fd, &m, 0))
+ASKING(asking_messages, syscall(SYS_sendmmsg, fd, NULL, 0, 0))
+ASKING(asking_twice, pair[0] = dup(fd))
+ASKING(asking_dup3, dup3(fd, 100, 0))
+ASKING(asking_fcntl, fcntl(fd, F_DUPFD, 100))
+ASKING(asking_fcntl_half, syscall(SYS_fcntl, fd, (1ull << 32) + F_DUPFD_CLOEXEC, 100))
+ASKING(asking_by_post, socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+
+static void a_socket_that_asks_changes_nothing(void **state)
+{
+	static int (*const deaths[])(void) = {asking_to, asking_to_half, asking_message,
+		asking_messages, asking_twice, asking_dup3, asking_fcntl, asking_fcntl_half,
+		asking_by_post};
+
+	(void)state;
+	assert_int_equal(in_child(asking_works), 0);
+	if (!priv_seccomp_built()) {
+		print_message("seccomp is not in this build\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
+		if (in_child(deaths[i]) != 1000 + SIGSYS)
+			fail_msg("case %zu lived", i);
+}
+
 GATE(gate_udp, socket(AF_INET, SOCK_DGRAM, 0))
 GATE(gate_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
 GATE(gate_unix, socket(AF_UNIX, SOCK_STREAM, 0))
@@ -317,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(privileges_go),
 		cmocka_unit_test(users_and_limits),
+		cmocka_unit_test(a_socket_that_asks_changes_nothing),
 		cmocka_unit_test(the_gate_may_dial_and_little_else),
 		cmocka_unit_test(the_desk_handles_files_and_executes_nothing),
 	};
