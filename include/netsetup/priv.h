@@ -61,6 +61,11 @@ struct priv_drop {
  * when it sets parent_death (the parent may have died before). */
 int priv_drop(const struct priv_drop *d);
 
+/* From here on this process and its threads write beneath these folders only (NULL ends them; one that cannot be reached is
+ * passed over), as plain files; and execute nothing, whatever modes say. *version: of the kernel's Landlock, 0 = it has none, which
+ * is no error. After priv_drop(), before priv_seccomp(). */
+int priv_landlock(const char *const *folders, int *version);
+
 enum priv_role {
 	PRIV_GATE, /* anything not listed kills the process */
 	PRIV_DESK, /* anything not listed is -EPERM; execve, ptrace, mount and their like kill the process */

@@ -356,6 +356,67 @@ static int desk_does_its_work(void)
 	return 0;
 }
 
+/* Root, so that no mode is in the way: what stays is Landlock's. */
+static int landlock_writes_in_its_own_only(void)
+{
+	char own[] = "/tmp/durward-own.XXXXXX", other[] = "/tmp/durward-other.XXXXXX";
+	const char *folders[] = {own, "/nowhere/at/all", NULL};
+	int version = 0, fd;
+
+	CHECK(mkdtemp(own) && mkdtemp(other) && chdir(own) == 0);
+	fd = openat(AT_FDCWD, "old", O_CREAT | O_WRONLY, 0600);
+	CHECK(fd >= 0 && mkdir("full", 0700) == 0);
+	CHECK(priv_landlock(folders, &version) == 0);
+	if (version == 0) {
+		dprintf(2, "this kernel has no Landlock\n");
+		return rmdir("full") || unlink("old") || rmdir(own) || rmdir(other);
+	}
+	CHECK(open("new", O_CREAT | O_WRONLY, 0600) >= 0 && rename("new", "old") == 0);
+	CHECK(version < 3 || truncate("old", 0) == 0);
+	CHECK(symlink("/etc", "link") < 0 && errno == EACCES);
+	CHECK(mkfifo("fifo", 0600) < 0 && errno == EACCES);
+	CHECK(mknod("device", S_IFCHR | 0600, 0x103) < 0);
+	CHECK(chdir(other) == 0 && open("x", O_CREAT | O_WRONLY, 0600) < 0 && errno == EACCES);
+	CHECK(mkdir("x", 0700) < 0 && errno == EACCES);
+	CHECK(open("/dev/null", O_WRONLY) < 0 && open("/etc/passwd", O_RDONLY) >= 0);
+	CHECK(version < 6 || (kill(getppid(), 0) < 0 && errno == EPERM));
+	execl("/bin/true", "true", (char *)NULL);
+	CHECK(errno == EACCES);
+	CHECK(chdir(own) == 0 && unlink("old") == 0 && rmdir("full") == 0);
+	CHECK(rmdir(own) < 0 && errno == EACCES); /* its name is its parent's */
+	return 0;
+}
+
+static int desk_leaves_no_set_user_id(void)
+{
+	char path[] = "/tmp/durward-desk.XXXXXX";
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0 && priv_seccomp(PRIV_DESK) == 0);
+	CHECK(fchmod(fd, 0755) == 0 && chmod(path, 0700) == 0);
+	CHECK(fchmod(fd, 04755) < 0 && errno == EPERM);
+	CHECK(chmod(path, 02755) < 0 && errno == EPERM);
+	CHECK(fchmodat(AT_FDCWD, path, 06755, 0) < 0 && errno == EPERM);
+	CHECK(open("/tmp/durward-never", O_CREAT | O_WRONLY, 04755) < 0 && errno == EPERM);
+	CHECK(open("/tmp", O_TMPFILE | O_WRONLY, 04755) < 0 && errno == EPERM);
+	CHECK(creat("/tmp/durward-never", 02755) < 0 && errno == EPERM);
+	CHECK(mkdir("/tmp/durward-never", 02755) < 0 && errno == EPERM);
+	CHECK(open(path, O_RDONLY, 04000) >= 0);
+	CHECK(link(path, "/tmp/durward-never") < 0 && errno == EPERM);
+	CHECK(symlink(path, "/tmp/durward-never") < 0 && errno == EPERM);
+	CHECK(unlink(path) == 0);
+	return 0;
+}
+
+static void the_desk_writes_where_it_should(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		assert_int_equal(in_child(landlock_writes_in_its_own_only), 0);
+	if (priv_seccomp_built())
+		assert_int_equal(in_child(desk_leaves_no_set_user_id), 0);
+}
+
 static int desk_exec(void)
 {
 	CHECK(priv_seccomp(PRIV_DESK) == 0);
@@ -381,6 +442,7 @@ int main(void)
 		cmocka_unit_test(users_and_limits),
 		cmocka_unit_test(a_socket_that_asks_changes_nothing),
 		cmocka_unit_test(the_gate_may_dial_and_little_else),
+		cmocka_unit_test(the_desk_writes_where_it_should),
 		cmocka_unit_test(the_desk_handles_files_and_executes_nothing),
 	};
 
