@@ -85,8 +85,8 @@ int priv_landlock(const char *const *folders, int *version)
 	*version =
 		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (*version < 1) {
-		*version = 0;
-		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+		*version = 0; /* EPERM: a service manager's filter from before Landlock */
+		return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
 	}
 	r = handled(*version, &size);
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);

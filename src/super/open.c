@@ -31,6 +31,7 @@
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "model/event.h"
+#include "netsetup/lsm.h"
 #include "netsetup/priv.h"
 #include "super_int.h"
 #include "who/neigh.h"
@@ -379,6 +380,20 @@ static int hand_settings(struct super *su)
 	return 0;
 }
 
+/* What the gate's right to send verdicts gives it besides, the kernel takes away, where it can: docs/SECURITY.md. */
+static void narrow_gate(struct super *su)
+{
+	struct priv_user gate = {.uid = su->gate.uid, .gid = su->gate.gid};
+	int rc = lsm_verdicts_only(&gate, &su->lsm_fd);
+
+	if (rc == 0)
+		log_info("the gate sends verdicts to netfilter and nothing else (BPF LSM)");
+	else
+		log_info("no BPF LSM (%s): rules that the gate might change are put back, not kept "
+			 "from it",
+			strerror(-rc));
+}
+
 int open_all(struct super *su)
 {
 	int fd, rc = prepare(su);
@@ -392,6 +407,7 @@ int open_all(struct super *su)
 		return fail(-errno, "eventfd", "");
 	handoff_add(&su->gate.hands, fd, "signal");
 	handoff_add(&su->desk.hands, fd, "signal");
+	narrow_gate(su);
 	rc = open_without_rights(su);
 	for (unsigned i = 0; i < su->workers && rc == 0; i++)
 		rc = open_worker(su, i);

@@ -403,7 +403,7 @@ int super_main(const struct settings *s, bool guarded)
 		return 1;
 	su->s = s;
 	su->guarded = guarded;
-	su->image_fd = su->rescue_pipe = su->lock_fd = su->conntrack_fd = -1;
+	su->image_fd = su->rescue_pipe = su->lock_fd = su->conntrack_fd = su->lsm_fd = -1;
 	su->start_wall_ms = clock_wall_ms();
 	rc = begin(su);
 	if (rc == 0) {

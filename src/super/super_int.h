@@ -76,7 +76,8 @@ struct super {
 	struct gate_counters counters;
 	unsigned workers;
 	int lock_fd;
-	int conntrack_fd; /* made without rights, not yet bound: open.c; -1 = none */
+	int lsm_fd;		  /* netsetup/lsm.h; -1 = this kernel has none */
+	int conntrack_fd;	  /* made without rights, not yet bound: open.c; -1 = none */
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
 	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
 	bool gate_works;	  /* all workers of this gate have a policy */
