@@ -64,7 +64,7 @@ def test_a_spoilt_file_does_not_reach_a_restarted_child(lab, edited, how):
         if how == "a FIFO":
             os.mkfifo(edited)
     try:
-        kill(lab, "desk", "gate")
+        kill(lab, "desk", "gate", "rescue")
         assert labkit.until(lambda: lab.ctl("status").returncode == 0 and filters(lab))
     finally:
         if how in ("gone", "a FIFO", "somebody's") and os.path.lexists(edited):
