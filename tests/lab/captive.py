@@ -74,7 +74,20 @@ class Captive:
         raise LookupError("no syscall instruction")
 
     def call(self, number, *args):
-        """The kernel's answer; bytes arguments are put on its stack. Raises Killed."""
+        """The kernel's answer; bytes arguments are put on its stack. Raises Killed. It stands still for the one call only:
+        its super ends a child that says nothing for long."""
+        _ptrace(SEIZE, self.pid)
+        try:
+            _ptrace(INTERRUPT, self.pid)
+            self._wait()
+            answer = self._one(number, args)
+            _ptrace(DETACH, self.pid)
+        except ProcessLookupError:  # somebody else ended it: the tracer has to see that, or nobody does
+            self._wait()
+            raise
+        return answer
+
+    def _one(self, number, args):
         before = self._registers()
         now, at = dict(before), before["rsp"] - 65536
         words = []
@@ -101,18 +114,9 @@ class Captive:
 
 @contextlib.contextmanager
 def captive(pid):
-    """The main thread of a process, stopped; it goes on afterwards, if it lives."""
-    _ptrace(SEIZE, pid)
-    _ptrace(INTERRUPT, pid)
+    """The main thread of a process, at our word; it goes on between the calls, and afterwards, if it lives."""
     one = Captive(pid)
-    gone = False
     try:
-        one._wait()
         yield one
-    except Killed:
-        gone = True
-        raise
     finally:
         os.close(one.mem)
-        if not gone:
-            _ptrace(DETACH, pid)
