@@ -19,7 +19,7 @@ comma := ,
 B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 PKGS := libnetfilter_queue libmnl libnl-3.0 libnl-route-3.0 libnl-nf-3.0 libcrypto libmicrohttpd \
-	sqlite3 jansson libcurl libpcap libseccomp libcap libpsl libidn2 zlib
+	sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libpsl libidn2 zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

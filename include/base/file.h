@@ -10,6 +10,7 @@
 
 /* Reads at most `max` bytes; a longer file is -EFBIG, a folder or device -EINVAL. Appends to *out. */
 int file_read(const char *path, size_t max, struct strbuf *out);
+int file_read_fd(int fd, size_t max, struct strbuf *out); /* from where it stands to its end */
 /* Temporary file in the same folder, write, fsync, rename, fsync of the folder. The old file stays on any error. */
 int file_write_atomic(const char *path, struct slice bytes, unsigned mode);
 int fd_write_all(int fd, struct slice bytes); /* a blocking descriptor */

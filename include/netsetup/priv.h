@@ -13,6 +13,7 @@
 
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,6 +39,12 @@ uint64_t priv_caps_now(void);		   /* effective */
 /* "net_admin, sys_chroot": for messages. Cut at `size`, always terminated. */
 void priv_caps_text(uint64_t caps, char *out, size_t size);
 
+/* Sets effective capabilities aside, and has them back. A netlink socket made meanwhile carries no right to change anything:
+ * the kernel asks its maker's rights as well as its user's, unless a message names its receiver (which is why the gate may
+ * not do that: priv_seccomp_asking). See: netlink_ns_capable(), NETLINK_SKB_DST in net/netlink/af_netlink.c. */
+int priv_caps_aside(uint64_t caps);
+int priv_caps_back(uint64_t caps);
+
 struct priv_drop {
 	struct priv_user
 		user;  /* uid 0: stay root, with `keep` alone, also for what root executes */
@@ -54,6 +61,11 @@ struct priv_drop {
  * when it sets parent_death (the parent may have died before). */
 int priv_drop(const struct priv_drop *d);
 
+/* From here on this process and its threads write beneath these folders only (NULL ends them; one that cannot be reached is
+ * passed over), as plain files; and execute nothing, whatever modes say. *version: of the kernel's Landlock, 0 = it has none, which
+ * is no error. After priv_drop(), before priv_seccomp(). */
+int priv_landlock(const char *const *folders, int *version);
+
 enum priv_role {
 	PRIV_GATE, /* anything not listed kills the process */
 	PRIV_DESK, /* anything not listed is -EPERM; execve, ptrace, mount and their like kill the process */
@@ -61,5 +73,8 @@ enum priv_role {
 /* False in SANITIZE builds, which leave seccomp out (their run-time needs calls of its own). */
 bool priv_seccomp_built(void);
 int priv_seccomp(enum priv_role role); /* 0 also when not built */
+/* Before priv_seccomp(PRIV_GATE): these netlink sockets may be read, and sent on only without an address; no descriptor can
+ * be doubled or passed to oneself, so that they keep their numbers. Else the process is killed. 0 also when not built. */
+int priv_seccomp_asking(const int *fds, size_t n);
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "model/settings.h"
 
-/* settings_path is handed to the children, who read it again. guarded: in `fail closed` an orderly end leaves the rules
+/* The children get these settings, sealed, and read no file. guarded: in `fail closed` an orderly end leaves the rules
  * up, so that nothing passes unjudged between an end and the next start; who guards takes them away (durward-rules down). */
-int super_main(const char *settings_path, const struct settings *s, bool guarded);
+int super_main(const struct settings *s, bool guarded);
 
 #endif

@@ -7,7 +7,8 @@
  *   SOURCE client | gateway                 UDPPORTS as PORTS, or all-udp
  */
 #ifdef SETTING
-SETTING(TEXT, policy, "policy", "/etc/durward/policy", 0, 0, "the policy file")
+SETTING(TEXT, policy, "policy", "/etc/durward/house/policy", 0, 0,
+	"the policy file; the desk may write its folder, so nothing that root obeys lies there")
 SETTING(TEXT, state_dir, "state-dir", "/var/lib/durward", 0, 0,
 	"events, revisions, the last good policy")
 SETTING(TEXT, run_dir, "run-dir", "/run/durward", 0, 0, "the API socket, the rules' parameters")

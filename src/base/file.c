@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_all(int fd, size_t max, struct strbuf *out)
+int file_read_fd(int fd, size_t max, struct strbuf *out)
 {
 	size_t total = 0;
 	char buf[16384];
@@ -47,7 +47,7 @@ int file_read(const char *path, size_t max, struct strbuf *out)
 	else if (!S_ISREG(st.st_mode))
 		err = -EINVAL;
 	else
-		err = read_all(fd, max, out);
+		err = file_read_fd(fd, max, out);
 	close(fd);
 	return err;
 }

@@ -11,8 +11,6 @@
 
 #include "ctl_int.h"
 
-#define POLICY_FILE "/etc/durward/policy"
-
 static void print_json(const char *file, const struct diag *d, struct strbuf *out)
 {
 	jw_open(out, NULL, '{');
@@ -48,15 +46,15 @@ static void print_text(const char *file, const struct diag *d, struct strbuf *ou
 
 int ctl_check(struct ctl *c, int argc, char **argv)
 {
-	struct policy_load_in in = {.path = argc > 1 ? argv[1] : POLICY_FILE, .check_only = true};
+	struct policy_load_in in = {.path = argc > 1 ? argv[1] : NULL, .check_only = true};
 	struct policy_loaded l;
 	struct strbuf out = {0};
-	char dir[GOOD_DIR];
+	struct ctl_places places = {0};
 	int err, status;
 
 	if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1]))
 		return ctl_usage(argv[0], "one FILE at most");
-	ctl_good_lists(&in, dir);
+	ctl_good_lists(&in, &places);
 	err = policy_load(&in, &l);
 	if (err && err != -EINVAL)
 		diag_add(&l.diag, DIAG_ERROR, 0, 0, 0, "%s", strerror(-err));

@@ -6,17 +6,21 @@
 
 #include "ctl/ctl.h"
 #include "load/policy_load.h"
+#include "model/settings.h"
 #include "show/json.h"
 
-#define SETTINGS_FILE "/etc/durward/settings"
 enum { GOOD_DIR = 600 };
 
 /* Text of strangers made fit for a terminal: controls become '?', UTF-8 stays. */
 void ctl_safe(struct strbuf *b, const char *text);
 /* Prints one decision as a line: time, verdict, who, name, where to, by which line; with -j its JSON. */
 void ctl_print_row(const struct ctl *c, const struct json *row);
-/* Where the daemon's last good copies of lists lie; they are looked at, not used (src/ctl/good_lists.c). */
-void ctl_good_lists(struct policy_load_in *in, char dir[static GOOD_DIR]);
+/* By the settings: where the daemon's last good copies of lists lie (they are looked at, not used), and, where in->path is
+ * NULL, the policy file. *in points into *places (src/ctl/good_lists.c). */
+struct ctl_places {
+	char good[GOOD_DIR], policy[SETTING_TEXT];
+};
+void ctl_good_lists(struct policy_load_in *in, struct ctl_places *places);
 /* FILTER words -> query string ("verdict=block&who=phone"). False: said why; the caller returns EXIT_USAGE. */
 bool ctl_filter(int argc, char **argv, struct strbuf *query);
 /* GET; prints the problem when it fails. EXIT_OK with *out parsed, else an exit status. */

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "conf/settings.h"
+#include "base/trust.h"
+#include "conf/settings_file.h"
 #include "doctor_int.h"
 #include "load/policy_load.h"
 #include "model/mark.h"
@@ -300,7 +301,8 @@ static void check_rules(struct doctor *d)
 	char installed[SETTING_TEXT], *script = d->settings.rules_script;
 	char params[SETTING_TEXT + 16];
 	const char *argv[] = {NULL, "status", "--params", params, NULL};
-	int status;
+	char why[TRUST_WHY];
+	int status, fd;
 
 	if (!script[0]) {
 		rules_script_installed(installed, sizeof installed);
@@ -308,6 +310,13 @@ static void check_rules(struct doctor *d)
 	}
 	argv[0] = script;
 	snprintf(params, sizeof params, "%s/rules", d->settings.run_dir);
+	fd = trust_open(script, TRUST_FILE, why);
+	if (fd == -EPERM) {
+		doctor_say(d, FINDING_BAD, "packet rules", "", "not looked at: %s", why);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
 	status = doctor_run(argv);
 	switch (status) {
 	case 0:
@@ -444,23 +453,19 @@ static void check_daemon(struct doctor *d)
 
 static void read_settings(struct doctor *d, const char *path)
 {
-	struct diag diag = {0};
-	struct strbuf text = {0};
-	int rc = file_read(path, 1 << 20, &text);
+	struct strbuf said = {0};
+	int rc = settings_read(path, &d->settings, &said);
 
-	settings_parse(slice_of(text.s, text.n), &d->settings, &diag);
-	if (rc == -ENOENT)
-		doctor_say(d, FINDING_INFO, "settings", "", "no %s: the defaults hold", path);
-	else if (rc < 0)
-		doctor_say(d, FINDING_BAD, "settings", "man durward-settings", "%s: %s", path,
-			strerror(-rc));
-	else if (diag.errors)
-		doctor_say(d, FINDING_BAD, "settings", "man durward-settings", "%s: line %u: %s",
-			path, diag.entries[0].line, diag.entries[0].text);
+	if (rc < 0)
+		doctor_say(d, FINDING_BAD, "settings", "man durward-settings", "%.*s",
+			(int)strcspn(strbuf_text(&said), "\n"), strbuf_text(&said));
+	else if (!path && access(SETTINGS_DEFAULT_PATH, F_OK) != 0)
+		doctor_say(d, FINDING_INFO, "settings", "", "no %s: the defaults hold",
+			SETTINGS_DEFAULT_PATH);
 	else
-		doctor_say(d, FINDING_OK, "settings", "", "%s", path);
-	strbuf_fini(&text);
-	diag_fini(&diag);
+		doctor_say(
+			d, FINDING_OK, "settings", "", "%s", path ? path : SETTINGS_DEFAULT_PATH);
+	strbuf_fini(&said);
 }
 
 static void check_all(struct doctor *d)
@@ -498,15 +503,16 @@ static void check_all(struct doctor *d)
 
 int ctl_doctor(struct ctl *c, int argc, char **argv)
 {
-	struct doctor d = {.c = c, .settings_path = SETTINGS_FILE};
+	struct doctor d = {.c = c, .settings_path = SETTINGS_DEFAULT_PATH};
+	const char *path = NULL;
 
 	if (argc == 3 && strcmp(argv[1], "--settings") == 0)
-		d.settings_path = argv[2];
+		d.settings_path = path = argv[2];
 	else if (argc > 1)
 		return ctl_usage(argv[0], "no such argument");
 	jw_open(&d.json, NULL, '{');
 	jw_open(&d.json, "findings", '[');
-	read_settings(&d, d.settings_path);
+	read_settings(&d, path);
 	d.fresh = !ever_started(&d);
 	check_all(&d);
 	jw_close(&d.json, ']');

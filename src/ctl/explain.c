@@ -283,9 +283,9 @@ static int ask_file(struct ctl *c, const struct options *o)
 	struct source s = {.ctl = c};
 	struct strbuf said = {0};
 	const char *why = "this policy cannot be used; durwardctl check tells more";
-	char dir[GOOD_DIR];
+	struct ctl_places places = {0};
 	int status = EXIT_FAILED, err;
-	ctl_good_lists(&in, dir);
+	ctl_good_lists(&in, &places);
 	err = policy_load(&in, &l);
 	if (err == 0 && image_open(l.image, l.image_size, &s.image, &why) == 0) {
 		say_lists(&l.lists);

@@ -387,19 +387,31 @@ static int open_shared(struct gate *g, const struct handoff *h)
 	return rc ? rc : loop_timer_set(g->loop, &g->beat, clock_mono_ms());
 }
 
-static int give_up_rights(const struct settings *s)
+/* The sockets by which it asks the kernel, and changes nothing: docs/SECURITY.md. */
+static int bind_asking(const struct gate *g, const struct handoff *h)
+{
+	int fds[WORKERS + 1] = {handoff_get(h, "neigh")};
+
+	for (unsigned i = 0; i < g->n; i++)
+		fds[i + 1] = handoff_get(h, "routes.%u", i);
+	return priv_seccomp_asking(fds, g->n + 1);
+}
+
+static int give_up_rights(const struct gate *g, const struct handoff *h)
 {
 	struct priv_drop drop = {
-		.keep = PRIV_CAPS_GATE, .empty_root = s->run_dir, .parent_death = SIGKILL};
+		.keep = PRIV_CAPS_GATE, .empty_root = g->s->run_dir, .parent_death = SIGKILL};
 	pid_t parent = getppid();
 	uint64_t files;
-	int rc = priv_user_find(s->gate_user, &drop.user);
+	int rc = priv_user_find(g->s->gate_user, &drop.user);
 
 	priv_limit_files(&files);
 	if (rc == 0)
 		rc = priv_drop(&drop);
 	if (rc == 0 && getppid() != parent)
 		rc = -ESRCH;
+	if (rc == 0)
+		rc = bind_asking(g, h);
 	if (rc == 0)
 		rc = priv_seccomp(PRIV_GATE);
 	return rc;
@@ -437,7 +449,7 @@ int gate_main(const struct settings *s, const struct handoff *h)
 	for (unsigned i = 0; i < g->n && rc == 0; i++)
 		rc = thread_open(g, i, h);
 	if (rc == 0)
-		rc = give_up_rights(s);
+		rc = give_up_rights(g, h);
 	if (rc == 0)
 		rc = message_send(g->control.fd, &ready, -1);
 	if (rc != 0) {

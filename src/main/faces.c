@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,19 +25,43 @@ int face_gate(const struct face_in *in)
 	return gate_main(&in->settings, &in->hands);
 }
 
+/* The policy's folder, where a new text is written beside the old one, and its own; the database's temporary files as well. */
+static int write_only_own(const struct settings *s, int *landlock)
+{
+	char policy[SETTING_TEXT];
+	const char *folders[] = {s->state_dir, s->policy_edit ? policy : NULL, NULL};
+	char *slash;
+
+	snprintf(policy, sizeof policy, "%s", s->policy);
+	slash = strrchr(policy, '/');
+	if (slash)
+		slash[slash == policy] = '\0';
+	else
+		snprintf(policy, sizeof policy, ".");
+	setenv("SQLITE_TMPDIR", s->state_dir, 1);
+	return priv_landlock(folders, landlock);
+}
+
 /* The desk keeps nothing: it parses lists and answers browsers. Its files are its own by uid. */
 static int become_desk(const struct settings *s)
 {
 	struct priv_drop drop = {.parent_death = SIGKILL};
 	pid_t parent = getppid();
 	uint64_t files;
-	int rc = priv_user_find(s->desk_user, &drop.user);
+	int rc = priv_user_find(s->desk_user, &drop.user), landlock = 0;
 
 	priv_limit_files(&files);
 	if (rc == 0)
 		rc = priv_drop(&drop);
 	if (rc == 0 && getppid() != parent)
 		rc = -ESRCH;
+	if (rc == 0)
+		rc = write_only_own(s, &landlock);
+	if (rc == 0 && landlock > 0)
+		log_info("it writes in its own folders only (Landlock %d)", landlock);
+	else if (rc == 0)
+		log_note("this kernel has no Landlock (5.13 and newer): where the desk may write, "
+			 "the modes of files say");
 	return rc ? rc : priv_seccomp(PRIV_DESK);
 }
 

@@ -8,7 +8,7 @@
 #include "model/settings.h"
 
 struct face_in {
-	const char *settings_path;
+	const char *settings_path; /* NULL: the default one */
 	struct settings settings;
 	struct handoff hands;
 	bool guarded; /* --guarded */

@@ -110,6 +110,30 @@ void priv_caps_text(uint64_t caps, char *out, size_t size)
 	}
 }
 
+static int caps_flip(uint64_t caps, cap_flag_value_t to)
+{
+	cap_t all = cap_get_proc();
+	int err = all ? 0 : -errno;
+
+	for (cap_value_t c = 0; c < 64 && !err; c++)
+		if (caps & PRIV_CAP(c) && cap_set_flag(all, CAP_EFFECTIVE, 1, &c, to) < 0)
+			err = -errno;
+	if (!err && cap_set_proc(all) < 0)
+		err = -errno;
+	cap_free(all);
+	return err;
+}
+
+int priv_caps_aside(uint64_t caps)
+{
+	return caps_flip(caps, CAP_CLEAR);
+}
+
+int priv_caps_back(uint64_t caps)
+{
+	return caps_flip(caps, CAP_SET);
+}
+
 /* Sets the three sets of the process to the given ones. */
 static int caps_set(uint64_t permitted, uint64_t inheritable)
 {

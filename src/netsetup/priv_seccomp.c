@@ -24,9 +24,16 @@ int priv_seccomp(enum priv_role role)
 	(void)role;
 	return 0;
 }
+
+int priv_seccomp_asking(const int *fds, size_t n)
+{
+	(void)fds, (void)n;
+	return 0;
+}
 #else
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <seccomp.h>
@@ -35,6 +42,7 @@ int priv_seccomp(enum priv_role role)
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* Both: memory, time, threads, signals, waiting. */
 static const char *const common[] = {"brk", "munmap", "mremap", "madvise", "mlock", "munlock",
@@ -55,14 +63,13 @@ static const char *const common[] = {"brk", "munmap", "mremap", "madvise", "mloc
 
 static const char *const gate_only[] = {"connect", "splice", "tee", "newfstatat", NULL};
 
-static const char *const desk_only[] = {"open", "openat", "creat", "pread64", "pwrite64", "preadv",
-	"preadv2", "pwritev", "pwritev2", "sendfile", "copy_file_range", "stat", "lstat",
-	"newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "readlink",
-	"readlinkat", "getcwd", "chdir", "fchdir", "getdents64", "getdents", "rename", "renameat",
-	"renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "fsync",
-	"fdatasync", "sync_file_range", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat",
-	"umask", "flock", "utimensat", "fadvise64", "inotify_init1", "inotify_add_watch",
-	"inotify_rm_watch", "memfd_create", "msync", "mincore", "setsockopt", "getgroups", NULL};
+static const char *const desk_only[] = {"pread64", "pwrite64", "preadv", "preadv2", "pwritev",
+	"pwritev2", "sendfile", "copy_file_range", "stat", "lstat", "newfstatat", "statx", "statfs",
+	"fstatfs", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "chdir",
+	"fchdir", "getdents64", "getdents", "rename", "renameat", "renameat2", "unlink", "unlinkat",
+	"rmdir", "fsync", "fdatasync", "sync_file_range", "ftruncate", "fallocate", "umask",
+	"flock", "utimensat", "fadvise64", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+	"memfd_create", "msync", "mincore", "setsockopt", "getgroups", NULL};
 
 /* In an empty root these find nothing; the C library asks at odd moments and copes with the answer. */
 static const char *const gate_refused[] = {"open", "openat", "stat", "lstat", "statx", "access",
@@ -171,17 +178,83 @@ static int rules_gate(scmp_filter_ctx ctx)
 	return err;
 }
 
+/* Files are made, and their modes set, without the set-user-ID and set-group-ID bits: what the desk leaves behind runs as
+ * nobody but who starts it. A mode counts in open() only with O_CREAT or O_TMPFILE. */
+static int rules_modes(scmp_filter_ctx ctx)
+{
+	static const struct {
+		const char *name;
+		unsigned arg;
+	} modes[] = {{"open", 2}, {"openat", 3}, {"creat", 1}, {"mkdir", 1}, {"mkdirat", 2},
+		{"chmod", 1}, {"fchmod", 1}, {"fchmodat", 2}};
+	const uint64_t bits = S_ISUID | S_ISGID, makes = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof modes / sizeof *modes && !err; i++)
+		err = ALLOW_IF(ctx, modes[i].name, has_bits(modes[i].arg, bits, 0));
+	if (!err)
+		err = ALLOW_IF(ctx, "open", has_bits(1, makes, 0));
+	return err ? err : ALLOW_IF(ctx, "openat", has_bits(2, makes, 0));
+}
+
 /* socket(): Unix, and NETLINK_ROUTE for getifaddrs(). */
 static int rules_desk(scmp_filter_ctx ctx)
 {
 	int err = rules(ctx, SCMP_ACT_ALLOW, desk_only);
 
 	if (!err)
+		err = rules_modes(ctx);
+	if (!err)
 		err = ALLOW_IF(ctx, "socket", is(0, AF_UNIX));
 	if (!err)
 		err = ALLOW_IF(ctx, "socket", is(0, AF_NETLINK), is(2, 0 /* NETLINK_ROUTE */));
 	if (!err)
 		err = rules(ctx, SCMP_ACT_KILL_PROCESS, deadly);
+	return err;
+}
+
+/* The kernel takes the lower half of a register for a descriptor: so does this, or another upper half would get past. */
+static struct scmp_arg_cmp is_int(unsigned arg, int value)
+{
+	return has_bits(arg, 0xffffffff, (uint32_t)value);
+}
+
+#define KILL_IF(ctx, name, ...) rule(ctx, SCMP_ACT_KILL_PROCESS, name, COMPARE(__VA_ARGS__))
+
+static int rules_one_number(scmp_filter_ctx ctx)
+{
+	static const char *const doubles[] = {"dup", "dup2", "dup3", "socketpair", NULL};
+	int err = rules(ctx, SCMP_ACT_KILL_PROCESS, doubles);
+
+	if (!err)
+		err = KILL_IF(ctx, "fcntl", is_int(1, F_DUPFD));
+	return err ? err : KILL_IF(ctx, "fcntl", is_int(1, F_DUPFD_CLOEXEC));
+}
+
+static int rules_no_address(scmp_filter_ctx ctx, int fd)
+{
+	const struct scmp_arg_cmp some = {.arg = 4, .op = SCMP_CMP_NE, .datum_a = 0};
+	int err = KILL_IF(ctx, "sendmsg", is_int(0, fd));
+
+	if (!err)
+		err = KILL_IF(ctx, "sendmmsg", is_int(0, fd));
+	return err ? err : KILL_IF(ctx, "sendto", is_int(0, fd), some);
+}
+
+/* A filter of its own, above the other: one filter cannot both allow a call and forbid it for some descriptors. */
+int priv_seccomp_asking(const int *fds, size_t n)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	err = rules_one_number(ctx);
+	for (size_t i = 0; i < n && !err; i++)
+		err = rules_no_address(ctx, fds[i]);
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
 	return err;
 }
 

@@ -27,7 +27,7 @@ static int open_pidfd(pid_t pid)
 
 static void execute(struct child *c, int control)
 {
-	const char *first[] = {"durward", c->face, "--settings", c->super->settings_path, NULL};
+	const char *first[] = {"durward", c->face, NULL};
 	struct handoff hands = c->hands;
 	sigset_t none;
 	char **argv;

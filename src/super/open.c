@@ -24,10 +24,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "conf/settings_file.h"
 #include "intercept/nfq.h"
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "model/event.h"
+#include "netsetup/lsm.h"
 #include "netsetup/priv.h"
 #include "super_int.h"
 #include "who/neigh.h"
@@ -67,19 +69,6 @@ static int find_user(struct child *c, const char *name, const char *setting)
 	return 0;
 }
 
-static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
-{
-	struct stat st;
-
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
-		return fail(-errno, path, "its parent folder must exist");
-	if (stat(path, &st) == 0 && st.st_uid == uid && (st.st_mode & 07777) == mode)
-		return 0; /* as the package's tmpfiles made it: no right to chown is needed */
-	if (chown(path, uid, gid) != 0 || chmod(path, mode) != 0)
-		return fail(-errno, path, "the folder must be ours");
-	return 0;
-}
-
 static void count_workers(struct super *su)
 {
 	su->workers = su->s->workers ? su->s->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -99,7 +88,11 @@ static int prepare(struct super *su)
 	if (rc == 0)
 		rc = find_user(&su->desk, su->s->desk_user, "desk-user");
 	if (rc == 0)
-		rc = make_folder(su->s->run_dir, 0755, 0, 0);
+		rc = obey_users(su);
+	if (rc == 0)
+		rc = obey_paths(su->s);
+	if (rc == 0)
+		rc = obey_make_folder(su->s->run_dir, 0755, 0, 0);
 	if (rc == 0)
 		rc = alone_take(su); /* until then nothing of another copy was touched */
 	if (rc != 0)
@@ -107,7 +100,7 @@ static int prepare(struct super *su)
 	count_workers(su);
 	force_first(
 		su); /* before anything is opened: with `fail closed` nothing passes from here on */
-	rc = make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
+	rc = obey_make_folder(su->s->state_dir, 0750, su->desk.uid, su->desk.gid);
 	if (rc != 0)
 		return rc;
 	priv_limit_files(&files);
@@ -150,6 +143,38 @@ static int open_queue(struct super *su, unsigned i)
 	return 0;
 }
 
+/* Netlink sockets that ask and listen: made without the right to change anything, so that none of their holders has it, the
+ * gate with its CAP_NET_ADMIN included. Only the sockets of queue and log group keep it: verdicts need it. */
+static int open_asking(struct super *su)
+{
+	int fd = -1, rc = 0;
+
+	for (unsigned i = 0; i < su->workers && rc == 0; i++) {
+		rc = dial_routes_open(&fd);
+		if (rc == 0)
+			handoff_add(&su->gate.hands, fd, "routes.%u", i);
+	}
+	if (rc == 0)
+		rc = neigh_socket_open(&fd);
+	if (rc == 0)
+		handoff_add(&su->gate.hands, fd, "neigh");
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+	if (rc == 0 && fd >= 0)
+		su->conntrack_fd = fd;
+	return rc;
+}
+
+static int open_without_rights(struct super *su)
+{
+	int back, rc = priv_caps_aside(PRIV_CAP(CAP_NET_ADMIN));
+
+	if (rc == 0)
+		rc = open_asking(su);
+	back = priv_caps_back(PRIV_CAP(CAP_NET_ADMIN));
+	rc = rc ? rc : back;
+	return rc ? fail(rc, "routes and neighbours", "") : 0;
+}
+
 static int open_worker(struct super *su, unsigned i)
 {
 	int fd, rc = open_listeners(su, i);
@@ -158,10 +183,6 @@ static int open_worker(struct super *su, unsigned i)
 		rc = open_queue(su, i);
 	if (rc != 0)
 		return rc;
-	rc = dial_routes_open(&fd);
-	if (rc != 0)
-		return fail(rc, "routes", "");
-	handoff_add(&su->gate.hands, fd, "routes.%u", i);
 	rc = ring_create(sizeof(struct event), EVENT_RING_ITEMS, &fd);
 	if (rc != 0)
 		return fail(rc, "ring of events", "");
@@ -181,23 +202,19 @@ static int open_netlink(struct super *su)
 		return fail(rc, "raw sockets", "");
 	for (unsigned i = 0; i < INJECT_SOCKETS; i++)
 		handoff_add(&su->gate.hands, inject.fd[i], "inject.%u", i);
-	rc = neigh_socket_open(&fd);
-	if (rc != 0)
-		return fail(rc, "neighbour table", "");
-	handoff_add(&su->gate.hands, fd, "neigh");
 	rc = synlog_open((uint16_t)su->s->queue_first, &fd);
 	if (rc != 0)
 		return fail(rc, "cannot bind the log group of new connections",
 			rc == -EBUSY ? "another program has its number: set queue-first"
 				     : "modprobe nfnetlink_log");
 	handoff_add(&su->gate.hands, fd, "syns");
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0)
+	/* joining the group needs the right, using the socket afterwards does not */
+	if (bind(su->conntrack_fd, (struct sockaddr *)&sa, sizeof sa) != 0)
 		log_warn("no connection events: %s; bytes and durations will be missing; modprobe "
 			 "nf_conntrack_netlink",
 			strerror(errno));
 	else
-		handoff_add(&su->desk.hands, fd, "conntrack");
+		handoff_add(&su->desk.hands, su->conntrack_fd, "conntrack");
 	return 0;
 }
 
@@ -251,10 +268,39 @@ static int open_rescue(struct super *su)
 	return 0;
 }
 
+/* Once, for every child of this super's life: an edit of the file counts from the next start on. */
+static int hand_settings(struct super *su)
+{
+	struct child *const children[] = {&su->gate, &su->desk, &su->rescue};
+	int fd, rc = settings_seal(su->s, &fd);
+
+	if (rc != 0)
+		return fail(rc, "settings for the children", "");
+	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
+		handoff_add(&children[i]->hands, fd, "settings");
+	return 0;
+}
+
+/* What the gate's right to send verdicts gives it besides, the kernel takes away, where it can: docs/SECURITY.md. */
+static void narrow_gate(struct super *su)
+{
+	struct priv_user gate = {.uid = su->gate.uid, .gid = su->gate.gid};
+	int rc = lsm_verdicts_only(&gate, &su->lsm_fd);
+
+	if (rc == 0)
+		log_info("the gate sends verdicts to netfilter and nothing else (BPF LSM)");
+	else
+		log_info("no BPF LSM (%s): rules that the gate might change are put back, not kept "
+			 "from it",
+			strerror(-rc));
+}
+
 int open_all(struct super *su)
 {
 	int fd, rc = prepare(su);
 
+	if (rc == 0)
+		rc = hand_settings(su);
 	if (rc != 0)
 		return rc;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -262,6 +308,8 @@ int open_all(struct super *su)
 		return fail(-errno, "eventfd", "");
 	handoff_add(&su->gate.hands, fd, "signal");
 	handoff_add(&su->desk.hands, fd, "signal");
+	narrow_gate(su);
+	rc = open_without_rights(su);
 	for (unsigned i = 0; i < su->workers && rc == 0; i++)
 		rc = open_worker(su, i);
 	if (rc == 0)

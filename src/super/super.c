@@ -421,7 +421,7 @@ static void finish(struct super *su, bool in_order)
 	close_api(su);
 }
 
-int super_main(const char *settings_path, const struct settings *s, bool guarded)
+int super_main(const struct settings *s, bool guarded)
 {
 	struct super *su = calloc(1, sizeof *su);
 	int rc;
@@ -429,9 +429,9 @@ int super_main(const char *settings_path, const struct settings *s, bool guarded
 	if (!su)
 		return 1;
 	su->s = s;
-	su->settings_path = settings_path;
 	su->guarded = guarded;
 	su->image_fd = su->rescue_pipe = su->lock_fd = su->alone_fd = -1;
+	su->conntrack_fd = su->lsm_fd = -1;
 	su->start_wall_ms = clock_wall_ms();
 	rc = begin(su);
 	if (rc == 0) {

@@ -90,7 +90,6 @@ struct links {
 
 struct super {
 	const struct settings *s;
-	const char *settings_path;
 	struct loop *loop;
 	struct child gate, desk, rescue;
 	struct watch signals;
@@ -117,6 +116,8 @@ struct super {
 	struct problems problems; /* through problem_raise(), problem_over() */
 	unsigned workers;
 	int lock_fd, alone_fd;	  /* alone.c; lock_fd -1: this namespace is another's */
+	int lsm_fd;		  /* netsetup/lsm.h; -1 = this kernel has none */
+	int conntrack_fd;	  /* made without rights, not yet bound: open.c; -1 = none */
 	int queue_fd[QUEUES_MAX]; /* ours, for unbinding and for a new gate; -1 = not open yet */
 	uint64_t gateless_ms;	  /* monotonic since when no gate answers; 0 = one does */
 	bool gate_works;	  /* all workers of this gate have a policy */
@@ -152,6 +153,12 @@ bool alone_after(const struct settings *s, int *lock_fd);
 /* open.c: everything the children inherit. 0 or -errno, said in the log. */
 int open_all(struct super *su);
 void close_api(const struct super *su); /* its name goes; who holds it open keeps it */
+
+/* obey.c: is what root obeys root's alone? 0 or -errno, said in the log with what mends it. */
+int obey_script(const struct settings *s);
+int obey_paths(const struct settings *s); /* the script, run-dir, the way to state-dir */
+int obey_users(const struct super *su);	  /* gate and desk: not root, not each other */
+int obey_make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* force.c: rules in and out of force. */
 void force_first(struct super *su); /* `fail closed` from the first moment; see there */

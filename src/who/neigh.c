@@ -64,10 +64,9 @@ static int ask_dump(struct neigh *n)
 			 .nlmsg_type = RTM_GETNEIGH,
 			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 			 .nlmsg_seq = ++n->seq}};
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 
 	n->dump_wanted = false;
-	if (sendto(n->fd, &ask, sizeof ask, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) {
+	if (send(n->fd, &ask, sizeof ask, 0) < 0) { /* without an address: priv_seccomp_asking() */
 		if (errno != EAGAIN && errno != ENOBUFS)
 			return -errno;
 		n->dump_wanted = true;
@@ -211,7 +210,7 @@ int neigh_read(struct neigh *n)
 	return err;
 }
 
-/* The kernel answers before sendto() returns. A kernel without this question (before 5.0) says so, and is not heard. */
+/* The kernel answers before send() returns. A kernel without this question (before 5.0) says so, and is not heard. */
 static void ask_one(struct neigh *n, const struct addr *a, int link)
 {
 	bool v4 = addr_is_v4(a);
@@ -225,11 +224,10 @@ static void ask_one(struct neigh *n, const struct addr *a, int link)
 			 .nlmsg_seq = ++n->seq},
 		.m = {.ndm_family = v4 ? AF_INET : AF_INET6, .ndm_ifindex = link},
 		.dst = {.nla_type = NDA_DST, .nla_len = v4 ? 8 : 20}};
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 
 	ask.h.nlmsg_len = v4 ? sizeof ask - 12 : sizeof ask;
 	memcpy(ask.bytes, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
-	if (sendto(n->fd, &ask, ask.h.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
+	if (send(n->fd, &ask, ask.h.nlmsg_len, 0) < 0)
 		n->dump_wanted = true;
 }
 

@@ -223,8 +223,11 @@ class Lab:
         return subprocess.run([DURWARDCTL, "--socket", self.api, *args], capture_output=True, text=True,
                               timeout=timeout, check=False, stdin=subprocess.DEVNULL)
 
-    def furnish(self, policy=None, settings=f"client-interfaces lan\nrules-script {REPO}/iptables/durward-rules\n"):
+    def furnish(self, policy=None, settings=None):
         """In a lab without a daemon: the folders and settings of one that the test starts itself."""
+        if settings is None:
+            subprocess.run(["install", "-m", "755", f"{REPO}/iptables/durward-rules", f"{self.state}/durward-rules"], check=True)
+            settings = f"client-interfaces lan\nrules-script {self.state}/durward-rules\n"
         for d in ("etc", "var", "run"):
             os.makedirs(f"{self.state}/{d}", exist_ok=True)
         if policy is not None:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each process may do, read from /proc once it works: house.md section 1."""
+import errno
 import os
+import socket
 
 import pytest
 
 import labkit
+import netlink
 
 NAT = (False,)
 
@@ -83,3 +86,59 @@ def test_the_super_holds_nothing_from_the_wire(lab, faces):
     again = lab.faces()["gate"]
     assert caps(again, "CapEff") == {NET_ADMIN, NET_RAW} and os.listdir(f"/proc/{again}/root") == []
     assert status(again)["Seccomp"] in (["2"], ["0"]) and status(again)["Uid"] == ["64480"] * 4
+
+
+def test_no_socket_that_asks_changes_routes(lab):
+    """The gate has CAP_NET_ADMIN; its sockets that ask for routes and neighbours were made without it, and the kernel wants
+    both. Tried with every right there is: whoever holds these sockets cannot."""
+    faces = lab.faces()
+    gate = netlink.given(faces["gate"])
+    asking = [n for n in gate if n.startswith("routes.") or n == "neigh"]
+    assert len(asking) >= 2, gate
+    for name in asking:
+        with netlink.borrow(faces["gate"], gate[name]) as s, netlink.still(faces["gate"]):
+            for what, change in netlink.route_changes().items():
+                assert netlink.ask(s, change) == errno.EPERM, (name, what)
+    with lab.inside("gateway"), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_ROUTE) as own:
+        # the same words over a socket of root's own would have done it
+        assert netlink.ask(own, netlink.route_changes()["route"]) == 0
+    lab.exec("gateway", ["ip", "route", "del", "203.0.113.77/32", "dev", "lo"], check=True)
+
+
+def as_controller(change):
+    """A process with the controller's user and rights: what it gets for this question is its exit status."""
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setgroups([])
+            os.setresgid(64481, 64481, 64481)
+            os.setresuid(64481, 64481, 64481)
+            os._exit(change())
+        finally:
+            os._exit(255)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_the_controller_changes_nothing_through_a_socket_it_was_given(lab):
+    faces = lab.faces()
+    given = netlink.given(faces["desk"])
+    kinds = {}
+    for name, fd in given.items():
+        try:
+            with netlink.borrow(faces["desk"], fd) as s:
+                kinds[name] = s.family
+        except OSError as e:
+            assert e.errno in (errno.ENOTSOCK, errno.EBADF), (name, e)
+    assert [n for n, family in kinds.items() if family == socket.AF_NETLINK] == ["conntrack"], kinds
+    assert not any(family in (socket.AF_INET, socket.AF_INET6) and not n.startswith("web.") for n, family in kinds.items())
+    for change in (netlink.nft_delete_table(socket.AF_INET, "mangle"), netlink.conntrack_flush()):
+        with netlink.borrow(faces["desk"], given["conntrack"]) as s, netlink.still(faces["desk"]):
+            for send in (lambda: s.send(change), lambda: s.sendto(change, (0, 0))):
+                s.settimeout(10)
+                assert as_controller(lambda: send() and 0) == 0
+                assert netlink.answer(s) == errno.EPERM
+    assert b"DURWARD-FWD" in lab.exec("gateway", ["iptables-save"]).stdout
+    assert lab.curl("http://blocked.example/").status == 403
+    with lab.inside("gateway"), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_NETFILTER) as own:
+        # a table of nobody's: the same words over a socket of root's own reach nf_tables
+        assert netlink.ask(own, netlink.nft_delete_table(socket.AF_INET, "nobodys")) == errno.ENOENT

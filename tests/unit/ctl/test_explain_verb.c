@@ -19,7 +19,7 @@ int ctl_usage(const char *verb, const char *why)
 	return EXIT_USAGE;
 }
 
-void ctl_good_lists(struct policy_load_in *in, char dir[static GOOD_DIR])
+void ctl_good_lists(struct policy_load_in *in, struct ctl_places *places)
 {
 	in->as_it_is = true;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -242,6 +244,66 @@ static int gate_does_its_work(void)
 		__VA_ARGS__;                                                                       \
 		return 0;                                                                          \
 	}
+/* a socket that may only ask: any upper half of the register, and any other way to name a receiver, counts */
+static int asking(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW, 0);
+
+	return fd >= 0 && priv_seccomp_asking(&fd, 1) == 0 ? fd : -1;
+}
+
+static int asking_works(void)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct nlmsghdr h = {.nlmsg_len = sizeof h, .nlmsg_type = NLMSG_NOOP};
+	int fd = asking(), other = socket(AF_NETLINK, SOCK_RAW, 0), p[2];
+
+	CHECK(fd >= 0 && send(fd, &h, sizeof h, 0) == sizeof h &&
+		write(fd, &h, sizeof h) == sizeof h);
+	CHECK(sendto(other, &h, sizeof h, 0, (void *)&kernel, sizeof kernel) == sizeof h);
+	CHECK(fcntl(fd, F_GETFL) >= 0 && pipe(p) == 0);
+	return 0;
+}
+
+#define ASKING(name, ...)                                                                          \
+	static int name(void)                                                                      \
+	{                                                                                          \
+		struct sockaddr_nl to = {.nl_family = AF_NETLINK};                                 \
+		struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to};                     \
+		int fd = asking(), pair[2] = {-1, -1};                                             \
+                                                                                                   \
+		CHECK(fd >= 0);                                                                    \
+		(void)m, (void)pair;                                                               \
+		__VA_ARGS__;                                                                       \
+		return 0;                                                                          \
+	}
+ASKING(asking_to, sendto(fd, "", 1, 0, (void *)&to, sizeof to))
+ASKING(asking_to_half, syscall(SYS_sendto, (1ull << 32) + (unsigned)fd, "", 1, 0, &to, sizeof to))
+ASKING(asking_message, sendmsg(fd, &m, 0))
+ASKING(asking_messages, syscall(SYS_sendmmsg, fd, NULL, 0, 0))
+ASKING(asking_twice, pair[0] = dup(fd))
+ASKING(asking_dup3, dup3(fd, 100, 0))
+ASKING(asking_fcntl, fcntl(fd, F_DUPFD, 100))
+ASKING(asking_fcntl_half, syscall(SYS_fcntl, fd, (1ull << 32) + F_DUPFD_CLOEXEC, 100))
+ASKING(asking_by_post, socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+
+static void a_socket_that_asks_changes_nothing(void **state)
+{
+	static int (*const deaths[])(void) = {asking_to, asking_to_half, asking_message,
+		asking_messages, asking_twice, asking_dup3, asking_fcntl, asking_fcntl_half,
+		asking_by_post};
+
+	(void)state;
+	assert_int_equal(in_child(asking_works), 0);
+	if (!priv_seccomp_built()) {
+		print_message("seccomp is not in this build\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
+		if (in_child(deaths[i]) != 1000 + SIGSYS)
+			fail_msg("case %zu lived", i);
+}
+
 GATE(gate_udp, socket(AF_INET, SOCK_DGRAM, 0))
 GATE(gate_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
 GATE(gate_unix, socket(AF_UNIX, SOCK_STREAM, 0))
@@ -294,6 +356,67 @@ static int desk_does_its_work(void)
 	return 0;
 }
 
+/* Root, so that no mode is in the way: what stays is Landlock's. */
+static int landlock_writes_in_its_own_only(void)
+{
+	char own[] = "/tmp/durward-own.XXXXXX", other[] = "/tmp/durward-other.XXXXXX";
+	const char *folders[] = {own, "/nowhere/at/all", NULL};
+	int version = 0, fd;
+
+	CHECK(mkdtemp(own) && mkdtemp(other) && chdir(own) == 0);
+	fd = openat(AT_FDCWD, "old", O_CREAT | O_WRONLY, 0600);
+	CHECK(fd >= 0 && mkdir("full", 0700) == 0);
+	CHECK(priv_landlock(folders, &version) == 0);
+	if (version == 0) {
+		dprintf(2, "this kernel has no Landlock\n");
+		return rmdir("full") || unlink("old") || rmdir(own) || rmdir(other);
+	}
+	CHECK(open("new", O_CREAT | O_WRONLY, 0600) >= 0 && rename("new", "old") == 0);
+	CHECK(version < 3 || truncate("old", 0) == 0);
+	CHECK(symlink("/etc", "link") < 0 && errno == EACCES);
+	CHECK(mkfifo("fifo", 0600) < 0 && errno == EACCES);
+	CHECK(mknod("device", S_IFCHR | 0600, 0x103) < 0);
+	CHECK(chdir(other) == 0 && open("x", O_CREAT | O_WRONLY, 0600) < 0 && errno == EACCES);
+	CHECK(mkdir("x", 0700) < 0 && errno == EACCES);
+	CHECK(open("/dev/null", O_WRONLY) < 0 && open("/etc/passwd", O_RDONLY) >= 0);
+	CHECK(version < 6 || (kill(getppid(), 0) < 0 && errno == EPERM));
+	execl("/bin/true", "true", (char *)NULL);
+	CHECK(errno == EACCES);
+	CHECK(chdir(own) == 0 && unlink("old") == 0 && rmdir("full") == 0);
+	CHECK(rmdir(own) < 0 && errno == EACCES); /* its name is its parent's */
+	return 0;
+}
+
+static int desk_leaves_no_set_user_id(void)
+{
+	char path[] = "/tmp/durward-desk.XXXXXX";
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0 && priv_seccomp(PRIV_DESK) == 0);
+	CHECK(fchmod(fd, 0755) == 0 && chmod(path, 0700) == 0);
+	CHECK(fchmod(fd, 04755) < 0 && errno == EPERM);
+	CHECK(chmod(path, 02755) < 0 && errno == EPERM);
+	CHECK(fchmodat(AT_FDCWD, path, 06755, 0) < 0 && errno == EPERM);
+	CHECK(open("/tmp/durward-never", O_CREAT | O_WRONLY, 04755) < 0 && errno == EPERM);
+	CHECK(open("/tmp", O_TMPFILE | O_WRONLY, 04755) < 0 && errno == EPERM);
+	CHECK(creat("/tmp/durward-never", 02755) < 0 && errno == EPERM);
+	CHECK(mkdir("/tmp/durward-never", 02755) < 0 && errno == EPERM);
+	CHECK(open(path, O_RDONLY, 04000) >= 0);
+	CHECK(link(path, "/tmp/durward-never") < 0 && errno == EPERM);
+	CHECK(symlink(path, "/tmp/durward-never") < 0 && errno == EPERM);
+	CHECK(unlink(path) == 0);
+	return 0;
+}
+
+static void the_desk_writes_where_it_should(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		assert_int_equal(in_child(landlock_writes_in_its_own_only), 0);
+	if (priv_seccomp_built())
+		assert_int_equal(in_child(desk_leaves_no_set_user_id), 0);
+}
+
 static int desk_exec(void)
 {
 	CHECK(priv_seccomp(PRIV_DESK) == 0);
@@ -317,7 +440,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(privileges_go),
 		cmocka_unit_test(users_and_limits),
+		cmocka_unit_test(a_socket_that_asks_changes_nothing),
 		cmocka_unit_test(the_gate_may_dial_and_little_else),
+		cmocka_unit_test(the_desk_writes_where_it_should),
 		cmocka_unit_test(the_desk_handles_files_and_executes_nothing),
 	};
 
