@@ -20,7 +20,6 @@ for everyone
 otherwise allow
 """
 FAMILIES = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-NEEDS_RULE = pytest.mark.xfail(reason="durward-rules failed cuts decided connections", strict=False)
 BOTH_PATHS = pytest.mark.parametrize("own", [False, True], ids=["plain", "nat"], indirect=True)
 
 
@@ -84,7 +83,6 @@ def kept(lab, name, v6, tls=True, port=None):
             s.close()
 
 
-@NEEDS_RULE
 @BOTH_PATHS
 @FAMILIES
 def test_a_long_download_goes_on_and_what_is_new_is_refused(own, v6, tmp_path):
@@ -105,7 +103,6 @@ def test_a_long_download_goes_on_and_what_is_new_is_refused(own, v6, tmp_path):
         refused(own, v6)
 
 
-@NEEDS_RULE
 @BOTH_PATHS
 @FAMILIES
 def test_an_upload_goes_on(own, v6, tmp_path):
@@ -146,7 +143,6 @@ def test_a_kept_http_connection_serves_no_further_request(own, v6):
     assert not own.asked("tracker.example")
 
 
-@NEEDS_RULE
 @BOTH_PATHS
 @FAMILIES
 def test_a_decided_quic_connection_goes_on(own, v6, tmp_path):
@@ -170,7 +166,6 @@ def test_a_decided_quic_connection_goes_on(own, v6, tmp_path):
         got.wait()
 
 
-@NEEDS_RULE
 def test_a_new_super_takes_them_over(own, tmp_path):
     """The download outlives both: the one that dies and the one that comes."""
     path = str(tmp_path / "got")
