@@ -23,7 +23,8 @@ static void print_policy(const struct json *j)
 		printf("policy    none in force (%s)\n", jr_get_text(p, "file"));
 		return;
 	}
-	printf("policy    revision %.0f%s, %s\n", number(p, NULL, "revision"),
+	printf("policy    revision %.0f%s%s, %s\n", number(p, NULL, "revision"),
+		jr_true(jr_get(p, "revision_kept")) ? "" : " (not kept)",
 		strcmp(state, "last-good") == 0 ? ", the last good one: the file has mistakes" : "",
 		jr_get_text(p, "file"));
 	printf("          %.0f rules, %.0f devices, %.0f names; fail %s\n",

@@ -90,7 +90,7 @@ static void open_store(struct recorder *r, uint64_t now_ms)
 	rc = store_open(r->db_path, r->in.limits, &r->store);
 	if (rc < 0) {
 		snprintf(words, sizeof words, "events are not recorded: the database: %s",
-			strerror(-rc));
+			store_words(rc));
 		say(r, words);
 		return;
 	}
