@@ -34,7 +34,8 @@ struct desk_status {
 	size_t devices, rules, names; /* in the image */
 	bool super_seen;	      /* `super` holds a MESSAGE_STATUS */
 	struct message super;
-	uint64_t events_recorded, events_lost_ring, events_lost_store, events_last_id;
+	uint64_t events_recorded, events_summed, events_lost_ring, events_lost_store,
+		events_last_id;
 	uint64_t allowed, blocked, watched, unnamed, conntrack_matched;
 	char events_trouble[128];
 	char events_aside

@@ -82,8 +82,12 @@ static void print_counts(const struct json *j)
 	printf("decided   %.0f allowed, %.0f blocked, %.0f without a name\n",
 		number(j, "events", "allowed"), number(j, "events", "blocked"),
 		number(j, "events", "unnamed"));
-	printf("recorded  %.0f events, %.0f lost\n", number(j, "events", "recorded"),
+	printf("recorded  %.0f events, %.0f lost", number(j, "events", "recorded"),
 		number(j, "events", "lost"));
+	if (number(j, "events", "summed") > 0)
+		printf("; beyond a client's rows: %.0f decisions, counted",
+			number(j, "events", "summed"));
+	putchar('\n');
 	printf("packets   %.0f queued, %.0f proxied connections\n", number(j, "counters", "queued"),
 		number(j, "counters", "relays"));
 	printf("limits    %.0f hellos not complete in time, %.0f pushed out; at a client's share: "

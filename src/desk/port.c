@@ -46,6 +46,7 @@ static void add_events(struct desk *d, struct desk_status *out)
 
 	recorder_counters(d->recorder, &c);
 	out->events_recorded = c.recorded;
+	out->events_summed = c.summed;
 	out->events_lost_ring = c.lost_ring;
 	out->events_lost_store = c.lost_store;
 	out->events_last_id = c.last_id;

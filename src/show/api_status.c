@@ -81,6 +81,7 @@ static void write_events(struct strbuf *b, const struct desk_status *s)
 	jw_open(b, "events", '{');
 	jw_uint(b, "last_id", s->events_last_id);
 	jw_uint(b, "recorded", s->events_recorded);
+	jw_uint(b, "summed", s->events_summed);
 	jw_uint(b, "lost", s->events_lost_ring + s->events_lost_store);
 	jw_uint(b, "allowed", s->allowed);
 	jw_uint(b, "blocked", s->blocked);
@@ -288,6 +289,8 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 	metric(b, "counter", "gate_" #field "_total", "", "The gate: " words ".", c->field);
 #include "tbl/gate_counters.h"
 #undef GATE_COUNTER
+	metric(b, "counter", "events_summed_total", "",
+		"Decisions beyond a client's rows, counted in sums.", s->events_summed);
 	metric(b, "gauge", "relays_active", "", "Proxied connections.",
 		c->relays - c->relays_ended);
 	metric(b, "counter", "drops_total", "{stage=\"nfqueue\"}",

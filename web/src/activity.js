@@ -22,8 +22,9 @@ export function Verdict({ verdict }) {
 	return html`<span class=${"verdict " + verdict}><${Icon} name=${verdict} />${t("verdict." + verdict)}</span>`;
 }
 
-export const where_of = (r) => (r.dport ? `${r.dst} ${r.proto}/${r.dport}` : `${r.dst} ${r.proto}`);
-export const device_of = (r) => r.who ?? r.mac ?? r.src;
+// a row may stand for many decisions (count): what differs among them is null
+export const where_of = (r) => `${r.dst ?? t("row.several_sites")} ${r.dport ? `${r.proto}/${r.dport}` : r.proto}`;
+export const device_of = (r) => r.who ?? r.mac ?? r.src ?? t("row.several_devices");
 export function reason_of(r) {
 	if (r.because) return visible(r.because);
 	if (r.odd_words && r.verdict === "block" && r.by === "setting") return r.odd_words;
@@ -34,6 +35,11 @@ export function reason_of(r) {
 const port_of = (r) => (r.dport ? t("site.port", { proto: r.proto.toUpperCase(), port: String(r.dport) }) : r.proto.toUpperCase());
 
 function Site({ row }) {
+	if (row.count > 1) return html`<${One} row=${row} /><span class="sub">${t("row.count", { n: row.count, time: clock_time(Date.parse(row.last)) })}</span>`;
+	return html`<${One} row=${row} />`;
+}
+
+function One({ row }) {
 	if (row.name) return html`<bdi class="name">${visible(row.name)}</bdi><span class="sub">${t_or("source." + row.source, row.source)}</span>`;
 	return html`<span class="unnamed">${row.kind === "not-proto" || row.kind === "pending"
 		? port_of(row) : t_or("kind." + row.kind, row.kind)}</span>
@@ -62,10 +68,10 @@ function Row({ row, open }) {
 			${!same_day(time, Date.now()) && html`<span class="sub">${day_name(time)}</span>`}</span>
 		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
 		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
-			${device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
+			${row.src && device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
 		<span class="c-site"><${Site} row=${row} /></span>
 		<span class="c-reason"><${Reason} row=${row} /></span>
-		<span class="c-where">${row.dst}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
+		<span class="c-where">${row.dst ?? t("row.several_sites")}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
 		<span class="c-bytes"><${Data} row=${row} /></span>
 	</button></li>`;
 }
