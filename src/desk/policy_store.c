@@ -408,10 +408,20 @@ static void *run(void *desk)
 	return NULL;
 }
 
+/* What kills left of files that were being written. */
+static void tidy(struct desk *d)
+{
+	file_sweep(d->in.policy_path);
+	file_sweep(d->image_path);
+	file_sweep(d->good_path);
+	policy_load_tidy(d->good_lists);
+}
+
 int policy_store_start(struct desk *d)
 {
 	int rc;
 
+	tidy(d);
 	d->want_load = true;
 	rc = pthread_create(&d->policy_thread, NULL, run, d);
 	d->policy_thread_runs = rc == 0;

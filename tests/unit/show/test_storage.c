@@ -270,6 +270,26 @@ static void a_disk_that_fills_up_makes_no_number_twice(void **state)
 	home();
 }
 
+static void what_kills_left_is_removed_at_the_start(void **state)
+{
+	static const char *const left[] = {"image.good.durward-AbC123",
+		"policy.good.durward-x9Y8z7", "policy.durward-abcdef",
+		"good-lists/ads-0123.list.durward-abcdet", "good-lists/ads-0123.list.AbC12t"};
+	static const char *const stays[] = {"policy.backup", "policy.good.backup"};
+
+	desk_end();
+	mkdir(in_folder("good-lists"), 0700);
+	for (size_t i = 0; i < 5; i++)
+		close(open(in_folder(left[i]), O_CREAT | O_WRONLY, 0600));
+	for (size_t i = 0; i < 2; i++)
+		close(open(in_folder(stays[i]), O_CREAT | O_WRONLY, 0600));
+	start();
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(access(in_folder(left[i]), F_OK), -1);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(access(in_folder(stays[i]), F_OK), 0);
+}
+
 static void a_damaged_events_database_is_told(void **state)
 {
 	char aside[300] = "";
@@ -304,6 +324,7 @@ int main(void)
 		IN_HOUSE(a_disk_that_is_full_at_the_start_is_waited_for),
 		IN_HOUSE(a_disk_that_fills_up_makes_no_number_twice),
 		IN_HOUSE(a_damaged_events_database_is_told),
+		IN_HOUSE(what_kills_left_is_removed_at_the_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
