@@ -120,9 +120,11 @@ static int open_plain(const char *path, int flags, sqlite3 **out)
 	int rc = sqlite3_open_v2(path, out, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK) {
+		bool full = *out && sqlite3_system_errno(*out) == ENOSPC;
+
 		sqlite3_close(*out);
 		*out = NULL;
-		return sql_error(rc);
+		return full ? -ENOSPC : sql_error(rc);
 	}
 	sqlite3_busy_timeout(*out, BUSY_MS);
 	sqlite3_limit(*out, SQLITE_LIMIT_ATTACHED, 0);
