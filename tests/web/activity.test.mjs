@@ -194,6 +194,18 @@ test("a flood: at most 500 rows, at most ten paints a second, none lost from the
 	await page.done();
 });
 
+test("repeats within seconds are one row with their number, and the record has them all", async () => {
+	const page = await open({ viewport: desktop });
+	await house.flow("again.example", { ...mia, count: 4 });
+	await house.flow("between.example", mia);
+	await house.flow("again.example", { ...mia, count: 3 });
+	await house.flow("again.example", { src: "192.0.2.77" }); // another client's
+	await page.locator(".row").filter({ hasText: /again\.example.*7 times since/ }).waitFor();
+	assert.ok(await until(async () => await page.locator(".row", { hasText: "again.example" }).count() === 2), "two rows");
+	assert.ok(await until(async () => (await ask(house, cookie, "events?name=again.example&limit=100")).events.length === 8), "the record");
+	await page.done();
+});
+
 test("what is beyond a device's rows is one row with their number", { timeout: 180000 }, async () => {
 	const page = await open({ viewport: desktop });
 	await house.flow("busy.example", { count: 1200, src: "192.0.2.90" });

@@ -11,6 +11,7 @@ import { ago, api, clock_time, day_name, full_time, html, Icon, Notice, place_se
 import { t, t_or } from "./words.js";
 
 const ROWS = 500, PAGE = 100, PAINT_MS = 100;
+const FOLD_MS = 10000; // one click is four to eleven connections, and a page of an error asks again by itself
 const SETTLE_MS = 10000, SETTLE_LATE_MS = 150000; // a connection is counted when the kernel forgets it: up to two minutes
 
 // --- rows ---
@@ -61,7 +62,26 @@ function Data({ row }) {
 	return html`<span title=${words}>${size(row.bytes_up + row.bytes_down)}</span><span class="sub">${span(row.duration_ms)}</span>`;
 }
 
-function Row({ row, open }) {
+// Repeats of a decision by the same client within some seconds are one row here, the newest, with their number; the record
+// and the counts have them all. Rows come newest first.
+const same_as = (r) => JSON.stringify([device_of(r), r.name ?? [r.dst, r.dport, r.odd], r.rule?.line, r.watch?.line, verdict_of(r)]);
+function fold(rows) {
+	const newest = new Map(), out = [];
+	for (const r of rows) {
+		const key = r.count > 1 ? r.id : same_as(r), time = Date.parse(r.time), group = newest.get(key);
+		if (group && group.since - time <= FOLD_MS) {
+			group.again++;
+			group.since = time;
+		} else {
+			const begun = { row: r, again: 1, since: time };
+			newest.set(key, begun);
+			out.push(begun);
+		}
+	}
+	return out;
+}
+
+function Row({ row, again, since, open }) {
 	const time = Date.parse(row.time), device = device_of(row);
 	return html`<li><button type="button" class=${"row " + verdict_of(row)} aria-haspopup="dialog" onClick=${() => open(row)}>
 		<span class="c-time"><time datetime=${row.time} title=${`${full_time(time)} · ${ago(time)}`}>${clock_time(time)}</time>
@@ -69,7 +89,7 @@ function Row({ row, open }) {
 		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
 		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
 			${row.src && device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
-		<span class="c-site"><${Site} row=${row} /></span>
+		<span class="c-site"><${Site} row=${row} />${again > 1 && html`<span class="sub">${t("row.again", { n: again, time: clock_time(since) })}</span>`}</span>
 		<span class="c-reason"><${Reason} row=${row} /></span>
 		<span class="c-where">${row.dst ?? t("row.several_sites")}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
 		<span class="c-bytes"><${Data} row=${row} /></span>
@@ -420,13 +440,13 @@ function Rows({ feed, list, open }) {
 	const heads = ["time", "verdict", "device", "site", "reason", "where", "bytes"];
 	return html`<div class="rows">
 		<div class="heads" aria-hidden="true">${heads.map((c) => html`<span key=${c} class=${"c-" + c}>${t("col." + c)}</span>`)}</div>
-		<ol ref=${list} aria-label=${t("activity.title")}>${feed.rows.map((r) => html`<${Memo} key=${r.id} row=${r} open=${open} />`)}</ol>
+		<ol ref=${list} aria-label=${t("activity.title")}>${fold(feed.rows).map((g) => html`<${Memo} key=${g.row.id} ...${g} open=${open} />`)}</ol>
 	</div>`;
 }
 
 // a row is drawn once; the day may turn under it, the next visit says so
-function Memo({ row, open }) {
-	return useMemo(() => html`<${Row} row=${row} open=${open} />`, [row]);
+function Memo({ row, again, since, open }) {
+	return useMemo(() => html`<${Row} row=${row} again=${again} since=${since} open=${open} />`, [row, again, since]);
 }
 
 function use_drawer() {

@@ -92,6 +92,7 @@ const en = {
 	"row.unknown_device": "Unknown device",
 	"row.several_devices": "several devices",
 	"row.several_sites": "several addresses",
+	"row.again": "{n} times since {time}",
 	"row.count": "{n} decisions until {time}, counted in one row",
 	"row.line": "line {line}",
 	"row.list": "On the list {name}, line {line}",
