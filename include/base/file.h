@@ -18,7 +18,7 @@ int file_write_atomic(const char *path, struct slice bytes, unsigned mode);
 int file_temp(const char *path, char **tmp);
 /* Removes the temporary files of this path that nobody holds. Nothing else matches their names, no user's copy either. */
 void file_sweep(const char *path);
-bool file_is_temp(const char *name); /* ends as such a name does */
+bool file_is_temp(const char *name);	      /* ends as such a name does */
 int fd_write_all(int fd, struct slice bytes); /* a blocking descriptor */
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd);

@@ -38,6 +38,7 @@ enum statement {
 	COUNT,
 	HEAVIEST,
 	PRUNE_CLIENT,
+	PRUNE_SEEN_STRANGERS,
 	PRUNE_SEEN,
 	STATEMENTS
 };
@@ -58,10 +59,12 @@ static const char *const statements[STATEMENTS] = {
 		     "LIMIT 1",
 	[PRUNE_CLIENT] = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE device=?1 AND "
 			 "client=?2 ORDER BY id LIMIT ?3)",
+	[PRUNE_SEEN_STRANGERS] =
+		"DELETE FROM seen WHERE name='' AND last_ms < (SELECT last_ms FROM seen WHERE "
+		"name='' ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)",
 	[PRUNE_SEEN] =
-		"DELETE FROM seen WHERE (name='' AND last_ms < (SELECT last_ms FROM seen WHERE "
-		"name='' ORDER BY last_ms DESC LIMIT 1 OFFSET ?1/2)) OR last_ms < (SELECT last_ms "
-		"FROM seen ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)",
+		"DELETE FROM seen WHERE last_ms < (SELECT last_ms FROM seen ORDER BY last_ms "
+		"DESC LIMIT 1 OFFSET ?1)",
 };
 
 struct store {
@@ -357,6 +360,17 @@ static int prune_rows(struct store *s)
 	return rc;
 }
 
+/* Strangers first: then there is room, and all of the named devices stay. */
+static int prune_seen(struct store *s)
+{
+	int rc;
+
+	sqlite3_bind_int(s->st[PRUNE_SEEN_STRANGERS], 1, SEEN_MAX / 2);
+	rc = sql_run(s->st[PRUNE_SEEN_STRANGERS]);
+	sqlite3_bind_int(s->st[PRUNE_SEEN], 1, SEEN_MAX);
+	return rc < 0 ? rc : sql_run(s->st[PRUNE_SEEN]);
+}
+
 int store_prune(struct store *s, uint64_t now_wall_ms)
 {
 	uint64_t age = (uint64_t)s->limits.days * 86400000u;
@@ -368,8 +382,9 @@ int store_prune(struct store *s, uint64_t now_wall_ms)
 	rc = sql_run(st);
 	if (rc == 0)
 		rc = prune_rows(s);
-	sqlite3_bind_int(s->st[PRUNE_SEEN], 1, SEEN_MAX);
-	return rc < 0 ? rc : sql_run(s->st[PRUNE_SEEN]);
+	if (rc == 0)
+		rc = prune_seen(s);
+	return rc;
 }
 
 void store_aside(const char *path, char *out, size_t size)

@@ -333,7 +333,9 @@ static struct query_device seen[4];
 static size_t n_seen;
 static void collect_device(void *user, const struct query_device *d)
 {
-	seen[n_seen++] = *d;
+	if (n_seen < 4)
+		seen[n_seen] = *d;
+	n_seen++;
 }
 
 static void devices_are_counted_by_mac(void **state)
@@ -361,6 +363,36 @@ static void devices_are_counted_by_mac(void **state)
 	store_close(s);
 }
 
+/* Twelve thousand addresses later the named device is the first of the list. */
+static void strangers_do_not_push_a_named_device_out_of_the_list(void **state)
+{
+	struct store *s = opened(plenty);
+	struct row r = row_of(1, "a.test", ACTION_ALLOW), rows[500];
+	struct query *q;
+
+	assert_int_equal(store_write(s, &r, 1, NULL, 0), 0);
+	for (uint64_t id = 2; id < 12002; id += 500) {
+		for (size_t i = 0; i < 500; i++) {
+			uint32_t n = (uint32_t)(id + i);
+
+			rows[i] = row_of(id + i, "b.test", ACTION_BLOCK);
+			rows[i].device[0] = 0;
+			rows[i].event.wall_ms += id;
+			memcpy(rows[i].event.flow.src.b + 12, &n, sizeof n);
+		}
+		assert_int_equal(store_write(s, rows, 500, NULL, 0), 0);
+	}
+	assert_int_equal(store_prune(s, 1700000000000u), 0);
+	n_seen = 0;
+	assert_int_equal(query_open(in_folder("events.db"), &q), 0);
+	assert_int_equal(query_devices(q, 0, collect_device, NULL), 0);
+	assert_int_equal(n_seen, 500);
+	assert_string_equal(seen[0].name, "mia-phone");
+	assert_string_equal(seen[1].name, "");
+	query_close(q);
+	store_close(s);
+}
+
 #define IN_FOLDER(t) cmocka_unit_test_setup_teardown(t, folder_make, folder_remove)
 int main(void)
 {
@@ -378,6 +410,7 @@ int main(void)
 		IN_FOLDER(a_broken_file_is_put_aside),
 		IN_FOLDER(no_folder_and_no_database_are_said),
 		IN_FOLDER(devices_are_counted_by_mac),
+		IN_FOLDER(strangers_do_not_push_a_named_device_out_of_the_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
