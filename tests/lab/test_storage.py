@@ -69,8 +69,7 @@ def test_a_disk_that_is_full_at_the_start_is_waited_for():
                 assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403)  # filtering waits for no disk
                 assert lab.curl("http://fine.test/", v6=True).status == 200
                 assert problem(lab, "No space left on device") and problem(lab, "is not kept"), status(lab)
-                assert lab.exec("gateway", [labkit.DURWARDCTL, "--socket", lab.api, "passwd"],
-                                stdin=b"a good password\n").returncode == 1
+                assert passwd(lab) == 1
                 first = status(lab)["policy"]["revision"]
                 lab.set_policy(POLICY + "# another\n")
                 assert status(lab)["policy"]["revision"] == first + 1
@@ -78,13 +77,46 @@ def test_a_disk_that_is_full_at_the_start_is_waited_for():
                 assert labkit.until(lambda: not status(lab)["problems"] or not
                                     [p for p in status(lab)["problems"] if "50 MB" not in p]), status(lab)["problems"]
                 assert status(lab)["policy"]["revision_kept"]
-                assert lab.exec("gateway", [labkit.DURWARDCTL, "--socket", lab.api, "passwd"],
-                                stdin=b"a good password\n").returncode == 0
+                assert passwd(lab) == 0
                 assert lab.curl("http://tracker.example/kept").status == 403
                 assert labkit.until(lambda: lab.events('"tracker.example"'))
             with daemon(lab):  # and the number does not go back
                 assert labkit.until(lambda: lab.ctl("status").returncode == 0)
                 assert status(lab)["policy"]["revision"] == first + 1
+    finally:
+        lab.down()
+
+
+def passwd(lab):
+    return lab.exec("gateway", [labkit.DURWARDCTL, "--socket", lab.api, "passwd"], stdin=b"a good password\n").returncode
+
+
+def test_a_damaged_database_of_the_password_is_left_to_the_console():
+    lab = labkit.Lab(daemon=False).up()
+    try:
+        lab.furnish(POLICY)
+        path = f"{lab.state}/var/durward.db"
+        with daemon(lab):
+            assert labkit.until(lambda: passwd(lab) == 0)
+            assert lab.ctl("set-aside").returncode == 1  # nothing is wrong with it
+            first = status(lab)["policy"]["revision"]
+        with open(path, "r+b") as f:
+            f.seek(4096)
+            f.write(b"\xee" * 2048)
+        with open(path, "rb") as f:
+            damaged = f.read()
+        with daemon(lab):
+            assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403)
+            assert problem(lab, "durwardctl set-aside"), status(lab)
+            assert passwd(lab) == 1
+            lab.set_policy(POLICY + "# another\n")
+            assert status(lab)["policy"]["revision"] == first + 1
+            with open(path, "rb") as f:
+                assert f.read() == damaged
+            assert lab.ctl("set-aside").returncode == 0
+            assert [name for name in os.listdir(f"{lab.state}/var") if name.startswith("durward.db.damaged-")]
+            assert passwd(lab) == 0
+            assert labkit.until(lambda: not problem(lab, "durwardctl set-aside") and status(lab)["policy"]["revision_kept"])
     finally:
         lab.down()
 
