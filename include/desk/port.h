@@ -23,6 +23,7 @@ enum desk_policy_state {
 struct desk_status {
 	uint64_t now_ms, start_ms;
 	uint32_t revision;	 /* in force; 0 = none */
+	bool revision_kept;	 /* its text is in the ledger */
 	uint32_t revision_taken; /* the last one that every worker of the gate uses */
 	enum desk_policy_state policy;
 	char policy_path[256];
@@ -33,11 +34,14 @@ struct desk_status {
 	size_t devices, rules, names; /* in the image */
 	bool super_seen;	      /* `super` holds a MESSAGE_STATUS */
 	struct message super;
-	uint64_t events_recorded, events_lost_ring, events_lost_store, events_last_id;
+	uint64_t events_recorded, events_summed, events_lost_ring, events_lost_store,
+		events_last_id;
 	uint64_t allowed, blocked, watched, unnamed, conntrack_matched;
 	char events_trouble[128];
-	char ledger_trouble[128];
-	uint64_t disk_free; /* bytes in the state directory's file system */
+	char events_aside
+		[256]; /* a damaged events' database that still lies beside the new one; "" = none */
+	char ledger_trouble[960]; /* "" = revisions, password and sessions can be kept */
+	uint64_t disk_free;	  /* bytes in the state directory's file system */
 };
 void desk_status_get(struct desk *d, struct desk_status *out);
 const char *desk_state_dir(struct desk *d);
@@ -107,12 +111,17 @@ struct desk_revision {
 	uint32_t number;
 	uint64_t wall_ms;
 	char actor[64];
+	bool kept; /* false: its text could not be kept */
 };
+/* Newest first. Those that are not in the ledger yet come even where it fails. */
 int desk_policy_revisions(
 	struct desk *d, void (*each)(void *user, const struct desk_revision *r), void *user);
 int desk_policy_revision_text(struct desk *d, uint32_t number, struct strbuf *text);
 
 /* --- secrets of the face (record/ledger.h) --- */
+/* Puts a damaged, newer or lost ledger aside and begins an empty one. -EEXIST: nothing is wrong with it. */
+int desk_ledger_set_aside(struct desk *d);
+/* -ENOENT: there is none, for certain; every other error: it cannot be told. */
 int desk_secret(struct desk *d, const char *name, struct strbuf *value);
 int desk_secret_set(struct desk *d, const char *name, const char *value);
 struct desk_session {

@@ -63,6 +63,8 @@ void policy_loaded_fini(struct policy_loaded *l); /* drops copies that were not 
 
 /* The policy is in force: its lists become the last good ones; copies of lists it does not have go. */
 void policy_load_keep(struct policy_loaded *l, const char *good_dir);
+/* At the start: what a kill left between reading a policy and policy_load_keep(). Nothing may be loading meanwhile. */
+void policy_load_tidy(const char *good_dir);
 void list_facts_fini(struct list_facts *f);
 
 #endif

@@ -15,6 +15,10 @@ struct row {
 	uint64_t id; /* of the record: grows by one, never used twice; 0 = not recorded */
 	struct event event;
 	bool ended; /* bytes and duration are known */
+	/* More than 1: a sum of that many decisions of a client beyond its rows (record/recorder.h), from event.wall_ms to
+	 * last_ms; what differs among them is empty. 0 counts as 1. */
+	uint32_t count;
+	uint64_t last_ms;
 	char device[ROW_WORD];
 	char list[ROW_WORD];
 	char rule[ROW_TEXT]; /* the deciding line as written */

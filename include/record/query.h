@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * query.h - reading the events' database.
+ * query.h - reading the events' database. Its connections can neither write nor checkpoint: the store's alone does.
  *
  * Owns: nothing but a path. Thread: any. Fails: 0 or -errno (-ENOENT: no database; -ETIMEDOUT: it took too long, each()
  * was called for what was found).
@@ -25,7 +25,8 @@ struct query_device {
 	char name[ROW_WORD]; /* "" = unknown device */
 	uint64_t first_ms, last_ms, allowed, blocked;
 };
-/* Devices of the last `days` days, latest first, by MAC where there is one, else by address; at most 500. */
+/* Devices seen since, those with a name first, then latest first; by MAC where there is one, else by address; at most
+ * 500. */
 int query_devices(struct query *q, uint64_t since_ms,
 	void (*each)(void *user, const struct query_device *d), void *user);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * recorder.h - the thread that drains the gate's rings, fills in texts, keeps the tail and feeds the store.
  *
+ * A client's first 1000 decisions are rows of their own, then 120 a minute (clients without a name: 4000 and 600 a minute
+ * together, too); what is above is counted in rows that say how many (row.count), at most eight a client every 30
+ * seconds. A kill loses the sums of these seconds.
+ *
  * Owns: a thread, the store, the tail of the last RECORDER_TAIL rows. The image used for texts is the caller's, changed
  * by recorder_set_image(). Thread: doors may be called from any thread. Fails: 0 or -errno. A store that cannot be
  * opened does not stop it: rows still reach the tail, and `trouble` says why.
@@ -29,6 +33,7 @@ struct recorder_in {
 };
 struct recorder_counters {
 	uint64_t recorded;			     /* rows in the database since the start */
+	uint64_t summed;			     /* decisions beyond a client's rows: counted */
 	uint64_t lost_ring;			     /* the gate found a ring full */
 	uint64_t lost_store;			     /* the database would not take them */
 	uint64_t allowed, blocked, watched, unnamed; /* decisions since the start */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * store.h - the events' database: one writer, bounded by rows and days.
  *
- * SQLite, WAL, synchronous=NORMAL: a power cut may lose the last seconds, never the file. A file that fails quick_check
- * or holds another schema is renamed aside (events.db.broken-TIME) and a new one begun. When the disk is full or not
- * writable, rows are dropped and counted, and the next batch tries again.
+ * SQLite, WAL, synchronous=NORMAL: a power cut may lose the last seconds, never the file. A file of an earlier version is
+ * brought up to date; one that fails quick_check or is not ours is renamed (events.db.broken-TIME), never deleted, and a
+ * new one begun; one of a newer version is refused (-EPROTONOSUPPORT). When the disk is full or not writable, rows are
+ * dropped and counted, and the next batch tries again.
+ *
+ * Above its limit the file loses the oldest rows of whoever holds the most of them: a named device, or, while devices
+ * without a name hold more than a quarter of the limit, one of 64 classes of these (by MAC, else address, IPv6 by /64).
+ * So no device pushes out another one's rows, and strangers, however many addresses they use, none of a named device.
  *
  * Owns: its connection. Thread: one (the recorder); query.c has connections of its own. Fails: 0 or -errno.
  */
@@ -28,6 +33,9 @@ uint64_t store_last_id(const struct store *s); /* at opening; 0 = empty */
 int store_write(struct store *s, const struct row *rows, size_t n_rows,
 	const struct store_end *ends, size_t n_ends);
 int store_prune(struct store *s, uint64_t now_wall_ms); /* a bounded bite; call now and then */
+/* The name of a file that was set aside and still lies beside `path`; "" = none. */
+void store_aside(const char *path, char *out, size_t size);
+const char *store_words(int err);		  /* for people, of store_open() */
 const char *store_trouble(const struct store *s); /* "" when all is well, else words for `status` */
 
 #endif

@@ -34,6 +34,8 @@ ROUTE(POST, "/api/v1/reload", POLICY, reload,
 ROUTE(GET, "/api/v1/setup", OPEN, setup_state, "whether a password has been set")
 ROUTE(POST, "/api/v1/setup/claim", OPEN, setup_claim, "{token, password}: set the first password")
 ROUTE(POST, "/api/v1/setup/token", ADMIN, setup_token, "a fresh one-time token (socket only)")
+ROUTE(POST, "/api/v1/database/set-aside", ADMIN, set_aside,
+	"puts a damaged database of password and revisions aside, a new one begins (socket only)")
 ROUTE(PUT, "/api/v1/password", ADMIN, password,
 	"{password, old}: a new password; old is not asked on the socket")
 ROUTE(POST, "/api/v1/session", OPEN, session_new, "{password}: log in")

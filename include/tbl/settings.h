@@ -62,7 +62,8 @@ SETTING(WORDS, web_listen, "web-listen", "127.0.0.1:8480", 0, 0,
 SETTING(WORDS, web_names, "web-names", "", 0, 0,
 	"host names under which browsers may reach the UI, besides its addresses")
 SETTING(TEXT, webroot, "webroot", "", 0, 0, "serve the UI from this folder (development)")
-SETTING(NUMBER, events_rows, "events-rows", "1000000", 1000, 100000000, "events kept at most")
+SETTING(NUMBER, events_rows, "events-rows", "1000000", 1000, 100000000,
+	"events kept at most; beyond, the oldest of whoever has most of them go")
 SETTING(NUMBER, events_days, "events-days", "30", 1, 3650, "days that events are kept")
 SETTING(SWITCH, policy_edit, "policy-edit", "on", 0, 0, "whether the UI may change the policy file")
 SETTING(NUMBER, log_level, "log-level", "6", 3, 7, "3 errors .. 6 information, 7 everything")

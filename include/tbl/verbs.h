@@ -17,4 +17,6 @@ VERB(doctor, "doctor", "[--settings FILE]",
 	"look for what stands in the way, with the command that mends it")
 VERB(setup, "setup", "", "print a one-time token for the first login in the web UI")
 VERB(passwd, "passwd", "", "set the administrator's password")
+VERB(set_aside, "set-aside", "",
+	"begin a new database of password and revisions where the old one is damaged")
 #endif

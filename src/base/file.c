@@ -5,10 +5,13 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,15 +69,21 @@ int fd_write_all(int fd, struct slice s)
 	return 0;
 }
 
-static int sync_folder_of(const char *path)
+/* The folder of a path, heap. */
+static char *folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder;
+
+	return !slash	       ? strdup(".")
+	       : slash == path ? strdup("/")
+			       : strndup(path, (size_t)(slash - path));
+}
+
+static int sync_folder_of(const char *path)
+{
+	char *folder = folder_of(path);
 	int fd, err = 0;
 
-	folder = !slash		 ? strdup(".")
-		 : slash == path ? strdup("/")
-				 : strndup(path, (size_t)(slash - path));
 	if (!folder)
 		return -ENOMEM;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,30 +95,99 @@ static int sync_folder_of(const char *path)
 	return err;
 }
 
+/* --- temporary files --- */
+
+#define TEMP ".durward-"
+enum { TEMP_RANDOM = 6 };
+
+bool file_is_temp(const char *name)
+{
+	size_t n = strlen(name), tail = strlen(TEMP) + TEMP_RANDOM;
+
+	if (n <= tail || strncmp(name + n - tail, TEMP, strlen(TEMP)) != 0)
+		return false;
+	for (size_t i = n - TEMP_RANDOM; i < n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+			    name[i]))
+			return false;
+	return true;
+}
+
+/* One try: -EAGAIN where a sweep came between its making and its lock. */
+static int make_temp(char *name)
+{
+	int fd = mkostemp(name, O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+		return fd;
+	close(fd);
+	return -EAGAIN;
+}
+
+int file_temp(const char *path, char **tmp)
+{
+	int fd = -EAGAIN;
+
+	for (int i = 0; i < 10 && fd == -EAGAIN; i++) {
+		if (asprintf(tmp, "%s" TEMP "XXXXXX", path) < 0)
+			return -ENOMEM;
+		fd = make_temp(*tmp);
+		if (fd < 0)
+			free(*tmp);
+	}
+	return fd;
+}
+
+/* Nobody's: a writer holds the lock from its making until after the rename. */
+static void sweep_one(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(folder, name, 0);
+	close(fd);
+}
+
+void file_sweep(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	char *folder = folder_of(path);
+	DIR *d = folder ? opendir(folder) : NULL;
+	size_t n = strlen(base);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, base, n) == 0 && file_is_temp(e->d_name) &&
+			strlen(e->d_name) == n + strlen(TEMP) + TEMP_RANDOM)
+			sweep_one(dirfd(d), e->d_name);
+	if (d)
+		closedir(d);
+	free(folder);
+}
+
 int file_write_atomic(const char *path, struct slice bytes, unsigned mode)
 {
-	struct strbuf tmp = {0};
-	int fd = -1, err = 0;
+	char *tmp = NULL;
+	int fd = file_temp(path, &tmp), err;
 
-	strbuf_fmt(&tmp, "%s.XXXXXX", path);
-	if (tmp.failed)
-		return -ENOMEM;
-	fd = mkostemp(tmp.s, O_CLOEXEC);
-	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
+	if (fd < 0)
+		return fd;
 	err = fd_write_all(fd, bytes);
-	if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp.s, path) < 0))
+	if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
 		err = -errno;
 	if (err)
-		unlink(tmp.s);
+		unlink(tmp);
 	else
 		err = sync_folder_of(path);
-out:
-	if (fd >= 0)
-		close(fd);
-	strbuf_fini(&tmp);
+	close(fd);
+	free(tmp);
+	file_sweep(path);
 	return err;
 }
 

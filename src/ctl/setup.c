@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * setup.c - `durwardctl setup` and `durwardctl passwd`: the first login, and a forgotten password. Root only.
+ * setup.c - `durwardctl setup`, `passwd` and `set-aside`: the first login, a forgotten password, a damaged database. Root
+ * only.
  *
  * The token goes to standard output alone, so that a script can take it. The password is read from the terminal without
  * echo, or as one line from standard input; never from the command line, where `ps` shows it.
@@ -95,5 +96,21 @@ int ctl_passwd(struct ctl *c, int argc, char **argv)
 		status = send_password(c, first);
 	explicit_bzero(first, sizeof first);
 	explicit_bzero(again, sizeof again);
+	return status;
+}
+
+int ctl_set_aside(struct ctl *c, int argc, char **argv)
+{
+	struct api_answer a;
+	int status;
+
+	if (argc > 1)
+		return ctl_usage(argv[0], "it takes no argument");
+	api_call(c, "POST", "/api/v1/database/set-aside", "{}", &a);
+	status = api_report(c, &a);
+	if (status == EXIT_OK && !c->json)
+		puts("The damaged database lies beside the new one as durward.db.damaged-TIME. "
+		     "Now: durwardctl passwd");
+	api_answer_fini(&a);
 	return status;
 }

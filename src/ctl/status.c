@@ -23,7 +23,8 @@ static void print_policy(const struct json *j)
 		printf("policy    none in force (%s)\n", jr_get_text(p, "file"));
 		return;
 	}
-	printf("policy    revision %.0f%s, %s\n", number(p, NULL, "revision"),
+	printf("policy    revision %.0f%s%s, %s\n", number(p, NULL, "revision"),
+		jr_true(jr_get(p, "revision_kept")) ? "" : " (not kept)",
 		strcmp(state, "last-good") == 0 ? ", the last good one: the file has mistakes" : "",
 		jr_get_text(p, "file"));
 	printf("          %.0f rules, %.0f devices, %.0f names; fail %s\n",
@@ -81,8 +82,12 @@ static void print_counts(const struct json *j)
 	printf("decided   %.0f allowed, %.0f blocked, %.0f without a name\n",
 		number(j, "events", "allowed"), number(j, "events", "blocked"),
 		number(j, "events", "unnamed"));
-	printf("recorded  %.0f events, %.0f lost\n", number(j, "events", "recorded"),
+	printf("recorded  %.0f events, %.0f lost", number(j, "events", "recorded"),
 		number(j, "events", "lost"));
+	if (number(j, "events", "summed") > 0)
+		printf("; beyond a client's rows: %.0f decisions, counted",
+			number(j, "events", "summed"));
+	putchar('\n');
 	printf("packets   %.0f queued, %.0f proxied connections\n", number(j, "counters", "queued"),
 		number(j, "counters", "relays"));
 	printf("limits    %.0f hellos not complete in time, %.0f pushed out; at a client's share: "

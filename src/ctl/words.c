@@ -65,6 +65,8 @@ static void add_target(const struct json *row, struct strbuf *b)
 
 	strbuf_str(b, "  ");
 	ctl_safe(b, name[0] ? name : jr_get_text(row, "dst"));
+	if (!name[0] && !jr_get_text(row, "dst")[0])
+		strbuf_str(b, "several sites");
 	strbuf_fmt(b, "  %s", known ? app : jr_get_text(row, "proto"));
 	if (port > 0)
 		strbuf_fmt(b, "/%.0f", port);
@@ -106,6 +108,17 @@ static void add_end(const struct json *row, struct strbuf *b)
 		jr_number(jr_get(row, "duration_ms"), 0) / 1000);
 }
 
+/* Many decisions in one row, and what they have in common. */
+static void add_count(const struct json *row, struct strbuf *b)
+{
+	double count = jr_number(jr_get(row, "count"), 1);
+
+	if (count < 2)
+		return;
+	strbuf_fmt(b, "  %.0f times until ", count);
+	add_time(b, jr_get_text(row, "last"));
+}
+
 static void add_row(const struct ctl *c, const struct json *row, struct strbuf *b)
 {
 	const char *who = jr_get_text(row, "who");
@@ -114,7 +127,10 @@ static void add_row(const struct ctl *c, const struct json *row, struct strbuf *
 	add_verdict(c, row, b);
 	strbuf_str(b, "  ");
 	ctl_safe(b, who[0] ? who : jr_get_text(row, "src"));
+	if (!who[0] && !jr_get_text(row, "src")[0])
+		strbuf_str(b, "several devices");
 	add_target(row, b);
+	add_count(row, b);
 	add_reason(row, b);
 	add_end(row, b);
 }

@@ -17,10 +17,11 @@
 #include "desk/port.h"
 #include "load/policy_load.h"
 #include "record/ledger.h"
+#include "record/numbers.h"
 #include "record/query.h"
 #include "record/recorder.h"
 
-enum { IMAGES_KEPT = 8, POLICY_BYTES = 16 << 20, LOCAL_NETS = 128, DESK_PATH = 512 };
+enum { IMAGES_KEPT = 8, POLICY_BYTES = 16 << 20, LOCAL_NETS = 128, DESK_PATH = 512, UNKEPT = 64 };
 
 /* One image in memory: a sealed memfd, mapped. Counted. */
 struct image_box {
@@ -41,7 +42,7 @@ struct policy_facts {
 struct desk {
 	struct desk_in in;
 	char events_path[DESK_PATH], ledger_path[DESK_PATH], image_path[DESK_PATH],
-		good_path[DESK_PATH], good_lists[DESK_PATH];
+		good_path[DESK_PATH], good_lists[DESK_PATH], numbers_path[DESK_PATH];
 	uint64_t start_ms;
 
 	struct loop *loop;
@@ -57,13 +58,16 @@ struct desk {
 
 	struct recorder *recorder;
 	struct query *query;
-	struct ledger *ledger; /* NULL: could not be opened */
-	char ledger_trouble[128];
+	struct ledger *ledger;
 
-	pthread_mutex_t policy_lock; /* one policy job at a time */
-	uint32_t last_number;	     /* of revisions, where the ledger cannot tell; policy_lock */
+	pthread_mutex_t policy_lock;  /* one policy job at a time */
+	struct numbers_file *numbers; /* policy_lock */
+	struct strbuf unkept_text;    /* of the newest of `unkept`; policy_lock */
 
-	pthread_mutex_t lock;		       /* all below */
+	pthread_mutex_t lock; /* all below */
+	/* revisions that were in force and are not in the ledger yet, oldest first */
+	struct ledger_revision unkept[UNKEPT];
+	size_t n_unkept;
 	struct image_box *images[IMAGES_KEPT]; /* newest first; [0] is in force */
 	struct policy_facts policy;
 	bool super_seen;
@@ -82,6 +86,7 @@ struct desk {
 
 /* images.c */
 int image_box_new(const void *bytes, size_t size, struct image_box **out); /* one reference */
+int image_box_load(const char *path, struct image_box **out);		   /* from a file */
 void image_box_drop(struct image_box *b);
 void desk_image_publish(struct desk *d, struct image_box *b); /* takes the reference; becomes [0] */
 void desk_images_fini(struct desk *d);
@@ -93,6 +98,16 @@ int policy_store_load(struct desk *d, const char *actor, const char *accept, str
 int policy_store_start(struct desk *d); /* the policy thread; loads at once */
 void policy_store_stop(struct desk *d);
 void policy_store_want(struct desk *d);
+
+/* revisions.c: a number names one text and is given once; all but the first with policy_lock held */
+int revisions_open(struct desk *d); /* ledger and numbers; -ENOMEM */
+/* For this text: the one it was last in force with, at a start (`again` false), else the next. */
+uint32_t revisions_number(struct desk *d, struct slice text, bool again);
+int revisions_keep(struct desk *d, uint32_t number, struct slice text, const char *actor);
+void revisions_take_back(
+	struct desk *d, uint32_t number); /* it never was in force; the number is spent */
+void revisions_in_force(struct desk *d, uint32_t number, struct slice text, const char *actor);
+void revisions_tend(struct desk *d);
 
 /* office.c */
 int office_send(struct desk *d, const struct message *m, int fd);

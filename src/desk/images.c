@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -58,6 +59,39 @@ int image_box_new(const void *bytes, size_t size, struct image_box **out)
 	}
 	*out = b;
 	return 0;
+}
+
+static int map_file(const char *path, void **map, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {
+		close(fd);
+		return -EINVAL;
+	}
+	*size = (size_t)st.st_size;
+	*map = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (*map == MAP_FAILED)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+int image_box_load(const char *path, struct image_box **out)
+{
+	void *map = NULL;
+	size_t size = 0;
+	int rc = map_file(path, &map, &size);
+
+	if (rc == 0) {
+		rc = image_box_new(map, size, out);
+		munmap(map, size);
+	}
+	return rc;
 }
 
 void image_box_drop(struct image_box *b)

@@ -142,18 +142,8 @@ static void set_paths(struct desk *d)
 	snprintf(d->ledger_path, sizeof d->ledger_path, "%s/durward.db", dir);
 	snprintf(d->image_path, sizeof d->image_path, "%s/image.good", dir);
 	snprintf(d->good_path, sizeof d->good_path, "%s/policy.good", dir);
+	snprintf(d->numbers_path, sizeof d->numbers_path, "%s/numbers", dir);
 	snprintf(d->good_lists, sizeof d->good_lists, "%s/good-lists", dir);
-}
-
-static void open_ledger(struct desk *d)
-{
-	int rc = ledger_open(d->ledger_path, &d->ledger);
-
-	if (rc == 0)
-		return;
-	snprintf(d->ledger_trouble, sizeof d->ledger_trouble,
-		"revisions and the password cannot be kept: the database: %s", strerror(-rc));
-	log_error("%s (%s)", d->ledger_trouble, d->ledger_path);
 }
 
 static void on_news(void *desk)
@@ -218,8 +208,9 @@ static int open_all(struct desk *d)
 
 	if (rc < 0)
 		return rc;
-	open_ledger(d);
-	rc = query_open(d->events_path, &d->query);
+	rc = revisions_open(d);
+	if (rc == 0)
+		rc = query_open(d->events_path, &d->query);
 	if (rc == 0)
 		rc = start_recorder(d);
 	if (rc == 0)
@@ -236,6 +227,8 @@ static void close_all(struct desk *d)
 		d->in.face->stop(d->face);
 	query_close(d->query);
 	ledger_close(d->ledger);
+	numbers_close(d->numbers);
+	strbuf_fini(&d->unkept_text);
 	desk_images_fini(d);
 	list_facts_fini(&d->policy.lists);
 	neighbours_stop(d);
@@ -273,7 +266,7 @@ int desk_main(const struct desk_in *in)
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->send_lock, NULL);
 	pthread_mutex_init(&d->policy_lock, NULL);
-	pthread_cond_init(&d->policy_wanted, NULL);
+	cond_init_monotonic(&d->policy_wanted);
 	cond_init_monotonic(&d->taken);
 	set_paths(d);
 	rc = open_all(d);

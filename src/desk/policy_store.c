@@ -3,25 +3,22 @@
  *
  *   text -> policy_load (errors: nothing changes) -> sealed image -> ledger (revision, FULL) -> file -> last good -> super
  *
- * A text that was ever in force is a numbered revision; the same text again is the same number. The last good image
- * and its text lie in the state directory for a start with a bad file.
+ * What was ever in force has a number (revisions.c). The last good image and its text lie in the state directory for a
+ * start with a bad file.
  * Owns: the policy thread. Thread: doors any; desk->policy_lock lets one job at a time. Fails: -errno; a failure leaves
  * file, image and ledger as they were.
  */
 #include "desk_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+
+enum { TEND_MS = 3000 };
 
 static uint64_t etag_of(struct slice text)
 {
@@ -46,17 +43,6 @@ static bool needs_number(struct desk *d)
 
 	desk_image_put(d, i);
 	return i != NULL;
-}
-
-static uint32_t number_for(struct desk *d, struct slice text, bool again)
-{
-	struct ledger_revision last;
-	char digest[17];
-
-	if (!d->ledger || ledger_last(d->ledger, &last) < 0)
-		return d->last_number + 1;
-	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)etag_of(text));
-	return !again && strcmp(digest, last.digest) == 0 ? last.number : last.number + 1;
 }
 
 static int compile(struct desk *d, struct slice text, uint32_t number, bool check_only,
@@ -157,7 +143,6 @@ static void put_in_force(
 {
 	note_facts(d, DESK_POLICY_IN_FORCE, &l->diag);
 	save_good(d, b, text);
-	d->last_number = b->pub.revision;
 	note_lists(d, l);
 	desk_image_publish(d, b);
 	send_image(d, b);
@@ -165,40 +150,13 @@ static void put_in_force(
 
 /* --- a bad file --- */
 
-static int map_file(const char *path, void **map, size_t *size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {
-		close(fd);
-		return -EINVAL;
-	}
-	*size = (size_t)st.st_size;
-	*map = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (*map == MAP_FAILED)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int use_last_good(struct desk *d)
 {
 	struct image_box *b = NULL;
-	void *map = NULL;
-	size_t size = 0;
-	int rc = map_file(d->image_path, &map, &size);
+	int rc = image_box_load(d->image_path, &b);
 
 	if (rc < 0)
 		return rc;
-	rc = image_box_new(map, size, &b);
-	munmap(map, size);
-	if (rc < 0)
-		return rc;
-	d->last_number = b->pub.revision;
 	desk_image_publish(d, b);
 	send_image(d, b);
 	return 0;
@@ -252,7 +210,7 @@ static int load_locked(struct desk *d, const char *actor, const char *accept, st
 	struct policy_loaded l = {0};
 	struct image_box *b = NULL;
 	struct strbuf text = {0};
-	uint32_t number = 0, kept;
+	uint32_t number = 0;
 	bool again = needs_number(d);
 	int rc = read_policy(d, &text);
 
@@ -261,7 +219,7 @@ static int load_locked(struct desk *d, const char *actor, const char *accept, st
 			&l.diag, DIAG_ERROR, 0, 0, 0, "the file cannot be read: %s", strerror(-rc));
 		rc = -EINVAL;
 	} else {
-		number = number_for(d, slice_buf(&text), again);
+		number = revisions_number(d, slice_buf(&text), again);
 		rc = compile(d, slice_buf(&text), number, false, accept, &l);
 	}
 	log_findings(d, &l.diag);
@@ -270,9 +228,7 @@ static int load_locked(struct desk *d, const char *actor, const char *accept, st
 	if (rc < 0) {
 		fall_back(d, &l.diag);
 	} else {
-		if (d->ledger && ledger_add(d->ledger, slice_buf(&text), again, actor,
-					 clock_wall_ms(), &kept) < 0)
-			log_warn("revision %u could not be kept in %s", number, d->ledger_path);
+		revisions_in_force(d, number, slice_buf(&text), actor);
 		put_in_force(d, b, &l, slice_buf(&text));
 		*revision = number;
 		log_note("policy revision %u is in force (%s)", number, actor);
@@ -327,20 +283,17 @@ static int check_etag(struct desk *d, uint64_t etag)
 }
 
 /* The revision is kept before the file is written: neither happens without the other. */
-static int keep(struct desk *d, struct slice text, const char *actor, uint32_t *number)
+static int keep(struct desk *d, uint32_t number, struct slice text, const char *actor)
 {
-	struct ledger_revision last = {0};
-	int rc;
+	int rc = revisions_keep(d, number, text, actor);
 
-	if (!d->ledger)
-		return -EIO;
-	(void)ledger_last(d->ledger, &last);
-	rc = ledger_add(d->ledger, text, needs_number(d), actor, clock_wall_ms(), number);
 	if (rc < 0)
 		return rc;
 	rc = file_write_atomic(d->in.policy_path, text, 0640);
-	if (rc < 0 && *number != last.number)
-		ledger_remove(d->ledger, *number);
+	if (rc < 0)
+		revisions_take_back(d, number);
+	else
+		revisions_in_force(d, number, text, actor);
 	return rc;
 }
 
@@ -351,13 +304,13 @@ static int apply_locked(struct desk *d, const struct desk_apply *a, const char *
 	struct image_box *b = NULL;
 	int rc = check_etag(d, a->etag);
 
+	*revision = revisions_number(d, a->text, needs_number(d));
 	if (rc == 0)
-		rc = compile(
-			d, a->text, number_for(d, a->text, needs_number(d)), false, a->accept, &l);
+		rc = compile(d, a->text, *revision, false, a->accept, &l);
 	if (rc == 0)
 		rc = image_box_new(l.image, l.image_size, &b);
 	if (rc == 0)
-		rc = keep(d, a->text, actor, revision);
+		rc = keep(d, *revision, a->text, actor);
 	if (rc == 0) {
 		log_findings(d, &l.diag);
 		put_in_force(d, b, &l, a->text);
@@ -414,6 +367,24 @@ bool desk_policy_await(struct desk *d, uint32_t revision, uint32_t max_ms)
 
 /* --- the thread --- */
 
+/* True after TEND_MS in which nothing was wanted. */
+static bool waited(struct desk *d)
+{
+	uint64_t end = clock_mono_ms() + TEND_MS;
+	struct timespec until = {
+		.tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000) * 1000000};
+
+	return pthread_cond_timedwait(&d->policy_wanted, &d->lock, &until) == ETIMEDOUT;
+}
+
+/* What could not be kept is tried again: here, for a disk may take seconds, and the office's heart must beat. */
+static void tend(struct desk *d)
+{
+	pthread_mutex_lock(&d->policy_lock);
+	revisions_tend(d);
+	pthread_mutex_unlock(&d->policy_lock);
+}
+
 static void *run(void *desk)
 {
 	struct desk *d = desk;
@@ -421,23 +392,36 @@ static void *run(void *desk)
 	pthread_setname_np(pthread_self(), "policy");
 	pthread_mutex_lock(&d->lock);
 	while (!d->want_stop) {
-		if (!d->want_load) {
-			pthread_cond_wait(&d->policy_wanted, &d->lock);
+		bool load = d->want_load;
+
+		if (!load && !waited(d))
 			continue;
-		}
 		d->want_load = false;
 		pthread_mutex_unlock(&d->lock);
-		policy_store_load(d, "file", NULL, NULL, NULL);
+		if (load)
+			policy_store_load(d, "file", NULL, NULL, NULL);
+		else
+			tend(d);
 		pthread_mutex_lock(&d->lock);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return NULL;
 }
 
+/* What kills left of files that were being written. */
+static void tidy(struct desk *d)
+{
+	file_sweep(d->in.policy_path);
+	file_sweep(d->image_path);
+	file_sweep(d->good_path);
+	policy_load_tidy(d->good_lists);
+}
+
 int policy_store_start(struct desk *d)
 {
 	int rc;
 
+	tidy(d);
 	d->want_load = true;
 	rc = pthread_create(&d->policy_thread, NULL, run, d);
 	d->policy_thread_runs = rc == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * port.c - the door for the face: status, events, secrets. (Policy and images: policy_store.c, images.c.)
  *
- * Owns: nothing. Thread: any. Fails: -errno; -EIO where a database is not there.
+ * Owns: nothing. Thread: any. Fails: -errno; record/ledger.h for the ledger.
  */
 #include "desk/port.h"
 
@@ -46,6 +46,7 @@ static void add_events(struct desk *d, struct desk_status *out)
 
 	recorder_counters(d->recorder, &c);
 	out->events_recorded = c.recorded;
+	out->events_summed = c.summed;
 	out->events_lost_ring = c.lost_ring;
 	out->events_lost_store = c.lost_store;
 	out->events_last_id = c.last_id;
@@ -57,6 +58,27 @@ static void add_events(struct desk *d, struct desk_status *out)
 	snprintf(out->events_trouble, sizeof out->events_trouble, "%s", c.trouble);
 }
 
+static void add_ledger(struct desk *d, struct desk_status *out)
+{
+	int rc = ledger_state(d->ledger);
+
+	if (ledger_needs_console(rc))
+		snprintf(out->ledger_trouble, sizeof out->ledger_trouble,
+			"the database of the password and the revisions, %s: %s; nobody can log "
+			"in. "
+			"As root: `durwardctl set-aside` puts it aside and begins a new one, then "
+			"`durwardctl passwd`",
+			d->ledger_path, ledger_words(rc));
+	else if (rc < 0)
+		snprintf(out->ledger_trouble, sizeof out->ledger_trouble,
+			"revisions, password and logins cannot be kept, %s: %s; it is tried again "
+			"by itself",
+			d->ledger_path, ledger_words(rc));
+	pthread_mutex_lock(&d->lock);
+	out->revision_kept = d->n_unkept == 0 || d->unkept[d->n_unkept - 1].number != out->revision;
+	pthread_mutex_unlock(&d->lock);
+}
+
 void desk_status_get(struct desk *d, struct desk_status *out)
 {
 	struct statvfs fs;
@@ -66,11 +88,12 @@ void desk_status_get(struct desk *d, struct desk_status *out)
 	out->start_ms = d->start_ms;
 	out->policy_edit = d->in.policy_edit;
 	snprintf(out->policy_path, sizeof out->policy_path, "%s", d->in.policy_path);
-	snprintf(out->ledger_trouble, sizeof out->ledger_trouble, "%s", d->ledger_trouble);
 	if (statvfs(d->in.state_dir, &fs) == 0)
 		out->disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
 	add_policy(d, out);
+	add_ledger(d, out);
 	add_events(d, out);
+	store_aside(d->events_path, out->events_aside, sizeof out->events_aside);
 }
 
 const char *desk_state_dir(struct desk *d)
@@ -214,7 +237,7 @@ struct revision_call {
 static void pass_revision(void *call, const struct ledger_revision *l)
 {
 	struct revision_call *c = call;
-	struct desk_revision r = {.number = l->number, .wall_ms = l->wall_ms};
+	struct desk_revision r = {.number = l->number, .wall_ms = l->wall_ms, .kept = l->kept};
 
 	snprintf(r.actor, sizeof r.actor, "%s", l->actor);
 	c->each(c->user, &r);
@@ -223,24 +246,37 @@ static void pass_revision(void *call, const struct ledger_revision *l)
 int desk_policy_revisions(
 	struct desk *d, void (*each)(void *user, const struct desk_revision *r), void *user)
 {
+	struct ledger_revision unkept[UNKEPT];
 	struct revision_call c = {each, user};
+	size_t n;
 
-	return d->ledger ? ledger_revisions(d->ledger, 200, pass_revision, &c) : -EIO;
+	pthread_mutex_lock(&d->lock);
+	n = d->n_unkept;
+	memcpy(unkept, d->unkept, n * sizeof *unkept);
+	pthread_mutex_unlock(&d->lock);
+	while (n > 0)
+		pass_revision(&c, &unkept[--n]);
+	return ledger_revisions(d->ledger, 200, pass_revision, &c);
+}
+
+int desk_ledger_set_aside(struct desk *d)
+{
+	return ledger_set_aside(d->ledger);
 }
 
 int desk_policy_revision_text(struct desk *d, uint32_t number, struct strbuf *text)
 {
-	return d->ledger ? ledger_text(d->ledger, number, text) : -EIO;
+	return ledger_text(d->ledger, number, text);
 }
 
 int desk_secret(struct desk *d, const char *name, struct strbuf *value)
 {
-	return d->ledger ? ledger_secret(d->ledger, name, value) : -EIO;
+	return ledger_secret(d->ledger, name, value);
 }
 
 int desk_secret_set(struct desk *d, const char *name, const char *value)
 {
-	return d->ledger ? ledger_secret_set(d->ledger, name, value) : -EIO;
+	return ledger_secret_set(d->ledger, name, value);
 }
 
 int desk_session_put(struct desk *d, const struct desk_session *s)
@@ -248,13 +284,13 @@ int desk_session_put(struct desk *d, const struct desk_session *s)
 	struct ledger_session l = {.born_ms = s->born_ms, .seen_ms = s->seen_ms};
 
 	memcpy(l.digest, s->digest, sizeof l.digest);
-	return d->ledger ? ledger_session_put(d->ledger, &l) : -EIO;
+	return ledger_session_put(d->ledger, &l);
 }
 
 int desk_session_get(struct desk *d, const char *digest, struct desk_session *out)
 {
 	struct ledger_session l;
-	int rc = d->ledger ? ledger_session_get(d->ledger, digest, &l) : -EIO;
+	int rc = ledger_session_get(d->ledger, digest, &l);
 
 	if (rc < 0)
 		return rc;
@@ -266,5 +302,5 @@ int desk_session_get(struct desk *d, const char *digest, struct desk_session *ou
 
 int desk_session_drop(struct desk *d, const char *digest)
 {
-	return d->ledger ? ledger_session_drop(d->ledger, digest) : -EIO;
+	return ledger_session_drop(d->ledger, digest);
 }

@@ -4,7 +4,7 @@
  *	durward-list 1 names 120 bytes 2417 digest 9e3779b97f4a7c15 saved 1763932511000
  *	the file's bytes
  *
- * KEY is a digest of the list's file and format. A new copy is written beside the old one as NAME-KEY.list.XXXXXX and
+ * KEY is a digest of the list's file and format. A new copy is written beside the old one as NAME-KEY.list.durward-XXXXXX and
  * takes its place when the policy that uses it is in force.
  *
  * Owns: nothing after return. Thread: one at a time a folder. Fails: 0 or -errno; -EBADMSG a damaged copy.
@@ -124,28 +124,28 @@ int good_copy_stage(
 	char *tmp = NULL;
 	int fd, err;
 
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
 	make_folder_of(path);
-	fd = mkostemp(tmp, O_CLOEXEC);
-	err = fd < 0 ? -errno : fill(fd, head, body);
-	if (fd >= 0)
-		close(fd);
-	if (err && fd >= 0)
+	fd = file_temp(path, &tmp);
+	if (fd < 0)
+		return fd;
+	err = fill(fd, head, body);
+	close(fd);
+	if (err) {
 		unlink(tmp);
-	if (err)
 		free(tmp);
-	else
+	} else {
 		*staged = tmp;
+	}
 	return err;
 }
 
+/* A copy, or one that was staged (also as earlier versions named it: .XXXXXX). */
 static bool is_ours(const char *name)
 {
 	const char *at = strstr(name, SUFFIX);
 	size_t rest = at ? strlen(at + strlen(SUFFIX)) : 1;
 
-	return at && (rest == 0 || (rest == 7 && at[strlen(SUFFIX)] == '.'));
+	return at && (rest == 0 || (rest == 7 && at[strlen(SUFFIX)] == '.') || file_is_temp(name));
 }
 
 static bool is_wanted(const struct list_facts *facts, const char *name)
@@ -157,6 +157,21 @@ static bool is_wanted(const struct list_facts *facts, const char *name)
 			return true;
 	}
 	return false;
+}
+
+void policy_load_tidy(const char *good_dir)
+{
+	DIR *d = opendir(good_dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		const char *at = strstr(e->d_name, SUFFIX);
+
+		if (is_ours(e->d_name) && at[strlen(SUFFIX)])
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
 }
 
 void good_copy_sweep(const char *dir, const struct list_facts *facts)

@@ -6,6 +6,7 @@
 #include "endmap_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct entry {
 	uint64_t key, row_id, wall_ms;
@@ -41,6 +42,13 @@ void endmap_free(struct endmap *m)
 	free(m->heads);
 	free(m->entries);
 	free(m);
+}
+
+void endmap_clear(struct endmap *m)
+{
+	memset(m->heads, 0, m->capacity * sizeof *m->heads);
+	memset(m->entries, 0, m->capacity * sizeof *m->entries);
+	m->at = 0;
 }
 
 static uint32_t *head(struct endmap *m, uint64_t key)

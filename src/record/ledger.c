@@ -2,7 +2,7 @@
  * ledger.c - policy revisions, password and sessions: the database that may not forget.
  *
  * synchronous=FULL: 200 of 200 simulated power cuts lost acknowledged rows with NORMAL, none with FULL.
- * Owns: one connection, behind one lock. Thread: any. Fails: -errno.
+ * Owns: one connection, behind one lock, which nobody else shares (locking_mode=EXCLUSIVE). Thread: any. Fails: -errno.
  */
 #include "record/ledger.h"
 
@@ -10,41 +10,63 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "sql_int.h"
 
 enum { SESSIONS_MAX = 64, REVISIONS_MAX = 1000 };
 
-static const struct sql_kind kind = {
-	.version = 1,
-	.pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
-		   "PRAGMA trusted_schema=OFF",
-	.schema = "CREATE TABLE revision(number INTEGER PRIMARY KEY, wall_ms INTEGER, actor TEXT,"
-		  " digest TEXT, text BLOB);"
-		  "CREATE TABLE secret(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-		  "CREATE TABLE session(digest TEXT PRIMARY KEY, born_ms INTEGER, seen_ms INTEGER)"
-		  " WITHOUT ROWID;",
-};
-
 struct ledger {
-	sqlite3 *db;
+	char *path;
+	bool born;
+	struct sql sql;
+	uint64_t retry_ms; /* monotonic; not before */
+	int wrong;	   /* -errno: why it is not open, or why the last writing failed */
 	pthread_mutex_t lock;
 };
 
-int ledger_open(const char *path, struct ledger **out)
+/* --- open, and open again --- */
+
+static bool is_gone(const struct ledger *l)
+{
+	struct stat st;
+
+	return l->born && (stat(l->path, &st) < 0 ? errno == ENOENT : st.st_size == 0);
+}
+
+static void say(struct ledger *l, int rc)
+{
+	if (rc < 0 && rc != l->wrong)
+		log_error("record: %s: %s", l->path, sql_words(rc));
+	if (rc == 0 && l->wrong < 0)
+		log_note("record: %s can be used again", l->path);
+	l->wrong = rc;
+}
+
+static void open_now(struct ledger *l)
+{
+	if (l->sql.db || clock_mono_ms() < l->retry_ms)
+		return;
+	say(l, is_gone(l) ? -ENODATA : sql_open(l->path, &sql_ledger, &l->sql));
+	l->retry_ms = clock_mono_ms() + LEDGER_RETRY_MS;
+	l->born |= l->sql.db != NULL;
+}
+
+int ledger_open(const char *path, bool born, struct ledger **out)
 {
 	struct ledger *l = calloc(1, sizeof *l);
-	int rc;
 
-	if (!l)
-		return -ENOMEM;
-	rc = sql_open(path, &kind, &l->db);
-	if (rc < 0) {
+	if (!l || !(l->path = strdup(path))) {
 		free(l);
-		return rc;
+		return -ENOMEM;
 	}
+	l->born = born;
 	pthread_mutex_init(&l->lock, NULL);
+	open_now(l);
 	*out = l;
 	return 0;
 }
@@ -53,8 +75,9 @@ void ledger_close(struct ledger *l)
 {
 	if (!l)
 		return;
-	sqlite3_close(l->db);
+	sql_close(&l->sql);
 	pthread_mutex_destroy(&l->lock);
+	free(l->path);
 	free(l);
 }
 
@@ -64,13 +87,23 @@ static sqlite3_stmt *begin(struct ledger *l, const char *sql, int *rc)
 	sqlite3_stmt *st = NULL;
 
 	pthread_mutex_lock(&l->lock);
-	*rc = sql_error(sqlite3_prepare_v2(l->db, sql, -1, &st, NULL));
+	open_now(l);
+	*rc = l->sql.db ? sql_error(sqlite3_prepare_v2(l->sql.db, sql, -1, &st, NULL)) : l->wrong;
 	return st;
 }
 
 static int finish(struct ledger *l, sqlite3_stmt *st, int rc)
 {
+	bool wrote = st && !sqlite3_stmt_readonly(st);
+
 	sqlite3_finalize(st);
+	rc = sql_why(l->path, rc);
+	if (l->sql.db && (rc == -EBADMSG || rc == -EIO)) {
+		sql_close(&l->sql); /* looked at anew when it is opened again */
+		l->retry_ms = 0;
+	}
+	if (rc < 0 ? rc != -ENOENT && rc != -EEXIST : wrote)
+		say(l, rc);
 	pthread_mutex_unlock(&l->lock);
 	return rc;
 }
@@ -92,7 +125,62 @@ static int first(sqlite3_stmt *st, int rc)
 	return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? -ENOENT : sql_error(step);
 }
 
-static void digest_of(struct slice text, char out[static 17])
+int ledger_state(struct ledger *l)
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = l->wrong;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+int ledger_tend(struct ledger *l)
+{
+	char sql[64];
+	sqlite3_stmt *st;
+	int rc;
+
+	if (ledger_state(l) == 0)
+		return 0;
+	/* writes the first page as it is: enough to know whether there is room again */
+	snprintf(sql, sizeof sql, "PRAGMA user_version=%d", sql_version(&sql_ledger));
+	st = begin(l, sql, &rc);
+	return finish_run(l, st, rc);
+}
+
+const char *ledger_words(int err)
+{
+	return sql_words(err);
+}
+
+bool ledger_needs_console(int err)
+{
+	return err == -EBADMSG || err == -EPROTONOSUPPORT || err == -ENODATA;
+}
+
+int ledger_set_aside(struct ledger *l)
+{
+	int rc = -EEXIST;
+
+	pthread_mutex_lock(&l->lock);
+	l->retry_ms = 0;
+	open_now(l); /* it may have been mended meanwhile */
+	if (!l->sql.db && ledger_needs_console(l->wrong))
+		rc = sql_set_aside(l->path, "damaged");
+	if (rc == 0) {
+		l->born = false;
+		l->retry_ms = 0;
+		open_now(l);
+		rc = l->wrong;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+/* --- revisions --- */
+
+void ledger_digest(struct slice text, char out[static 17])
 {
 	snprintf(out, 17, "%016llx", (unsigned long long)hash_fnv(text.p, text.n, HASH_FNV_START));
 }
@@ -103,13 +191,15 @@ static void read_revision(sqlite3_stmt *st, struct ledger_revision *r)
 	r->wall_ms = (uint64_t)sqlite3_column_int64(st, 1);
 	sql_column_text(st, 2, r->actor, sizeof r->actor);
 	sql_column_text(st, 3, r->digest, sizeof r->digest);
+	r->kept = sqlite3_column_int(st, 4) != 0;
 }
 
 int ledger_last(struct ledger *l, struct ledger_revision *out)
 {
 	int rc;
 	sqlite3_stmt *st = begin(l,
-		"SELECT number, wall_ms, actor, digest FROM revision ORDER BY number DESC LIMIT 1",
+		"SELECT number, wall_ms, actor, digest, kept FROM revision "
+		"ORDER BY number DESC LIMIT 1",
 		&rc);
 
 	rc = first(st, rc);
@@ -123,7 +213,7 @@ int ledger_text(struct ledger *l, uint32_t revision, struct strbuf *text)
 	int rc;
 	sqlite3_stmt *st = begin(l,
 		"SELECT text FROM revision WHERE number<=?1 AND text IS NOT NULL AND EXISTS "
-		"(SELECT 1 FROM revision WHERE number=?1) ORDER BY number DESC LIMIT 1",
+		"(SELECT 1 FROM revision WHERE number=?1 AND kept) ORDER BY number DESC LIMIT 1",
 		&rc);
 
 	if (rc == 0)
@@ -136,10 +226,10 @@ int ledger_text(struct ledger *l, uint32_t revision, struct strbuf *text)
 }
 
 static int insert_revision(struct ledger *l, const struct ledger_revision *r,
-	const struct slice *text /* NULL: as the one before */)
+	const struct slice *text /* NULL: as the one before, or not kept */)
 {
 	int rc;
-	sqlite3_stmt *st = begin(l, "INSERT INTO revision VALUES(?,?,?,?,?)", &rc);
+	sqlite3_stmt *st = begin(l, "INSERT INTO revision VALUES(?,?,?,?,?,?)", &rc);
 
 	if (rc == 0) {
 		sqlite3_bind_int64(st, 1, r->number);
@@ -149,6 +239,7 @@ static int insert_revision(struct ledger *l, const struct ledger_revision *r,
 		if (text)
 			sqlite3_bind_blob64(st, 5, text->n ? (const void *)text->p : "", text->n,
 				SQLITE_STATIC);
+		sqlite3_bind_int(st, 6, r->kept);
 	}
 	return finish_run(l, st, rc);
 }
@@ -166,28 +257,43 @@ static void prune_revisions(struct ledger *l, uint32_t number)
 	finish_run(l, st, rc);
 }
 
-int ledger_add(struct ledger *l, struct slice text, bool again, const char *actor, uint64_t wall_ms,
-	uint32_t *number)
+static int find_revision(struct ledger *l, uint32_t number, struct ledger_revision *out)
 {
-	struct ledger_revision last = {0}, add = {.wall_ms = wall_ms};
-	int rc = ledger_last(l, &last);
-	bool same;
+	int rc;
+	sqlite3_stmt *st = begin(
+		l, "SELECT number, wall_ms, actor, digest, kept FROM revision WHERE number=?", &rc);
 
+	if (rc == 0)
+		sqlite3_bind_int64(st, 1, number);
+	rc = first(st, rc);
+	if (rc == 0)
+		read_revision(st, out);
+	return finish(l, st, rc);
+}
+
+int ledger_add(struct ledger *l, const struct ledger_revision *r, const struct slice *text)
+{
+	struct ledger_revision add = *r, last = {0}, there;
+	int rc = find_revision(l, r->number, &there);
+	bool as_before;
+
+	add.kept = text != NULL;
+	if (text)
+		ledger_digest(*text, add.digest);
+	if (rc == 0)
+		return there.kept && text && strcmp(there.digest, add.digest) != 0 ? -EEXIST : 0;
+	if (rc == -ENOENT)
+		rc = ledger_last(l, &last);
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
-	digest_of(text, add.digest);
-	same = rc == 0 && strcmp(add.digest, last.digest) == 0;
-	*number = last.number;
-	if (same && !again)
-		return 0;
-	add.number = last.number + 1;
-	snprintf(add.actor, sizeof add.actor, "%s", actor);
-	rc = insert_revision(l, &add, same ? NULL : &text);
-	if (rc < 0)
-		return rc;
-	*number = add.number;
-	prune_revisions(l, add.number);
-	return 0;
+	if (last.number > r->number) /* rows that say "as the one before" are behind it */
+		return -EINVAL;
+	/* a policy of megabytes whose lists change each day is kept once */
+	as_before = rc == 0 && last.kept && text && strcmp(add.digest, last.digest) == 0;
+	rc = insert_revision(l, &add, as_before ? NULL : text);
+	if (rc == 0)
+		prune_revisions(l, add.number);
+	return rc;
 }
 
 int ledger_remove(struct ledger *l, uint32_t number)
@@ -205,7 +311,8 @@ int ledger_revisions(struct ledger *l, size_t max,
 {
 	int rc;
 	sqlite3_stmt *st = begin(l,
-		"SELECT number, wall_ms, actor, digest FROM revision ORDER BY number DESC LIMIT ?",
+		"SELECT number, wall_ms, actor, digest, kept FROM revision "
+		"ORDER BY number DESC LIMIT ?",
 		&rc);
 
 	if (rc == 0)

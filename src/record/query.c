@@ -65,7 +65,7 @@ static const char select_rows[] =
 	"e.sport,"
 	" e.dst, e.dport, e.proto, e.path, e.app, e.kind, e.source, e.odd, e.ech, e.name, e.alpn,"
 	" e.rule_line, r.s, b.s, l.s, e.list_line, e.watch_line, e.watch_action, w.s, e.revision,"
-	" e.until_s, e.ended, e.up, e.down, e.duration, e.packet FROM event e"
+	" e.until_s, e.ended, e.up, e.down, e.duration, e.packet, e.count, e.last_ms FROM event e"
 	" LEFT JOIN text d ON d.id=e.device LEFT JOIN text r ON r.id=e.rule"
 	" LEFT JOIN text b ON b.id=e.because LEFT JOIN text l ON l.id=e.list"
 	" LEFT JOIN text w ON w.id=e.watch WHERE 1";
@@ -194,6 +194,8 @@ static void read_row(sqlite3_stmt *st, struct row *r)
 	r->event.bytes_up = (uint64_t)sqlite3_column_int64(st, 32);
 	r->event.bytes_down = (uint64_t)sqlite3_column_int64(st, 33);
 	r->event.duration_ms = (uint32_t)sqlite3_column_int64(st, 34);
+	r->count = (uint32_t)sqlite3_column_int64(st, 36);
+	r->last_ms = (uint64_t)sqlite3_column_int64(st, 37);
 }
 
 int query_rows(struct query *q, const struct row_filter *f,
@@ -229,7 +231,7 @@ int query_devices(struct query *q, uint64_t since_ms,
 {
 	static const char sql[] =
 		"SELECT addr, mac, name, first_ms, last_ms, allowed, blocked FROM seen "
-		"WHERE last_ms>=? ORDER BY last_ms DESC LIMIT 500";
+		"WHERE last_ms>=? ORDER BY name='', last_ms DESC LIMIT 500";
 	sqlite3_stmt *st = NULL;
 	sqlite3 *db = NULL;
 	uint64_t deadline;

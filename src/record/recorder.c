@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * recorder.c - the thread between the gate's rings and the database.
  *
- *   rings -> clean -> texts (fill) -> tail (memory, for the stream) -> batch -> store (one transaction)
+ *   rings -> clean -> texts (fill) -> budget -> tail (memory, for the stream) -> batch -> store (one transaction)
+ *                                     budget -> sum, a row for many decisions, twice a minute -> tail ...
  *   conntrack, EVENT_END -> the row that waits for it (endmap) -> batch
  *
  * A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/ring.h"
+#include "budget_int.h"
 #include "endmap_int.h"
 #include "record/conntrack.h"
 
@@ -57,6 +59,8 @@ struct recorder {
 	struct store_end ends[BATCH_ENDS];
 	size_t n_ends;
 	struct endmap *by_flow, *by_decision;
+	struct budget *budget;
+	uint64_t now_ms; /* monotonic, of this turn */
 
 	pthread_mutex_t lock; /* tail, counters */
 	struct row *tail;     /* RECORDER_TAIL, row of id at id % RECORDER_TAIL */
@@ -79,6 +83,19 @@ static void say(struct recorder *r, const char *trouble)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Ids go on behind those of the file. While it cannot be read they are taken from the clock, which is far beyond; where
+ * the clock was wrong, what is in memory has ids of other rows, and is forgotten. */
+static void go_on_from(struct recorder *r, uint64_t last_id)
+{
+	pthread_mutex_lock(&r->lock);
+	if (r->next_id <= last_id) {
+		r->next_id = r->first_id = last_id + 1;
+		endmap_clear(r->by_flow);
+		endmap_clear(r->by_decision);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
 static void open_store(struct recorder *r, uint64_t now_ms)
 {
 	char words[128];
@@ -90,15 +107,12 @@ static void open_store(struct recorder *r, uint64_t now_ms)
 	rc = store_open(r->db_path, r->in.limits, &r->store);
 	if (rc < 0) {
 		snprintf(words, sizeof words, "events are not recorded: the database: %s",
-			strerror(-rc));
+			store_words(rc));
 		say(r, words);
 		return;
 	}
 	say(r, "");
-	pthread_mutex_lock(&r->lock);
-	if (r->next_id <= store_last_id(r->store) && r->next_id == r->first_id)
-		r->next_id = r->first_id = store_last_id(r->store) + 1;
-	pthread_mutex_unlock(&r->lock);
+	go_on_from(r, store_last_id(r->store));
 }
 
 static void count_written(struct recorder *r, int rc, size_t rows)
@@ -121,7 +135,8 @@ static void flush(struct recorder *r)
 		rc = store_write(r->store, r->batch, r->n_batch, r->ends, r->n_ends);
 		say(r, store_trouble(r->store));
 	}
-	if (rc == -EBADMSG || rc == -EIO) { /* opened again, and mended, next turn */
+	if (rc == -EBADMSG || rc == -EIO ||
+		rc == -EEXIST) { /* opened again, and mended, next turn */
 		store_close(r->store);
 		r->store = NULL;
 	}
@@ -197,24 +212,41 @@ static void count_row(struct recorder_counters *c, const struct event *e)
 	c->unnamed += e->flow.path != PATH_OTHER && e->ident.kind != IDENT_NAME;
 }
 
-static void take_decision(struct recorder *r, const struct event *e)
+/* The row that stands last in the batch gets its id, and is shown. */
+static void put_row(struct recorder *r)
 {
-	struct row *row = &r->batch[r->n_batch++];
+	struct row *row = &r->batch[r->n_batch - 1];
 
-	memset(row, 0, sizeof *row);
-	row->event = *e;
-	if (r->in.fill)
-		r->in.fill(r->in.user, row);
 	pthread_mutex_lock(&r->lock);
 	row->id = r->next_id++;
 	r->tail[row->id % RECORDER_TAIL] = *row;
 	if (r->next_id - r->first_id > RECORDER_TAIL)
 		r->first_id = r->next_id - RECORDER_TAIL;
 	r->count.last_id = row->id;
-	count_row(&r->count, e);
 	pthread_mutex_unlock(&r->lock);
-	await_end(r, row);
 	r->news = true;
+}
+
+static void take_decision(struct recorder *r, const struct event *e)
+{
+	struct row *row = &r->batch[r->n_batch++];
+	bool own;
+
+	memset(row, 0, sizeof *row);
+	row->event = *e;
+	if (r->in.fill)
+		r->in.fill(r->in.user, row);
+	own = budget_take(r->budget, row, r->now_ms);
+	pthread_mutex_lock(&r->lock);
+	count_row(&r->count, e);
+	r->count.summed += !own;
+	pthread_mutex_unlock(&r->lock);
+	if (!own) {
+		r->n_batch--;
+		return;
+	}
+	put_row(r);
+	await_end(r, row);
 }
 
 static void take_end(struct recorder *r, const struct store_end *e)
@@ -249,6 +281,16 @@ static void take_event(struct recorder *r, struct event *e)
 static bool batch_is_full(const struct recorder *r)
 {
 	return r->n_batch == BATCH_ROWS || r->n_ends >= BATCH_ENDS - 1;
+}
+
+static void take_sums(struct recorder *r, bool all)
+{
+	while (budget_due(r->budget, r->now_ms, all, &r->batch[r->n_batch])) {
+		r->n_batch++;
+		put_row(r);
+		if (batch_is_full(r))
+			flush(r);
+	}
 }
 
 /* Empties the rings, at most TURN_EVENTS. True when there may be more. */
@@ -339,8 +381,10 @@ static void turn(struct recorder *r)
 	uint64_t now = clock_mono_ms(), dropped = 0;
 	bool more;
 
+	r->now_ms = now;
 	open_store(r, now);
 	more = drain(r);
+	take_sums(r, false);
 	if ((r->n_batch || r->n_ends) && !r->batch_since_ms)
 		r->batch_since_ms = now;
 	if (r->batch_since_ms && now >= r->batch_since_ms + BATCH_MS)
@@ -365,6 +409,7 @@ static void *run(void *user)
 		turn(r);
 	while (drain(r))
 		;
+	take_sums(r, true);
 	flush(r);
 	return NULL;
 }
@@ -409,13 +454,16 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 	r->tail = calloc(RECORDER_TAIL, sizeof *r->tail);
 	r->by_flow = endmap_new(WAITING);
 	r->by_decision = endmap_new(WAITING);
-	rc = r->db_path && r->tail && r->by_flow && r->by_decision ? 0 : -ENOMEM;
+	r->budget = budget_new();
+	rc = r->db_path && r->tail && r->by_flow && r->by_decision && r->budget ? 0 : -ENOMEM;
 	if (rc == 0)
 		rc = in->n_rings > RINGS_MAX ? -EINVAL : open_rings(r);
 	if (rc == 0)
 		rc = watch_fds(r);
 	if (rc == 0)
 		open_store(r, clock_mono_ms()); /* before the first row, for its id */
+	if (rc == 0 && !r->store)
+		r->next_id = r->first_id = clock_wall_ms();
 	if (rc == 0)
 		rc = -pthread_create(&r->thread, NULL, run, r);
 	r->started = rc == 0;
@@ -442,6 +490,7 @@ void recorder_stop(struct recorder *r)
 		ring_unmap(r->rings[i]);
 	endmap_free(r->by_flow);
 	endmap_free(r->by_decision);
+	budget_free(r->budget);
 	pthread_mutex_destroy(&r->lock);
 	free(r->tail);
 	free(r->db_path);

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * sql.c - opening, checking and mending our SQLite files.
+ * sql.c - opening, checking and bringing up to date our SQLite files.
+ *
+ * A file is checked before anything is written to it, and a connection that gives up leaves it untouched (no checkpoint
+ * at its close): what is damaged can still be looked at, or mended by hand.
  *
  * Owns: nothing after return. Thread: any. Fails: -errno: -ENOSPC full, -EROFS or -EACCES not writable, -EBADMSG
- * broken, -EBUSY, -EIO, -ENOMEM. See: sqlite.org/pragma.html, sqlite.org/howtocorrupt.html.
+ * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. See: sqlite.org/pragma.html,
+ * sqlite.org/howtocorrupt.html, sqlite.org/wal.html ("The WAL-Reset Bug").
  */
 #include "sql_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-enum { BUSY_MS = 3000 };
+enum { BUSY_MS = 3000, SQL_PATH = 4096, FULL_BYTES = 64 << 10 };
 
 int sql_error(int rc)
 {
@@ -74,14 +82,49 @@ void sql_column_text(sqlite3_stmt *st, int at, char *to, size_t size)
 	snprintf(to, size, "%s", t ? (const char *)t : "");
 }
 
+int sql_why(const char *path, int err)
+{
+	struct statvfs fs;
+
+	if (err == -EIO && statvfs(path, &fs) == 0 && fs.f_bavail * fs.f_frsize < FULL_BYTES)
+		return -ENOSPC;
+	return err;
+}
+
+const char *sql_words(int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return "it is damaged";
+	case -EPROTONOSUPPORT:
+		return "a newer version of Durward has written it";
+	case -EBUSY:
+		return "another program has it open";
+	case -ENODATA:
+		return "it is gone";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* --- connections --- */
+
+static void let_go(sqlite3 *db)
+{
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db);
+}
+
 static int open_plain(const char *path, int flags, sqlite3 **out)
 {
 	int rc = sqlite3_open_v2(path, out, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK) {
+		bool full = *out && sqlite3_system_errno(*out) == ENOSPC;
+
 		sqlite3_close(*out);
 		*out = NULL;
-		return sql_error(rc);
+		return full ? -ENOSPC : sql_error(rc);
 	}
 	sqlite3_busy_timeout(*out, BUSY_MS);
 	sqlite3_limit(*out, SQLITE_LIMIT_ATTACHED, 0);
@@ -90,8 +133,47 @@ static int open_plain(const char *path, int flags, sqlite3 **out)
 
 int sql_open_read(const char *path, sqlite3 **out)
 {
-	return open_plain(path, SQLITE_OPEN_READONLY, out);
+	int rc = open_plain(path, SQLITE_OPEN_READONLY, out);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_wal_autocheckpoint(*out, 0);
+	rc = sql_exec(*out, "PRAGMA query_only=ON");
+	if (rc < 0) {
+		sqlite3_close(*out);
+		*out = NULL;
+	}
+	return rc;
 }
+
+/* One writer a file, whoever starts a second desk on the same folder. */
+static int take_lock(const char *path)
+{
+	char name[SQL_PATH];
+	int fd;
+
+	if ((size_t)snprintf(name, sizeof name, "%s.lock", path) >= sizeof name)
+		return -ENAMETOOLONG;
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno == EROFS ? -EROFS : errno == ENOSPC ? -ENOSPC : -EACCES;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close(fd);
+	return -EBUSY;
+}
+
+void sql_close(struct sql *s)
+{
+	if (!s->db)
+		return;
+	sqlite3_close(s->db);
+	close(s->lock);
+	s->db = NULL;
+}
+
+/* --- versions --- */
 
 /* First column of the first row: an integer, or 1 for the text "ok". -errno on failure. */
 static int ask(sqlite3 *db, const char *sql, int *value)
@@ -107,64 +189,135 @@ static int ask(sqlite3 *db, const char *sql, int *value)
 	return sql_error(rc);
 }
 
-/* 0: the file is ours, or was empty and is ours now. -EBADMSG: broken or foreign. */
-static int adopt(sqlite3 *db, const struct sql_kind *kind)
+int sql_version(const struct sql_kind *kind)
+{
+	int n = 0;
+
+	while (kind->steps[n])
+		n++;
+	return n;
+}
+
+/* All of it, or nothing: after a kill or a full disk the file is of the version that it was. */
+static int step(sqlite3 *db, const struct sql_kind *kind, int from)
 {
 	char set[64];
-	int ok = 0, version = -1, tables = 0;
+	int rc = sql_exec(db, "BEGIN IMMEDIATE");
+
+	if (rc < 0)
+		return rc;
+	rc = sql_exec(db, kind->steps[from]);
+	snprintf(set, sizeof set, "PRAGMA user_version=%d", from + 1);
+	if (rc == 0)
+		rc = sql_exec(db, set);
+	if (rc == 0)
+		rc = sql_exec(db, "COMMIT");
+	if (rc < 0 && !sqlite3_get_autocommit(db))
+		sql_exec(db, "ROLLBACK");
+	return rc;
+}
+
+static int probe(sqlite3 *db, const struct sql_kind *kind)
+{
+	for (size_t i = 0; kind->probes[i]; i++) {
+		sqlite3_stmt *st = NULL;
+		int rc = sqlite3_prepare_v2(db, kind->probes[i], -1, &st, NULL);
+
+		sqlite3_finalize(st);
+		if (rc == SQLITE_ERROR) /* no such table or column */
+			return -EBADMSG;
+		if (rc != SQLITE_OK)
+			return sql_error(rc);
+	}
+	return 0;
+}
+
+static int look(sqlite3 *db, int *version)
+{
+	int ok = 0, tables = 0;
 	int rc = ask(db, "PRAGMA quick_check(1)", &ok);
 
 	if (rc == 0 && !ok)
 		rc = -EBADMSG;
 	if (rc == 0)
-		rc = sql_exec(db, kind->pragmas);
-	if (rc == 0)
-		rc = ask(db, "PRAGMA user_version", &version);
+		rc = ask(db, "PRAGMA user_version", version);
 	if (rc == 0)
 		rc = ask(db, "SELECT count(*) FROM sqlite_schema", &tables);
-	if (rc < 0 || (version == kind->version && tables > 0))
-		return rc;
-	if (tables > 0)
-		return -EBADMSG;
-	snprintf(set, sizeof set, "PRAGMA user_version=%d; COMMIT", kind->version);
-	rc = sql_exec(db, "BEGIN IMMEDIATE");
-	if (rc == 0)
-		rc = sql_exec(db, kind->schema);
-	return rc < 0 ? rc : sql_exec(db, set);
+	if (rc == 0 && (*version > 0) != (tables > 0)) /* somebody else's, or half of ours */
+		rc = -EBADMSG;
+	return rc;
 }
 
-static void rename_aside(const char *path)
+/* The file is ours, or was empty and is ours now. */
+static int adopt(sqlite3 *db, const struct sql_kind *kind, const char *path)
 {
-	static const char *const tails[] = {"", "-wal", "-shm"};
-	char from[4096], to[4096 + 64];
+	int version = 0, last = sql_version(kind), from;
+	int rc = sql_exec(db, kind->before);
+
+	if (rc == 0)
+		rc = look(db, &version);
+	if (rc == 0 && version > last)
+		rc = -EPROTONOSUPPORT;
+	if (rc == 0)
+		rc = sql_exec(db, kind->pragmas);
+	if (rc == 0 && kind->functions)
+		kind->functions(db);
+	for (from = version; rc == 0 && from < last; from++)
+		rc = step(db, kind, from);
+	if (rc == 0)
+		rc = probe(db, kind);
+	if (rc == 0 && version > 0 && version < last)
+		log_note("record: %s was brought from version %d to %d", path, version, last);
+	return rc;
+}
+
+/* --- opening --- */
+
+int sql_set_aside(const char *path, const char *word)
+{
+	static const char *const tails[] = {"-wal", "-shm", ""};
+	char from[SQL_PATH], to[SQL_PATH + 64];
+	long long now = (long long)time(NULL);
 
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(from, sizeof from, "%s%s", path, tails[i]);
-		snprintf(to, sizeof to, "%s.broken-%lld%s", path, (long long)time(NULL), tails[i]);
+		snprintf(to, sizeof to, "%s.%s-%lld%s", path, word, now, tails[i]);
+		if (access(to, F_OK) == 0)
+			return -EEXIST; /* within one second: a file is never overwritten */
 		if (rename(from, to) < 0 && errno != ENOENT)
-			unlink(from);
+			return -errno;
 	}
-	log_warn("record: %s was broken or of another version; renamed to %s.broken-TIME, a new "
-		 "one begins",
-		path, path);
+	log_warn("record: %s was set aside as %s.%s-%lld; a new one begins", path, path, word, now);
+	return 0;
 }
 
-int sql_open(const char *path, const struct sql_kind *kind, sqlite3 **out)
+static int open_once(const char *path, const struct sql_kind *kind, struct sql *out)
 {
-	int rc = 0;
+	int rc = open_plain(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &out->db);
 
-	*out = NULL;
-	for (int try = 0; try < 2; try++) {
-		rc = open_plain(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out);
-		if (rc == 0)
-			rc = adopt(*out, kind);
-		if (rc == 0)
-			return 0;
-		sqlite3_close(*out);
-		*out = NULL;
-		if (rc != -EBADMSG)
-			return rc;
-		rename_aside(path);
+	if (rc < 0)
+		return rc;
+	rc = adopt(out->db, kind, path);
+	if (rc < 0) {
+		let_go(out->db);
+		out->db = NULL;
 	}
 	return rc;
+}
+
+int sql_open(const char *path, const struct sql_kind *kind, struct sql *out)
+{
+	int rc, lock = take_lock(path);
+
+	out->db = NULL;
+	if (lock < 0)
+		return lock;
+	rc = open_once(path, kind, out);
+	if (rc == -EBADMSG && kind->aside && (rc = sql_set_aside(path, "broken")) == 0)
+		rc = open_once(path, kind, out);
+	if (rc < 0)
+		close(lock);
+	else
+		out->lock = lock;
+	return sql_why(path, rc);
 }

@@ -4,11 +4,13 @@
  *   event    one row a decision; texts that repeat (rule, because, list, device) are numbers into
  *   text     each distinct text once
  *   seen     one row a device: last address, name, counts; so that the list of devices costs no scan
+ *   share    how many rows of `event` each named device, and each class of the others, holds (by triggers)
  *
  * Owns: one connection and its statements. Thread: one. Fails: -errno, and a batch is lost as a whole, never in part.
  */
 #include "record/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,53 +19,57 @@
 #include "base/hash.h"
 #include "sql_int.h"
 
-enum { SCHEMA_VERSION = 2, TEXT_CACHE = 1024, PRUNE_BITE = 5000, SEEN_MAX = 10000 };
-
-static const struct sql_kind kind = {
-	.version = SCHEMA_VERSION,
-	.pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=FAST;"
-		   "PRAGMA journal_size_limit=16777216; PRAGMA foreign_keys=OFF;"
-		   "PRAGMA trusted_schema=OFF",
-	.schema =
-		"CREATE TABLE event(id INTEGER PRIMARY KEY, wall_ms INTEGER, action INTEGER, by "
-		"INTEGER,"
-		" refuse INTEGER, tcp_instead INTEGER, device INTEGER, mac BLOB, src BLOB, sport "
-		"INTEGER,"
-		" dst BLOB, dport INTEGER, proto INTEGER, path INTEGER, app INTEGER, kind INTEGER,"
-		" source INTEGER, odd INTEGER, ech INTEGER, name TEXT, alpn TEXT, rule_line "
-		"INTEGER,"
-		" rule INTEGER, because INTEGER, list INTEGER, list_line INTEGER, watch_line "
-		"INTEGER,"
-		" watch_action INTEGER, watch INTEGER, revision INTEGER, until_s INTEGER,"
-		" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER, packet INTEGER);"
-		"CREATE INDEX event_device ON event(device);"
-		"CREATE INDEX event_wall ON event(wall_ms);"
-		"CREATE TABLE text(id INTEGER PRIMARY KEY, s TEXT UNIQUE NOT NULL);"
-		"CREATE TABLE seen(key BLOB PRIMARY KEY, addr BLOB, mac BLOB, name TEXT,"
-		" first_ms INTEGER, last_ms INTEGER, allowed INTEGER, blocked INTEGER) WITHOUT "
-		"ROWID;",
+enum {
+	TEXT_CACHE = 1024,
+	PRUNE_BITE = 5000,
+	PRUNE_PART = 500, /* of one client's rows at a time: then others may be the heaviest */
+	SEEN_MAX = 10000, /* devices; half of them at most without a name */
+	STRANGERS_SHARE =
+		4, /* a quarter of the rows is theirs for certain, and the named devices' the rest */
 };
 
-enum statement { INSERT_EVENT, END_EVENT, ADD_TEXT, FIND_TEXT, SEE, PRUNE, PRUNE_SEEN, STATEMENTS };
+enum statement {
+	INSERT_EVENT,
+	END_EVENT,
+	ADD_TEXT,
+	FIND_TEXT,
+	SEE,
+	PRUNE_OLD,
+	COUNT,
+	HEAVIEST,
+	PRUNE_CLIENT,
+	PRUNE_SEEN_STRANGERS,
+	PRUNE_SEEN,
+	STATEMENTS
+};
 static const char *const statements[STATEMENTS] = {
-	[INSERT_EVENT] =
-		"INSERT OR REPLACE INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[INSERT_EVENT] = "INSERT INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+			 "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[END_EVENT] = "UPDATE event SET ended=1, up=?, down=?, duration=? WHERE id=?",
 	[ADD_TEXT] = "INSERT OR IGNORE INTO text(s) VALUES(?)",
 	[FIND_TEXT] = "SELECT id FROM text WHERE s=?",
 	[SEE] = "INSERT INTO seen VALUES(?1,?2,?3,?4,?5,?5,?6,?7) ON CONFLICT(key) DO UPDATE SET "
 		"addr=?2, mac=?3, name=?4, last_ms=max(last_ms,?5), allowed=allowed+?6, "
 		"blocked=blocked+?7",
-	[PRUNE] = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1) AND "
-		  "(id<=?2 OR wall_ms<?3)",
+	[PRUNE_OLD] = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1) "
+		      "AND wall_ms<?2",
+	[COUNT] = "SELECT coalesce(sum(rows),0), coalesce(sum(rows) FILTER (WHERE device=0),0) "
+		  "FROM share",
+	[HEAVIEST] = "SELECT device, client FROM share WHERE (device=0)=?1 ORDER BY rows DESC "
+		     "LIMIT 1",
+	[PRUNE_CLIENT] = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE device=?1 AND "
+			 "client=?2 ORDER BY id LIMIT ?3)",
+	[PRUNE_SEEN_STRANGERS] =
+		"DELETE FROM seen WHERE name='' AND last_ms < (SELECT last_ms FROM seen WHERE "
+		"name='' ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)",
 	[PRUNE_SEEN] =
 		"DELETE FROM seen WHERE last_ms < (SELECT last_ms FROM seen ORDER BY last_ms "
 		"DESC LIMIT 1 OFFSET ?1)",
 };
 
 struct store {
-	sqlite3 *db;
+	struct sql sql;
+	char *path;
 	sqlite3_stmt *st[STATEMENTS];
 	struct store_limits limits;
 	uint64_t last_id;
@@ -77,7 +83,8 @@ struct store {
 static int find_last_id(struct store *s)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(s->db, "SELECT coalesce(max(id),0) FROM event", -1, &st, NULL);
+	int rc = sqlite3_prepare_v2(
+		s->sql.db, "SELECT coalesce(max(id),0) FROM event", -1, &st, NULL);
 
 	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
 		s->last_id = (uint64_t)sqlite3_column_int64(st, 0);
@@ -93,10 +100,11 @@ int store_open(const char *path, struct store_limits limits, struct store **out)
 	if (!s)
 		return -ENOMEM;
 	s->limits = limits;
-	rc = sql_open(path, &kind, &s->db);
+	s->path = strdup(path);
+	rc = s->path ? sql_open(path, &sql_events, &s->sql) : -ENOMEM;
 	for (int i = 0; rc == 0 && i < STATEMENTS; i++)
 		rc = sql_error(sqlite3_prepare_v3(
-			s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL));
+			s->sql.db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL));
 	if (rc == 0)
 		rc = find_last_id(s);
 	if (rc < 0) {
@@ -113,7 +121,8 @@ void store_close(struct store *s)
 		return;
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->st[i]);
-	sqlite3_close(s->db);
+	sql_close(&s->sql);
+	free(s->path);
 	free(s);
 }
 
@@ -206,6 +215,7 @@ static void bind_verdict(sqlite3_stmt *st, const struct verdict *v, const struct
 static int insert(struct store *s, const struct row *r)
 {
 	sqlite3_stmt *st = s->st[INSERT_EVENT];
+	const struct flow *f = &r->event.flow;
 	struct texts t;
 	int rc = number_text(s, r->device, &t.device);
 
@@ -228,6 +238,10 @@ static int insert(struct store *s, const struct row *r)
 	sqlite3_bind_int64(st, 33, (int64_t)r->event.bytes_up);
 	sqlite3_bind_int64(st, 34, (int64_t)r->event.bytes_down);
 	sqlite3_bind_int64(st, 35, r->event.duration_ms);
+	sqlite3_bind_int64(st, 37, r->count);
+	sqlite3_bind_int64(st, 38, (int64_t)r->last_ms);
+	sqlite3_bind_int(st, 39,
+		r->device[0] ? 0 : (int)sql_client_class(f->has_mac ? f->mac.b : NULL, &f->src));
 	return sql_run(st);
 }
 
@@ -235,9 +249,11 @@ static int see(struct store *s, const struct row *r)
 {
 	sqlite3_stmt *st = s->st[SEE];
 	const struct flow *f = &r->event.flow;
+	uint64_t n = r->count ? r->count : 1;
 
-	if (f->outside)
-		return 0; /* no device of the network */
+	/* no device of the network; counted decisions of several clients */
+	if (f->outside || (!f->has_mac && addr_is_zero(&f->src)))
+		return 0;
 	if (f->has_mac) {
 		sqlite3_bind_blob(st, 1, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
 		sqlite3_bind_blob(st, 3, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
@@ -246,9 +262,9 @@ static int see(struct store *s, const struct row *r)
 	}
 	sqlite3_bind_blob(st, 2, f->src.b, sizeof f->src.b, SQLITE_STATIC);
 	sql_bind_text(st, 4, r->device);
-	sqlite3_bind_int64(st, 5, (int64_t)r->event.wall_ms);
-	sqlite3_bind_int(st, 6, r->event.verdict.action == ACTION_ALLOW);
-	sqlite3_bind_int(st, 7, r->event.verdict.action == ACTION_BLOCK);
+	sqlite3_bind_int64(st, 5, (int64_t)(r->last_ms ? r->last_ms : r->event.wall_ms));
+	sqlite3_bind_int64(st, 6, r->event.verdict.action == ACTION_ALLOW ? (int64_t)n : 0);
+	sqlite3_bind_int64(st, 7, r->event.verdict.action == ACTION_BLOCK ? (int64_t)n : 0);
 	return sql_run(st);
 }
 
@@ -268,13 +284,13 @@ static void say_trouble(struct store *s, int rc)
 	s->trouble[0] = 0;
 	if (rc < 0)
 		snprintf(s->trouble, sizeof s->trouble, "events are not recorded: %s",
-			strerror(-rc));
+			sql_words(rc));
 }
 
 int store_write(struct store *s, const struct row *rows, size_t n_rows,
 	const struct store_end *ends, size_t n_ends)
 {
-	int rc = sql_exec(s->db, "BEGIN IMMEDIATE");
+	int rc = sql_exec(s->sql.db, "BEGIN IMMEDIATE");
 
 	for (size_t i = 0; rc == 0 && i < n_rows; i++) {
 		rc = insert(s, &rows[i]);
@@ -284,29 +300,113 @@ int store_write(struct store *s, const struct row *rows, size_t n_rows,
 	for (size_t i = 0; rc == 0 && i < n_ends; i++)
 		rc = end(s, &ends[i]);
 	if (rc == 0)
-		rc = sql_exec(s->db, "COMMIT");
+		rc = sql_exec(s->sql.db, "COMMIT");
 	if (rc < 0) {
-		if (!sqlite3_get_autocommit(s->db))
-			sql_exec(s->db, "ROLLBACK");
+		if (!sqlite3_get_autocommit(s->sql.db))
+			sql_exec(s->sql.db, "ROLLBACK");
 		memset(s->cache, 0, sizeof s->cache); /* its numbers may have been rolled back */
 	} else if (n_rows) {
 		s->last_id = rows[n_rows - 1].id;
 	}
+	rc = sql_why(s->path, rc);
 	say_trouble(s, rc);
 	return rc;
+}
+
+/* --- bounds --- */
+
+static int count(struct store *s, uint64_t *all, uint64_t *strangers)
+{
+	sqlite3_stmt *st = s->st[COUNT];
+	int rc = sqlite3_step(st);
+
+	*all = (uint64_t)sqlite3_column_int64(st, 0);
+	*strangers = (uint64_t)sqlite3_column_int64(st, 1);
+	sqlite3_reset(st);
+	return sql_error(rc);
+}
+
+/* The oldest rows of whoever holds the most of them: of the devices without a name while these hold more than their
+ * share, else of the named ones. -ENOENT: there is nobody. */
+static int prune_heaviest(struct store *s, bool strangers, uint64_t max)
+{
+	sqlite3_stmt *st = s->st[HEAVIEST], *prune = s->st[PRUNE_CLIENT];
+	int rc;
+
+	sqlite3_bind_int(st, 1, strangers);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		sqlite3_bind_int64(prune, 1, sqlite3_column_int64(st, 0));
+		sqlite3_bind_int64(prune, 2, sqlite3_column_int64(st, 1));
+		sqlite3_bind_int64(
+			prune, 3, (int64_t)(max < PRUNE_PART ? max : (uint64_t)PRUNE_PART));
+	}
+	sqlite3_reset(st);
+	if (rc == SQLITE_ROW)
+		return sql_run(prune);
+	return rc == SQLITE_DONE ? -ENOENT : sql_error(rc);
+}
+
+static int prune_rows(struct store *s)
+{
+	uint64_t all, strangers, limit = s->limits.rows;
+	int rc = 0;
+
+	for (int gone = 0; rc == 0 && gone < PRUNE_BITE; gone += PRUNE_PART) {
+		rc = count(s, &all, &strangers);
+		if (rc < 0 || all <= limit)
+			return rc;
+		rc = prune_heaviest(s, strangers > limit / STRANGERS_SHARE, all - limit);
+	}
+	return rc;
+}
+
+/* Strangers first: then there is room, and all of the named devices stay. */
+static int prune_seen(struct store *s)
+{
+	int rc;
+
+	sqlite3_bind_int(s->st[PRUNE_SEEN_STRANGERS], 1, SEEN_MAX / 2);
+	rc = sql_run(s->st[PRUNE_SEEN_STRANGERS]);
+	sqlite3_bind_int(s->st[PRUNE_SEEN], 1, SEEN_MAX);
+	return rc < 0 ? rc : sql_run(s->st[PRUNE_SEEN]);
 }
 
 int store_prune(struct store *s, uint64_t now_wall_ms)
 {
 	uint64_t age = (uint64_t)s->limits.days * 86400000u;
-	sqlite3_stmt *st = s->st[PRUNE];
+	sqlite3_stmt *st = s->st[PRUNE_OLD];
 	int rc;
 
 	sqlite3_bind_int(st, 1, PRUNE_BITE);
-	sqlite3_bind_int64(
-		st, 2, s->last_id > s->limits.rows ? (int64_t)(s->last_id - s->limits.rows) : 0);
-	sqlite3_bind_int64(st, 3, now_wall_ms > age ? (int64_t)(now_wall_ms - age) : 0);
+	sqlite3_bind_int64(st, 2, now_wall_ms > age ? (int64_t)(now_wall_ms - age) : 0);
 	rc = sql_run(st);
-	sqlite3_bind_int(s->st[PRUNE_SEEN], 1, SEEN_MAX);
-	return rc < 0 ? rc : sql_run(s->st[PRUNE_SEEN]);
+	if (rc == 0)
+		rc = prune_rows(s);
+	if (rc == 0)
+		rc = prune_seen(s);
+	return rc;
+}
+
+void store_aside(const char *path, char *out, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./"), want[256];
+	DIR *d = folder ? opendir(folder) : NULL;
+	struct dirent *e;
+
+	out[0] = 0;
+	snprintf(want, sizeof want, "%s.broken-", slash ? slash + 1 : path);
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, want, strlen(want)) == 0 && !strstr(e->d_name, "-wal") &&
+			!strstr(e->d_name, "-shm"))
+			snprintf(out, size, "%s", e->d_name);
+	if (d)
+		closedir(d);
+	free(folder);
+}
+
+const char *store_words(int err)
+{
+	return sql_words(err);
 }

@@ -3,6 +3,7 @@
  *
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,16 @@
 static const struct addr *peer_of(const struct request *r)
 {
 	return r->local ? NULL : &r->peer;
+}
+
+/* What is wrong with the database, and what mends it. */
+static void reply_failed(struct request *r)
+{
+	struct desk_status s;
+
+	desk_status_get(r->show->desk, &s);
+	reply_problem(r, 507, "Could not be kept", "%s; nothing was changed",
+		s.ledger_trouble[0] ? s.ledger_trouble : "the state directory cannot be written");
 }
 
 static void reply_result(struct request *r, enum auth_result got, unsigned wait_s)
@@ -35,8 +46,7 @@ static void reply_result(struct request *r, enum auth_result got, unsigned wait_
 		reply_problem(r, 409, "Already set up", "a password is set: log in with it");
 		break;
 	case AUTH_FAILED:
-		reply_problem(r, 507, "Could not be kept",
-			"the state directory cannot be written; nothing was changed");
+		reply_failed(r);
 		break;
 	}
 }
@@ -85,6 +95,25 @@ void api_setup_token(struct request *r)
 	jw_bool(b, "password_set", auth_has_password(r->show->auth));
 	jw_close(b, '}');
 	reply_json(r, 200);
+}
+
+/* The only way out of a damaged database, and only from the console: the password in it may be the owner's. */
+void api_set_aside(struct request *r)
+{
+	int rc;
+
+	if (!r->local) {
+		reply_problem(r, 403, "Not here", "as root on the gateway: durwardctl set-aside");
+		return;
+	}
+	rc = desk_ledger_set_aside(r->show->desk);
+	if (rc == -EEXIST)
+		reply_problem(r, 409, "Nothing to set aside",
+			"the database of the password and the revisions is not damaged");
+	else if (rc < 0)
+		reply_failed(r);
+	else
+		reply_empty(r);
 }
 
 void api_password(struct request *r)

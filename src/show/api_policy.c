@@ -32,6 +32,7 @@ void api_policy(struct request *r)
 		desk_status_get(r->show->desk, &s);
 		jw_open(b, NULL, '{');
 		jw_uint(b, "revision", revision);
+		jw_bool(b, "kept", s.revision_kept);
 		jw_text(b, "file", s.policy_path);
 		jw_bool(b, "exists", rc == 0);
 		jw_bool(b, "in_force", s.policy == DESK_POLICY_IN_FORCE);
@@ -248,6 +249,7 @@ static void add_revision(void *buf, const struct desk_revision *v)
 	jw_uint(b, "revision", v->number);
 	jw_time(b, "time", v->wall_ms);
 	jw_text(b, "actor", v->actor);
+	jw_bool(b, "kept", v->kept);
 	jw_close(b, '}');
 }
 
@@ -258,7 +260,7 @@ static void reply_one(struct request *r, const char *number)
 	int rc = desk_policy_revision_text(r->show->desk, n, &text);
 
 	if (rc < 0) {
-		reply_errno(r, rc, "no such revision");
+		reply_errno(r, rc, "no such revision, or its text could not be kept");
 	} else {
 		jw_open(b, NULL, '{');
 		jw_uint(b, "revision", n);

@@ -30,6 +30,7 @@ static void write_policy(struct strbuf *b, const struct desk_status *s)
 	jw_open(b, "policy", '{');
 	jw_text(b, "state", policy_key(s->policy));
 	jw_uint(b, "revision", s->revision);
+	jw_bool(b, "revision_kept", s->revision_kept);
 	jw_uint(b, "revision_taken", s->revision_taken);
 	jw_text(b, "file", s->policy_path);
 	jw_time(b, "loaded", s->policy_loaded_ms);
@@ -82,6 +83,7 @@ static void write_events(struct strbuf *b, const struct desk_status *s)
 	jw_open(b, "events", '{');
 	jw_uint(b, "last_id", s->events_last_id);
 	jw_uint(b, "recorded", s->events_recorded);
+	jw_uint(b, "summed", s->events_summed);
 	jw_uint(b, "lost", s->events_lost_ring + s->events_lost_store);
 	jw_uint(b, "allowed", s->allowed);
 	jw_uint(b, "blocked", s->blocked);
@@ -134,6 +136,33 @@ static void write_list_problem(void *buf, const struct desk_list *l)
 			l->name, strerror(-l->trouble));
 	if (text.n)
 		jw_text(buf, NULL, strbuf_text(&text));
+	strbuf_fini(&text);
+}
+
+static void write_record_problems(struct strbuf *b, const struct desk_status *s)
+{
+	struct strbuf text = {0};
+
+	if (s->ledger_trouble[0])
+		jw_text(b, NULL, s->ledger_trouble);
+	if (s->events_trouble[0])
+		jw_text(b, NULL, s->events_trouble);
+	if (s->revision && !s->revision_kept) {
+		strbuf_fmt(&text,
+			"policy revision %u is in force, its text is not kept; it is tried again "
+			"by "
+			"itself",
+			s->revision);
+		jw_text(b, NULL, strbuf_text(&text));
+	}
+	if (s->events_aside[0]) {
+		strbuf_reset(&text);
+		strbuf_fmt(&text,
+			"the events' database was damaged and is set aside as %s, its rows are not "
+			"shown; move or delete the file when you have seen this",
+			s->events_aside);
+		jw_text(b, NULL, strbuf_text(&text));
+	}
 	strbuf_fini(&text);
 }
 
@@ -196,10 +225,7 @@ static void write_problems(struct strbuf *b, const struct desk_status *s, struct
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
 		jw_text(b, NULL, "the gate still uses an earlier policy");
 	desk_lists(d, write_list_problem, b);
-	if (s->events_trouble[0])
-		jw_text(b, NULL, s->events_trouble);
-	if (s->ledger_trouble[0])
-		jw_text(b, NULL, s->ledger_trouble);
+	write_record_problems(b, s);
 	if (s->disk_free && s->disk_free < 50u << 20)
 		jw_text(b, NULL, "less than 50 MB are free where events are kept");
 	jw_close(b, ']');
@@ -307,6 +333,8 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 	metric(b, "counter", "gate_" #field "_total", "", "The gate: " words ".", c->field);
 #include "tbl/gate_counters.h"
 #undef GATE_COUNTER
+	metric(b, "counter", "events_summed_total", "",
+		"Decisions beyond a client's rows, counted in sums.", s->events_summed);
 	metric(b, "gauge", "relays_active", "", "Proxied connections.",
 		c->relays - c->relays_ended);
 	metric(b, "counter", "drops_total", "{stage=\"nfqueue\"}",

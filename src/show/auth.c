@@ -92,10 +92,12 @@ static void note_guess(struct auth *a, const struct addr *peer, enum throttle_en
 
 /* --- password --- */
 
+/* Where the database cannot tell, there is one: what is damaged or full must not open the first claim again. */
 bool auth_has_password(struct auth *a)
 {
 	struct strbuf hash = {0};
-	bool has = desk_secret(a->desk, "password", &hash) == 0 && hash.n > 0;
+	int rc = desk_secret(a->desk, "password", &hash);
+	bool has = rc == 0 ? hash.n > 0 : rc != -ENOENT;
 
 	strbuf_fini(&hash);
 	return has;

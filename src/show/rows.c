@@ -28,12 +28,13 @@ static void write_flow(struct strbuf *b, const struct row *r)
 {
 	const struct flow *f = &r->event.flow;
 	char text[ADDR_TEXT], mac[MAC_TEXT], proto[16];
+	bool sum = r->count > 1; /* what differs among its decisions is null */
 
 	jw_text(b, "who", r->device[0] ? r->device : NULL);
 	jw_text(b, "mac", f->has_mac ? mac_format(&f->mac, mac) : NULL);
-	jw_text(b, "src", addr_format(&f->src, text));
+	jw_text(b, "src", sum && addr_is_zero(&f->src) ? NULL : addr_format(&f->src, text));
 	jw_uint(b, "sport", f->sport);
-	jw_text(b, "dst", addr_format(&f->dst, text));
+	jw_text(b, "dst", sum && addr_is_zero(&f->dst) ? NULL : addr_format(&f->dst, text));
 	jw_uint(b, "dport", f->dport);
 	jw_text(b, "proto", flow_proto_key(f->proto, proto));
 	jw_text(b, "path", flow_path_key(f->path));
@@ -103,6 +104,8 @@ void row_write(struct strbuf *b, const char *key, const struct row *r)
 	jw_open(b, key, '{');
 	jw_uint(b, "id", r->id);
 	jw_time(b, "time", r->event.wall_ms);
+	jw_uint(b, "count", r->count > 1 ? r->count : 1);
+	jw_time(b, "last", r->count > 1 ? r->last_ms : 0);
 	write_flow(b, r);
 	write_ident(b, &r->event.ident, r->event.flow.path);
 	write_verdict(b, r);

@@ -183,7 +183,7 @@ test("a flood: at most 500 rows, at most ten paints a second, none lost from the
 			if (list.some((m) => m.addedNodes.length)) window.paints.push(performance.now());
 		}).observe(document.querySelector("ol"), { childList: true });
 	});
-	for (let i = 0; i < 15; i++) await house.flow(`flood-${i}.example`, { count: 100 });
+	for (let i = 0; i < 15; i++) await house.flow(`flood-${i}.example`, { count: 100, src: `192.0.2.${100 + i}` });
 	await house.flow("after-the-flood.example");
 	await row(page, "after-the-flood.example").waitFor();
 	assert.ok(await page.locator(".row").count() <= 500);
@@ -191,6 +191,28 @@ test("a flood: at most 500 rows, at most ten paints a second, none lost from the
 	// each paint begins 100 ms after the one before it at the least, however late the machine shows them; the first at once
 	const seconds = (times.at(-1) - times[0]) / 1000;
 	assert.ok(times.length > 1 && times.length - 2 <= seconds * 10 + 1, `${times.length - 1} paints in ${seconds} s`);
+	await page.done();
+});
+
+test("repeats within seconds are one row with their number, and the record has them all", async () => {
+	const page = await open({ viewport: desktop });
+	await house.flow("again.example", { ...mia, count: 4 });
+	await house.flow("between.example", mia);
+	await house.flow("again.example", { ...mia, count: 3 });
+	await house.flow("again.example", { src: "192.0.2.77" }); // another client's
+	await page.locator(".row").filter({ hasText: /again\.example.*7 times since/ }).waitFor();
+	assert.ok(await until(async () => await page.locator(".row", { hasText: "again.example" }).count() === 2), "two rows");
+	assert.ok(await until(async () => (await ask(house, cookie, "events?name=again.example&limit=100")).events.length === 8), "the record");
+	await page.done();
+});
+
+test("what is beyond a device's rows is one row with their number", { timeout: 180000 }, async () => {
+	const page = await open({ viewport: desktop });
+	await house.flow("busy.example", { count: 1200, src: "192.0.2.90" });
+	const counted = page.locator(".row").filter({ hasText: /busy\.example.*decisions until .*, counted/ });
+	await counted.first().waitFor({ timeout: 120000 }); // half a minute
+	await counted.first().click();
+	await page.locator("#why-title").waitFor();
 	await page.done();
 });
 

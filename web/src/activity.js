@@ -11,6 +11,7 @@ import { ago, api, clock_time, day_name, full_time, html, Icon, Notice, place_se
 import { t, t_or } from "./words.js";
 
 const ROWS = 500, PAGE = 100, PAINT_MS = 100;
+const FOLD_MS = 10000; // one click is four to eleven connections, and a page of an error asks again by itself
 const SETTLE_MS = 10000, SETTLE_LATE_MS = 150000; // a connection is counted when the kernel forgets it: up to two minutes
 
 // --- rows ---
@@ -22,8 +23,9 @@ export function Verdict({ verdict }) {
 	return html`<span class=${"verdict " + verdict}><${Icon} name=${verdict} />${t("verdict." + verdict)}</span>`;
 }
 
-export const where_of = (r) => (r.dport ? `${r.dst} ${r.proto}/${r.dport}` : `${r.dst} ${r.proto}`);
-export const device_of = (r) => r.who ?? r.mac ?? r.src;
+// a row may stand for many decisions (count): what differs among them is null
+export const where_of = (r) => `${r.dst ?? t("row.several_sites")} ${r.dport ? `${r.proto}/${r.dport}` : r.proto}`;
+export const device_of = (r) => r.who ?? r.mac ?? r.src ?? t("row.several_devices");
 export function reason_of(r) {
 	if (r.because) return visible(r.because);
 	if (r.odd_words && r.verdict === "block" && r.by === "setting") return r.odd_words;
@@ -34,6 +36,11 @@ export function reason_of(r) {
 const port_of = (r) => (r.dport ? t("site.port", { proto: r.proto.toUpperCase(), port: String(r.dport) }) : r.proto.toUpperCase());
 
 function Site({ row }) {
+	if (row.count > 1) return html`<${One} row=${row} /><span class="sub">${t("row.count", { n: row.count, time: clock_time(Date.parse(row.last)) })}</span>`;
+	return html`<${One} row=${row} />`;
+}
+
+function One({ row }) {
 	if (row.name) return html`<bdi class="name">${visible(row.name)}</bdi><span class="sub">${t_or("source." + row.source, row.source)}</span>`;
 	return html`<span class="unnamed">${row.kind === "not-proto" || row.kind === "pending"
 		? port_of(row) : t_or("kind." + row.kind, row.kind)}</span>
@@ -55,17 +62,36 @@ function Data({ row }) {
 	return html`<span title=${words}>${size(row.bytes_up + row.bytes_down)}</span><span class="sub">${span(row.duration_ms)}</span>`;
 }
 
-function Row({ row, open }) {
+// Repeats of a decision by the same client within some seconds are one row here, the newest, with their number; the record
+// and the counts have them all. Rows come newest first.
+const same_as = (r) => JSON.stringify([device_of(r), r.name ?? [r.dst, r.dport, r.odd], r.rule?.line, r.watch?.line, verdict_of(r)]);
+function fold(rows) {
+	const newest = new Map(), out = [];
+	for (const r of rows) {
+		const key = r.count > 1 ? r.id : same_as(r), time = Date.parse(r.time), group = newest.get(key);
+		if (group && group.since - time <= FOLD_MS) {
+			group.again++;
+			group.since = time;
+		} else {
+			const begun = { row: r, again: 1, since: time };
+			newest.set(key, begun);
+			out.push(begun);
+		}
+	}
+	return out;
+}
+
+function Row({ row, again, since, open }) {
 	const time = Date.parse(row.time), device = device_of(row);
 	return html`<li><button type="button" class=${"row " + verdict_of(row)} aria-haspopup="dialog" onClick=${() => open(row)}>
 		<span class="c-time"><time datetime=${row.time} title=${`${full_time(time)} · ${ago(time)}`}>${clock_time(time)}</time>
 			${!same_day(time, Date.now()) && html`<span class="sub">${day_name(time)}</span>`}</span>
 		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
 		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
-			${device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
-		<span class="c-site"><${Site} row=${row} /></span>
+			${row.src && device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
+		<span class="c-site"><${Site} row=${row} />${again > 1 && html`<span class="sub">${t("row.again", { n: again, time: clock_time(since) })}</span>`}</span>
 		<span class="c-reason"><${Reason} row=${row} /></span>
-		<span class="c-where">${row.dst}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
+		<span class="c-where">${row.dst ?? t("row.several_sites")}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
 		<span class="c-bytes"><${Data} row=${row} /></span>
 	</button></li>`;
 }
@@ -414,13 +440,13 @@ function Rows({ feed, list, open }) {
 	const heads = ["time", "verdict", "device", "site", "reason", "where", "bytes"];
 	return html`<div class="rows">
 		<div class="heads" aria-hidden="true">${heads.map((c) => html`<span key=${c} class=${"c-" + c}>${t("col." + c)}</span>`)}</div>
-		<ol ref=${list} aria-label=${t("activity.title")}>${feed.rows.map((r) => html`<${Memo} key=${r.id} row=${r} open=${open} />`)}</ol>
+		<ol ref=${list} aria-label=${t("activity.title")}>${fold(feed.rows).map((g) => html`<${Memo} key=${g.row.id} ...${g} open=${open} />`)}</ol>
 	</div>`;
 }
 
 // a row is drawn once; the day may turn under it, the next visit says so
-function Memo({ row, open }) {
-	return useMemo(() => html`<${Row} row=${row} open=${open} />`, [row]);
+function Memo({ row, again, since, open }) {
+	return useMemo(() => html`<${Row} row=${row} again=${again} since=${since} open=${open} />`, [row, again, since]);
 }
 
 function use_drawer() {

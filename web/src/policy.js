@@ -208,7 +208,7 @@ function Stale({ reload, keep }) {
 function Heading({ file, edited, lines }) {
 	const state = edited ? "edited" : !file.exists ? "missing" : file.in_force ? "in_force" : "not_in_force";
 	return html`<div class="heading"><h1>${t("policy.title")}</h1>
-		<p><span class="chip flat">${t("policy.revision", { n: String(file.revision) })}</span>
+		<p><span class="chip flat">${t("policy.revision", { n: String(file.revision) })}${file.kept === false && ` (${t("policy.not_kept")})`}</span>
 			<span class=${"chip flat " + state}>${t("policy.state." + state)}</span>
 			<span class="quiet"><code>${file.file}</code> · ${t("policy.lines", { n: lines })}</span></p></div>`;
 }

@@ -14,7 +14,7 @@ const kinds = { none: "no-name", opaque: "hidden", evasive: "evasive" };
 function question(row) {
 	const at = row.time.replace(/\.\d+/, "");
 	if (row.name && row.kind === "name") { // of what is evasive or hidden the policy does not judge the name
-		return { who: device_of(row), name: row.name, proto: ["tls", "quic", "http"].includes(row.app) ? row.app : "tls", to: row.dst, at };
+		return { who: device_of(row), name: row.name, proto: ["tls", "quic", "http"].includes(row.app) ? row.app : "tls", to: row.dst ?? undefined, at };
 	}
 	return { who: device_of(row), addr: row.dst, proto: row.proto, port: row.dport || undefined,
 		kind: row.path === "other" ? undefined : kinds[row.kind], at };
@@ -22,7 +22,7 @@ function question(row) {
 
 const quoted = (word) => (/^[\w.:/@%+=-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replaceAll("'", "'\\''")}'`);
 function command(q) {
-	const words = q.name ? [q.who, q.name, q.proto, "to", q.to] : [q.who, q.addr, q.port ? `${q.proto}/${q.port}` : q.proto, q.kind];
+	const words = q.name ? [q.who, q.name, q.proto, q.to && "to", q.to] : [q.who, q.addr, q.port ? `${q.proto}/${q.port}` : q.proto, q.kind];
 	return ["durwardctl explain", ...words.filter(Boolean).map((w) => quoted(String(w))), "at", q.at].join(" ");
 }
 
@@ -38,8 +38,8 @@ function Facts({ row }) {
 	return html`<section><h3>${t("why.facts")}</h3><dl class="facts">
 		<${Fact} name=${t("why.time")}>${full_time(time)} <span class="quiet">${ago(time)}</span><//>
 		<${Fact} name=${t("why.device")}>${row.who ? visible(row.who) : t("row.unknown_device")}${row.mac && html` <span class="quiet">${row.mac}</span>`}<//>
-		${!row.who && html`<div class="wide-fact"><dt>${t("why.name_it")}</dt><dd><code>device NAME ${row.mac ? "mac " + row.mac : "ip " + row.src}</code></dd></div>`}
-		<${Fact} name=${t("why.from")}>${row.src}<//>
+		${!row.who && (row.mac ?? row.src) && html`<div class="wide-fact"><dt>${t("why.name_it")}</dt><dd><code>device NAME ${row.mac ? "mac " + row.mac : "ip " + row.src}</code></dd></div>`}
+		<${Fact} name=${t("why.from")}>${row.src ?? t(row.mac || row.who ? "row.several_sites" : "row.several_devices")}<//>
 		<${Fact} name=${t("why.to")}>${where_of(row)}<//>
 		<${Fact} name=${t("why.name")}>${row.name ? html`<bdi class="name">${visible(row.name)}</bdi>` : t_or("kind." + row.kind, row.kind)}<//>
 		${row.name && html`<${Fact} name=${t("why.read")}>${t_or("source." + row.source, row.source)}<//>`}
@@ -123,6 +123,7 @@ export function Why({ row: given, close }) {
 	const row = use_fresh(given);
 	const box = useRef(null);
 	const asked = question(row);
+	const one = (row.who ?? row.mac ?? row.src) && (row.dst ?? row.name); // else it stands for many different decisions
 	useEffect(() => box.current.showModal(), []); // closing it gives the focus back to the row
 	return html`<dialog class="drawer" ref=${box} aria-labelledby="why-title" onClose=${close}
 		onClick=${(e) => { if (e.target === box.current || e.target.closest("a[href^='#']")) box.current.close(); }}>
@@ -130,9 +131,9 @@ export function Why({ row: given, close }) {
 			<header><h2 id="why-title">${t("why.title")} <bdi class="name">${row.name ? visible(row.name) : where_of(row)}</bdi></h2>
 				<button type="button" class="plain square" aria-label=${t("app.close")} onClick=${() => box.current.close()}><${Icon} name="close" /></button></header>
 			<${Decision} row=${row} />
-			<${Trace} row=${row} asked=${asked} />
+			${one && html`<${Trace} row=${row} asked=${asked} />`}
 			<${Facts} row=${row} />
-			<${Command} text=${command(asked)} />
+			${one && html`<${Command} text=${command(asked)} />`}
 		</div>
 	</dialog>`;
 }

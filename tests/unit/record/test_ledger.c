@@ -1,53 +1,222 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_ledger.c - revisions, secrets and sessions survive a restart.
+ * test_ledger.c - revisions, secrets and sessions survive a restart, a damaged file and a full disk.
  */
 #include "record/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
 
+#include "base/file.h"
 #include "record/ledger.h"
 
 static struct ledger *opened(void)
 {
 	struct ledger *l = NULL;
 
-	assert_int_equal(ledger_open(in_folder("durward.db"), &l), 0);
+	assert_int_equal(ledger_open(in_folder("durward.db"), false, &l), 0);
+	assert_int_equal(ledger_state(l), 0);
 	return l;
 }
 
-static void the_same_text_is_the_same_revision(void **state)
+static int add(struct ledger *l, uint32_t number, const char *text)
+{
+	struct ledger_revision r = {.number = number, .wall_ms = number, .actor = "web"};
+	struct slice s = slice_str(text ? text : "");
+
+	return ledger_add(l, &r, text ? &s : NULL);
+}
+
+static void assert_text(struct ledger *l, uint32_t number, const char *want)
+{
+	struct strbuf text = {0};
+
+	assert_int_equal(ledger_text(l, number, &text), want ? 0 : -ENOENT);
+	if (want)
+		assert_string_equal(strbuf_text(&text), want);
+	strbuf_fini(&text);
+}
+
+static void a_number_names_one_text(void **state)
 {
 	struct ledger *l = opened();
 	struct ledger_revision last;
-	struct strbuf text = {0};
-	uint32_t n = 0;
 
 	assert_int_equal(ledger_last(l, &last), -ENOENT);
-	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), false, "file", 5, &n), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(ledger_add(l, slice_str("otherwise allow\n"), false, "file", 6, &n), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(ledger_add(l, slice_str("otherwise block\n"), false, "web", 7, &n), 0);
-	assert_int_equal(n, 2);
+	assert_int_equal(add(l, 1, "otherwise allow\n"), 0);
+	assert_int_equal(add(l, 1, "otherwise allow\n"), 0);
+	assert_int_equal(add(l, 1, "otherwise block\n"), -EEXIST);
+	assert_int_equal(add(l, 4, "otherwise block\n"), 0);
+	assert_int_equal(add(l, 3, "late\n"), -EINVAL);
 	ledger_close(l);
 	l = opened();
 	assert_int_equal(ledger_last(l, &last), 0);
-	assert_int_equal(last.number, 2);
+	assert_int_equal(last.number, 4);
+	assert_true(last.kept);
 	assert_string_equal(last.actor, "web");
-	assert_int_equal(ledger_text(l, 1, &text), 0);
-	assert_string_equal(strbuf_text(&text), "otherwise allow\n");
-	assert_int_equal(ledger_text(l, 9, &text), -ENOENT);
-	assert_int_equal(ledger_add(l, slice_str("otherwise block\n"), true, "file", 8, &n), 0);
-	assert_int_equal(n, 3); /* its lists may have changed */
-	strbuf_reset(&text);
-	assert_int_equal(ledger_text(l, 3, &text), 0);
-	assert_string_equal(strbuf_text(&text), "otherwise block\n");
-	assert_int_equal(ledger_remove(l, 3), 0);
-	assert_int_equal(ledger_remove(l, 2), 0);
+	assert_int_equal(add(l, 5, "otherwise block\n"), 0); /* its lists may have changed */
+	assert_text(l, 1, "otherwise allow\n");
+	assert_text(l, 3, NULL);
+	assert_text(l, 4, "otherwise block\n");
+	assert_text(l, 5, "otherwise block\n");
+	assert_text(l, 9, NULL);
+	assert_int_equal(ledger_remove(l, 5), 0);
 	assert_int_equal(ledger_last(l, &last), 0);
-	assert_int_equal(last.number, 1);
-	strbuf_fini(&text);
+	assert_int_equal(last.number, 4);
 	ledger_close(l);
+}
+
+static void a_text_that_was_not_kept_is_not_taken_from_another_revision(void **state)
+{
+	struct ledger *l = opened();
+	struct ledger_revision last;
+
+	assert_int_equal(add(l, 1, "otherwise allow\n"), 0);
+	assert_int_equal(add(l, 2, NULL), 0);
+	assert_int_equal(ledger_last(l, &last), 0);
+	assert_int_equal(last.number, 2);
+	assert_false(last.kept);
+	assert_int_equal(add(l, 3, "otherwise allow\n"), 0);
+	assert_text(l, 1, "otherwise allow\n");
+	assert_text(l, 2, NULL);
+	assert_text(l, 3, "otherwise allow\n");
+	ledger_close(l);
+}
+
+/* --- damage --- */
+
+static struct strbuf file_of(const char *name)
+{
+	struct strbuf b = {0};
+
+	assert_int_equal(file_read(in_folder(name), 1 << 20, &b), 0);
+	return b;
+}
+
+static void put(const char *name, const void *bytes, size_t n)
+{
+	assert_int_equal(file_write_atomic(in_folder(name), slice_of(bytes, n), 0600), 0);
+}
+
+/* A ledger with a password, and then a page of it overwritten. */
+static void damage(void)
+{
+	struct ledger *l = opened();
+	struct strbuf b;
+
+	assert_int_equal(ledger_secret_set(l, "password", "secret-of-the-house"), 0);
+	ledger_close(l);
+	b = file_of("durward.db");
+	memset(b.s + 4096, 0xee, 2048);
+	put("durward.db", b.s, b.n);
+	strbuf_fini(&b);
+}
+
+static void a_damaged_file_is_left_as_it_is_until_the_console_says_so(void **state)
+{
+	struct ledger *l = NULL;
+	struct strbuf before, after, v = {0};
+
+	damage();
+	before = file_of("durward.db");
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_state(l), -EBADMSG);
+	assert_true(ledger_needs_console(ledger_state(l)));
+	assert_int_equal(ledger_secret(l, "password", &v), -EBADMSG); /* not -ENOENT */
+	assert_int_equal(ledger_secret_set(l, "password", "mine"), -EBADMSG);
+	assert_int_equal(ledger_tend(l), -EBADMSG);
+	ledger_close(l);
+	after = file_of("durward.db");
+	assert_int_equal(before.n, after.n);
+	assert_memory_equal(before.s, after.s, before.n);
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_set_aside(l), 0);
+	assert_true(count_files("durward.db.damaged-") >= 1); /* its -wal, too */
+	assert_int_equal(ledger_secret(l, "password", &v), -ENOENT);
+	assert_int_equal(ledger_secret_set(l, "password", "new"), 0);
+	assert_int_equal(ledger_set_aside(l), -EEXIST); /* nothing is wrong with it */
+	ledger_close(l);
+	strbuf_fini(&before);
+	strbuf_fini(&after);
+}
+
+static void a_file_that_is_gone_is_not_a_new_house(void **state)
+{
+	struct ledger *l = NULL;
+	struct strbuf v = {0};
+
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_secret(l, "password", &v), -ENODATA);
+	ledger_close(l);
+	put("durward.db", "", 0);
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_secret(l, "password", &v), -ENODATA);
+	assert_int_equal(ledger_set_aside(l), 0);
+	assert_int_equal(ledger_secret(l, "password", &v), -ENOENT);
+	ledger_close(l);
+}
+
+static void one_connection_holds_the_file(void **state)
+{
+	struct ledger *l = opened(), *second = NULL;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(ledger_secret_set(l, "password", "one"), 0);
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &second), 0);
+	assert_int_equal(ledger_state(second), -EBUSY);
+	ledger_close(second);
+	/* nor anybody who does not ask us: SQLite's own lock is held, too */
+	assert_int_equal(sqlite3_open(in_folder("durward.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "SELECT * FROM secret", NULL, NULL, NULL), SQLITE_BUSY);
+	sqlite3_close(db);
+	assert_int_equal(ledger_secret_set(l, "password", "two"), 0);
+	ledger_close(l);
+}
+
+/* --- a full disk, a real one --- */
+
+static void fill_up(void)
+{
+	static const char block[4096] = {1};
+	int fd = open(in_folder("ballast"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	while (write(fd, block, sizeof block) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+}
+
+static void on_a_full_disk_it_opens_again_by_itself(void **state)
+{
+	struct ledger *l = NULL;
+	struct strbuf v = {0};
+
+	if (mount("none", folder, "tmpfs", 0, "size=1m") < 0)
+		skip(); /* not root */
+	fill_up();
+	assert_int_equal(ledger_open(in_folder("durward.db"), false, &l), 0);
+	assert_int_equal(ledger_state(l), -ENOSPC);
+	assert_int_equal(ledger_secret(l, "password", &v), -ENOSPC);
+	assert_false(ledger_needs_console(ledger_state(l)));
+	unlink(in_folder("ballast"));
+	for (int i = 0; i < 600 && ledger_tend(l) < 0; i++)
+		usleep(100000);
+	assert_int_equal(ledger_state(l), 0);
+	assert_int_equal(ledger_secret_set(l, "password", "one"), 0);
+	fill_up(); /* while it is open */
+	for (int i = 0; i < 1000 && ledger_state(l) == 0; i++)
+		add(l, (uint32_t)i + 1, "a text of some length, and another one each time: ");
+	assert_int_equal(ledger_state(l), -ENOSPC);
+	assert_int_equal(ledger_tend(l), -ENOSPC);
+	assert_int_equal(ledger_secret(l, "password", &v), 0); /* what was kept is there */
+	assert_string_equal(strbuf_text(&v), "one");
+	unlink(in_folder("ballast"));
+	assert_int_equal(ledger_tend(l), 0);
+	assert_int_equal(ledger_state(l), 0);
+	ledger_close(l);
+	strbuf_fini(&v);
+	umount(folder);
 }
 
 static void secrets_are_replaced_and_removed(void **state)
@@ -91,7 +260,12 @@ static void sessions_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(the_same_text_is_the_same_revision),
+		IN_FOLDER(a_number_names_one_text),
+		IN_FOLDER(a_text_that_was_not_kept_is_not_taken_from_another_revision),
+		IN_FOLDER(a_damaged_file_is_left_as_it_is_until_the_console_says_so),
+		IN_FOLDER(a_file_that_is_gone_is_not_a_new_house),
+		IN_FOLDER(one_connection_holds_the_file),
+		IN_FOLDER(on_a_full_disk_it_opens_again_by_itself),
 		IN_FOLDER(secrets_are_replaced_and_removed),
 		IN_FOLDER(sessions_are_bounded),
 	};

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/file.h"
 #include "record/query.h"
 #include "record/store.h"
 
@@ -165,6 +166,133 @@ static void rows_and_days_bound_the_file(void **state)
 	store_close(s);
 }
 
+/* --- whose rows go first --- */
+
+static uint64_t next_id;
+
+/* n rows of a client: a name, or "" and the last byte of its address; written and pruned in batches. */
+static void write_rows(struct store *s, const char *device, uint8_t address, int n)
+{
+	struct row rows[50];
+
+	while (n > 0) {
+		int k;
+
+		for (k = 0; k < 50 && n > 0; k++, n--) {
+			rows[k] = row_of(++next_id, "a.example", ACTION_BLOCK);
+			snprintf(rows[k].device, sizeof rows[k].device, "%s", device);
+			rows[k].event.flow.src.b[15] = address;
+		}
+		assert_int_equal(store_write(s, rows, (size_t)k, NULL, 0), 0);
+		assert_int_equal(store_prune(s, 1700000000000u), 0);
+	}
+}
+
+static size_t rows_of(const char *device, uint8_t address)
+{
+	struct row_filter f = row_filter_any();
+
+	f.limit = 10000;
+	if (device[0])
+		f.n_devices = 1, snprintf(f.devices[0], ROW_WORD, "%s", device);
+	else
+		f.unknown_device = f.has_addr = true, f.addr = event_of("", 0).flow.src,
+		f.addr.b[15] = address;
+	assert_int_equal(ask(&f), 0);
+	return n_got;
+}
+
+static void named_devices_outlive_strangers(void **state)
+{
+	struct store *s = opened((struct store_limits){.rows = 1000, .days = 30});
+
+	next_id = 0;
+	write_rows(s, "mia-phone", 2, 200);
+	write_rows(s, "tv", 3, 400);
+	for (int i = 0; i < 255; i++) /* as many addresses as it likes */
+		write_rows(s, "", (uint8_t)i, 20);
+	assert_int_equal(rows_of("mia-phone", 0), 200);
+	assert_int_equal(rows_of("tv", 0), 400);
+	write_rows(s, "tv", 3,
+		2000); /* takes what is free, then from the strangers, then from itself */
+	assert_int_equal(rows_of("mia-phone", 0), 200);
+	assert_int_equal(rows_of("tv", 0), 550);
+	store_close(s);
+}
+
+static void one_stranger_pushes_out_few_of_the_others(void **state)
+{
+	struct store *s = opened((struct store_limits){.rows = 1000, .days = 30});
+
+	next_id = 0;
+	for (int i = 1; i <= 8; i++)
+		write_rows(s, "", (uint8_t)i, 50);
+	write_rows(s, "", 77, 5000);
+	size_t others = 0;
+
+	for (int i = 1; i <= 8; i++)
+		others += rows_of("", (uint8_t)i);
+	assert_true(others >= 350); /* one of the eight may share its class */
+	store_close(s);
+}
+
+/* --- one connection writes and checkpoints --- */
+
+static struct strbuf file_of(const char *name)
+{
+	struct strbuf b = {0};
+
+	assert_int_equal(file_read(in_folder(name), 64 << 20, &b), 0);
+	return b;
+}
+
+static void assert_same(const char *name, const struct strbuf *before)
+{
+	struct strbuf now = file_of(name);
+
+	assert_int_equal(now.n, before->n);
+	assert_memory_equal(now.s, before->s, now.n);
+	strbuf_fini(&now);
+}
+
+static void readers_leave_file_and_wal_alone(void **state)
+{
+	struct store *s = opened(plenty);
+	struct row_filter any = row_filter_any();
+	struct strbuf db, wal;
+
+	next_id = 0;
+	write_rows(s, "tv", 3, 300);
+	db = file_of("events.db");
+	wal = file_of("events.db-wal");
+	assert_true(wal.n > 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(ask(&any), 0);
+	assert_same("events.db", &db);
+	assert_same("events.db-wal", &wal);
+	store_close(s);
+	/* as after a kill of the writer: the reader is the only one, and the last to close */
+	assert_int_equal(file_write_atomic(in_folder("events.db"), slice_of(db.s, db.n), 0600), 0);
+	assert_int_equal(
+		file_write_atomic(in_folder("events.db-wal"), slice_of(wal.s, wal.n), 0600), 0);
+	assert_int_equal(ask(&any), 0);
+	assert_int_equal(n_got, 100);
+	assert_same("events.db", &db);
+	assert_same("events.db-wal", &wal);
+	strbuf_fini(&db);
+	strbuf_fini(&wal);
+}
+
+static void a_second_writer_is_refused(void **state)
+{
+	struct store *s = opened(plenty), *second = NULL;
+
+	assert_int_equal(store_open(in_folder("events.db"), plenty, &second), -EBUSY);
+	store_close(s);
+	s = opened(plenty);
+	store_close(s);
+}
+
 static void ids_go_on_after_a_restart(void **state)
 {
 	struct store *s = opened(plenty);
@@ -205,7 +333,9 @@ static struct query_device seen[4];
 static size_t n_seen;
 static void collect_device(void *user, const struct query_device *d)
 {
-	seen[n_seen++] = *d;
+	if (n_seen < 4)
+		seen[n_seen] = *d;
+	n_seen++;
 }
 
 static void devices_are_counted_by_mac(void **state)
@@ -233,6 +363,36 @@ static void devices_are_counted_by_mac(void **state)
 	store_close(s);
 }
 
+/* Twelve thousand addresses later the named device is the first of the list. */
+static void strangers_do_not_push_a_named_device_out_of_the_list(void **state)
+{
+	struct store *s = opened(plenty);
+	struct row r = row_of(1, "a.test", ACTION_ALLOW), rows[500];
+	struct query *q;
+
+	assert_int_equal(store_write(s, &r, 1, NULL, 0), 0);
+	for (uint64_t id = 2; id < 12002; id += 500) {
+		for (size_t i = 0; i < 500; i++) {
+			uint32_t n = (uint32_t)(id + i);
+
+			rows[i] = row_of(id + i, "b.test", ACTION_BLOCK);
+			rows[i].device[0] = 0;
+			rows[i].event.wall_ms += id;
+			memcpy(rows[i].event.flow.src.b + 12, &n, sizeof n);
+		}
+		assert_int_equal(store_write(s, rows, 500, NULL, 0), 0);
+	}
+	assert_int_equal(store_prune(s, 1700000000000u), 0);
+	n_seen = 0;
+	assert_int_equal(query_open(in_folder("events.db"), &q), 0);
+	assert_int_equal(query_devices(q, 0, collect_device, NULL), 0);
+	assert_int_equal(n_seen, 500);
+	assert_string_equal(seen[0].name, "mia-phone");
+	assert_string_equal(seen[1].name, "");
+	query_close(q);
+	store_close(s);
+}
+
 #define IN_FOLDER(t) cmocka_unit_test_setup_teardown(t, folder_make, folder_remove)
 int main(void)
 {
@@ -242,10 +402,15 @@ int main(void)
 		IN_FOLDER(filters_find_the_same_rows_in_memory_and_on_disk),
 		IN_FOLDER(hostile_names_are_only_data),
 		IN_FOLDER(rows_and_days_bound_the_file),
+		IN_FOLDER(named_devices_outlive_strangers),
+		IN_FOLDER(one_stranger_pushes_out_few_of_the_others),
+		IN_FOLDER(readers_leave_file_and_wal_alone),
+		IN_FOLDER(a_second_writer_is_refused),
 		IN_FOLDER(ids_go_on_after_a_restart),
 		IN_FOLDER(a_broken_file_is_put_aside),
 		IN_FOLDER(no_folder_and_no_database_are_said),
 		IN_FOLDER(devices_are_counted_by_mac),
+		IN_FOLDER(strangers_do_not_push_a_named_device_out_of_the_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,8 +208,14 @@ static void a_stream_that_lags_is_told(void **state)
 {
 	struct listener late;
 
-	for (int i = 0; i < 4200; i++)
-		push(event_of("flood.example", ACTION_ALLOW));
+	for (int i = 0; i < 4200; i++) { /* of a named device and four others: nobody floods */
+		struct event e = event_of("flood.example", ACTION_ALLOW);
+
+		e.verdict.revision = 1;
+		e.verdict.device = i % 5 ? NO_DEVICE : 0;
+		e.flow.src.b[15] = (uint8_t)(10 + i % 5);
+		push(e);
+	}
 	for (int i = 0; i < 1000; i++) {
 		struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
 		double id = jr_number(jr_get(jr_get(g.json, "events"), "last_id"), 0);

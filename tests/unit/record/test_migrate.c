@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * test_migrate.c - a file of every version that ever landed opens with all that was in it; a newer one is refused.
+ *
+ * The SQL of a version is written down here as it stood when it landed: it is never edited.
+ */
+#include "record/folder.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+
+#include "base/file.h"
+#include "record/ledger.h"
+#include "record/query.h"
+#include "record/store.h"
+
+#define EVENTS_1                                                                                   \
+	"PRAGMA journal_mode=WAL;"                                                                 \
+	"CREATE TABLE event(id INTEGER PRIMARY KEY, wall_ms INTEGER, action INTEGER, by INTEGER,"  \
+	" refuse INTEGER, tcp_instead INTEGER, device INTEGER, mac BLOB, src BLOB, sport INTEGER," \
+	" dst BLOB, dport INTEGER, proto INTEGER, path INTEGER, app INTEGER, kind INTEGER,"        \
+	" source INTEGER, odd INTEGER, ech INTEGER, name TEXT, alpn TEXT, rule_line INTEGER,"      \
+	" rule INTEGER, because INTEGER, list INTEGER, list_line INTEGER, watch_line INTEGER,"     \
+	" watch_action INTEGER, watch INTEGER, revision INTEGER, until_s INTEGER,"                 \
+	" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER"
+#define EVENTS_REST                                                                                \
+	");CREATE INDEX event_device ON event(device);"                                            \
+	"CREATE INDEX event_wall ON event(wall_ms);"                                               \
+	"CREATE TABLE text(id INTEGER PRIMARY KEY, s TEXT UNIQUE NOT NULL);"                       \
+	"CREATE TABLE seen(key BLOB PRIMARY KEY, addr BLOB, mac BLOB, name TEXT,"                  \
+	" first_ms INTEGER, last_ms INTEGER, allowed INTEGER, blocked INTEGER) WITHOUT ROWID;"     \
+	"INSERT INTO text VALUES(1,'mia-phone'),(2,'block ads');"                                  \
+	"INSERT INTO seen VALUES(x'020000000009',x'00000000000000000000ffffc0000202',"             \
+	"x'020000000009','mia-phone',1700000000000,1700000000000,0,1);"
+#define EVENT_VALUES(id, device)                                                                   \
+#id ",1700000000000,1,0,0,0," #device ",x'020000000009',"                                  \
+	    "x'00000000000000000000ffffc0000202',40000,x'00000000000000000000ffffc6336402',443,6," \
+	    "1,1,1,1,0,0,'ads.example','h2',7,2,0,0,0,0,0,0,3,0,1,10,20,30"
+
+static const char events_1[] = EVENTS_1 EVENTS_REST "INSERT INTO event VALUES(" EVENT_VALUES(
+	41, 1) "),(" EVENT_VALUES(42, 0) ");"
+					 "PRAGMA user_version=1";
+static const char events_2[] =
+	EVENTS_1 ", packet INTEGER" EVENTS_REST "INSERT INTO event VALUES(" EVENT_VALUES(
+		41, 1) ",3),(" EVENT_VALUES(42, 0) ",3);"
+						   "PRAGMA user_version=2";
+
+#define LEDGER_1                                                                                   \
+	"PRAGMA journal_mode=WAL;"                                                                 \
+	"CREATE TABLE revision(number INTEGER PRIMARY KEY, wall_ms INTEGER, actor TEXT,"           \
+	" digest TEXT, text BLOB);"                                                                \
+	"CREATE TABLE secret(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"                    \
+	"CREATE TABLE session(digest TEXT PRIMARY KEY, born_ms INTEGER, seen_ms INTEGER)"          \
+	" WITHOUT ROWID;"                                                                          \
+	"INSERT INTO secret VALUES('password','$y$secret');"                                       \
+	"INSERT INTO session VALUES('abc',5,6);"                                                   \
+	"INSERT INTO revision VALUES(1,5,'file','0123456789abcdef','otherwise allow');"
+/* version 1 as it landed, and as it was used later: NULL, the text of the revision before */
+static const char ledger_1[] =
+	LEDGER_1 "INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block');"
+		 "PRAGMA user_version=1";
+static const char ledger_1b[] =
+	LEDGER_1 "INSERT INTO revision VALUES(2,6,'web','0123456789abcdef',NULL);"
+		 "PRAGMA user_version=1";
+
+static void make(const char *name, const char *sql)
+{
+	sqlite3 *db = NULL;
+	char *why = NULL;
+
+	assert_int_equal(sqlite3_open(in_folder(name), &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s", why);
+	sqlite3_close(db);
+}
+
+static int64_t number(const char *name, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t n = -1;
+
+	assert_int_equal(sqlite3_open(in_folder(name), &db), SQLITE_OK);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+		sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+/* --- events --- */
+
+static struct row got[8];
+static size_t n_got;
+static void collect(void *user, const struct row *r)
+{
+	if (n_got < 8)
+		got[n_got++] = *r;
+}
+
+static void ask(void)
+{
+	struct row_filter any = row_filter_any();
+	struct query *q;
+
+	n_got = 0;
+	assert_int_equal(query_open(in_folder("events.db"), &q), 0);
+	assert_int_equal(query_rows(q, &any, collect, NULL), 0);
+	query_close(q);
+}
+
+static void assert_events(const char *sql, uint16_t packet)
+{
+	struct row more[3] = {row_of(43, "b.example", ACTION_BLOCK),
+		row_of(44, "c.example", ACTION_BLOCK), row_of(45, "d.example", ACTION_ALLOW)};
+	struct store *s = NULL;
+
+	more[1].device[0] = 0;
+	make("events.db", sql);
+	assert_int_equal(
+		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
+	assert_int_equal(store_last_id(s), 42);
+	assert_int_equal(store_write(s, more, 3, NULL, 0), 0);
+	ask();
+	assert_int_equal(n_got, 5);
+	assert_int_equal(got[4].id, 41);
+	assert_string_equal(got[4].event.ident.name, "ads.example");
+	assert_string_equal(got[4].device, "mia-phone");
+	assert_string_equal(got[4].rule, "block ads");
+	assert_int_equal(got[4].event.bytes_down, 20);
+	assert_int_equal(got[4].event.ident.packet, packet);
+	assert_int_equal(got[4].count, 0);
+	assert_string_equal(got[3].device, "");
+	store_close(s);
+	assert_int_equal(number("events.db", "SELECT sum(rows) FROM share"), 5);
+	assert_int_equal(number("events.db", "SELECT rows FROM share WHERE device=1"), 3);
+	assert_int_equal(number("events.db", "SELECT max(client)>0 FROM event WHERE device=0"), 1);
+	assert_int_equal(number("events.db", "PRAGMA user_version"), 3);
+	assert_int_equal(count_files("broken-"), 0);
+}
+
+static void events_of_version_1(void **state)
+{
+	assert_events(events_1, 0);
+}
+
+static void events_of_version_2(void **state)
+{
+	assert_events(events_2, 3);
+}
+
+static void a_newer_file_is_refused_and_left_alone(void **state)
+{
+	struct strbuf before = {0}, after = {0};
+	struct store *s = NULL;
+
+	make("events.db", "CREATE TABLE event(later); PRAGMA user_version=99");
+	assert_int_equal(file_read(in_folder("events.db"), 1 << 20, &before), 0);
+	assert_int_equal(store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s),
+		-EPROTONOSUPPORT);
+	assert_int_equal(file_read(in_folder("events.db"), 1 << 20, &after), 0);
+	assert_int_equal(before.n, after.n);
+	assert_memory_equal(before.s, after.s, before.n);
+	assert_int_equal(count_files("broken-"), 0);
+	strbuf_fini(&before);
+	strbuf_fini(&after);
+}
+
+static void somebody_elses_database_is_set_aside_not_deleted(void **state)
+{
+	struct store *s = NULL;
+	char aside[256];
+
+	make("events.db", "CREATE TABLE recipes(cake); INSERT INTO recipes VALUES('apple')");
+	assert_int_equal(
+		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
+	store_close(s);
+	store_aside(in_folder("events.db"), aside, sizeof aside);
+	assert_non_null(strstr(aside, "events.db.broken-"));
+	assert_int_equal(number(aside, "SELECT count(*) FROM recipes"), 1);
+}
+
+/* A migration that ends half-way (here: at a full disk) leaves the version that was there. */
+static void half_a_migration_is_none(void **state)
+{
+	struct store *s = NULL;
+
+	make("events.db", events_1);
+	make("events.db", "CREATE TABLE share(in_the_way)");
+	assert_true(store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s) < 0);
+	assert_int_equal(
+		number("events.db", "PRAGMA user_version"), 2); /* the first step is done */
+	assert_int_equal(number("events.db", "SELECT count(count) FROM event"), -1);
+	make("events.db", "DROP TABLE share");
+	assert_int_equal(
+		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
+	store_close(s);
+	assert_int_equal(number("events.db", "SELECT count(*) FROM event"), 2);
+}
+
+/* --- the ledger --- */
+
+static void assert_ledger(const char *sql, const char *second)
+{
+	struct ledger_revision last;
+	struct strbuf text = {0};
+	struct ledger_session session;
+	struct ledger *l = NULL;
+
+	make("durward.db", sql);
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_state(l), 0);
+	assert_int_equal(ledger_secret(l, "password", &text), 0);
+	assert_string_equal(strbuf_text(&text), "$y$secret");
+	assert_int_equal(ledger_session_get(l, "abc", &session), 0);
+	assert_int_equal(ledger_last(l, &last), 0);
+	assert_int_equal(last.number, 2);
+	assert_true(last.kept);
+	strbuf_reset(&text);
+	assert_int_equal(ledger_text(l, 1, &text), 0);
+	assert_string_equal(strbuf_text(&text), "otherwise allow");
+	strbuf_reset(&text);
+	assert_int_equal(ledger_text(l, 2, &text), 0);
+	assert_string_equal(strbuf_text(&text), second);
+	strbuf_fini(&text);
+	ledger_close(l);
+	assert_int_equal(number("durward.db", "PRAGMA user_version"), 2);
+	assert_int_equal(count_files("damaged-") + count_files("broken-"), 0);
+}
+
+static void a_ledger_of_version_1(void **state)
+{
+	assert_ledger(ledger_1, "otherwise block");
+}
+
+static void a_ledger_of_version_1_with_texts_as_before(void **state)
+{
+	assert_ledger(ledger_1b, "otherwise allow");
+}
+
+static void a_newer_ledger_is_refused_and_left_alone(void **state)
+{
+	struct ledger *l = NULL;
+	struct strbuf v = {0};
+
+	make("durward.db", ledger_1);
+	make("durward.db", "PRAGMA user_version=99");
+	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(ledger_state(l), -EPROTONOSUPPORT);
+	assert_int_equal(ledger_secret(l, "password", &v), -EPROTONOSUPPORT);
+	ledger_close(l);
+	assert_int_equal(number("durward.db", "PRAGMA user_version"), 99);
+	assert_int_equal(number("durward.db", "SELECT count(*) FROM secret"), 1);
+}
+
+#define IN_FOLDER(t) cmocka_unit_test_setup_teardown(t, folder_make, folder_remove)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(events_of_version_1),
+		IN_FOLDER(events_of_version_2),
+		IN_FOLDER(a_newer_file_is_refused_and_left_alone),
+		IN_FOLDER(somebody_elses_database_is_set_aside_not_deleted),
+		IN_FOLDER(half_a_migration_is_none),
+		IN_FOLDER(a_ledger_of_version_1),
+		IN_FOLDER(a_ledger_of_version_1_with_texts_as_before),
+		IN_FOLDER(a_newer_ledger_is_refused_and_left_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
