@@ -2,7 +2,8 @@
  * flow_int.h - what the files of the inspect path share.
  *
  *   flow_packet.c   a packet in: parse, direction, path           flow_judge.c   who, policy, event
- *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_server.c  what its server says
+ *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_bytes.c   which of them are kept
+ *   flow_server.c   what its server says
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
  *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, idle flows
  */
@@ -13,6 +14,7 @@
 #include "gate/worker.h"
 #include "identify/identify.h"
 #include "identify/packet.h"
+#include "identify/past.h"
 #include "identify/quic.h"
 #include "identify/segments.h"
 #include "intercept/nfq.h"
@@ -35,8 +37,10 @@ enum {
 	IDLE_REFUSED_MS = 30000,
 	START_MS = 60000, /* flows that an earlier gate knew may turn up for so long */
 	SERVER_LOOK = 96, /* bytes of the server's answer that are kept */
-	/* HTTP and plain dialogues: bytes kept behind the newest, to compare copies: more than is on its way at once */
-	REQUEST_KEEP = 128 * 1024,
+	/* HTTP and plain dialogues: bytes behind a gap, and bytes kept before what is read now, to compare copies; bodies need
+	 * none of it */
+	REQUEST_AHEAD = 256 * 1024,
+	REQUEST_KEEP = 256 * 1024,
 	ANSWERS_A_SECOND = 5000, /* of one worker */
 };
 
@@ -53,6 +57,7 @@ struct seen {
 
 struct flow_tcp {
 	struct segments seg;
+	struct past past; /* up to seg.released */
 	struct stream_ident id;
 	uint32_t base;	      /* sequence number of stream offset 0 */
 	uint32_t syns;	      /* synlog_count() when it began */
@@ -120,6 +125,14 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
 void flow_tcp_free(struct flow_tcp *t);
 void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the bytes go */
+/* flow_bytes.c */
+size_t flow_tcp_kept(const struct flow_tcp *t); /* bytes of heap */
+bool flow_tcp_before_start(const struct flow_tcp *t, uint32_t seq);
+void flow_tcp_settle(struct flow_tcp *t); /* what was read goes to the past */
+/* Whether a body stands here that need not be read: it is behind us now. newest: one past this packet's last byte. */
+bool flow_tcp_skip_body(struct flow_tcp *t, uint32_t newest);
+/* As segments_add(), compared with all that is kept. */
+enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
 /* The kind is known and final: asks policy; refuses or settles. True: allowed. */
 bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
 void flow_tcp_midstream(struct seen *s);
