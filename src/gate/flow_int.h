@@ -42,6 +42,7 @@ enum {
 	REQUEST_AHEAD = 256 * 1024,
 	REQUEST_KEEP = 256 * 1024,
 	ANSWERS_A_SECOND = 5000, /* of one worker */
+	PACKET_MAX = 65535,	 /* as the kernel hands them over */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -92,6 +93,7 @@ struct flow_udp {
 /* The worker's own. */
 struct gate_own {
 	uint8_t scratch[TLS_SCRATCH];
+	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
 	uint32_t answers_left;
@@ -101,6 +103,7 @@ struct gate_own {
 /* flow_packet.c */
 void flow_pass(struct seen *s,
 	uint8_t conn_bits); /* accept; the connection's mark becomes these bits, 0 = as it is */
+void flow_pass_bare(struct seen *s, uint8_t conn_bits); /* the same, without the packet's payload */
 void flow_drop(struct seen *s);
 
 /* flow_judge.c */

@@ -10,15 +10,46 @@
 
 #include "flow_int.h"
 #include "gate/ask.h"
+#include "identify/packet_edit.h"
 
-void flow_pass(struct seen *s, uint8_t conn_bits)
+static uint32_t mark_with(const struct seen *s, uint8_t conn_bits)
 {
 	uint32_t mask = s->w->settings->mark_mask;
 
+	return (s->p->mark & ~mask) | mark_of(mask, conn_bits);
+}
+
+void flow_pass(struct seen *s, uint8_t conn_bits)
+{
 	s->done = true;
 	s->w->counters.passed++;
-	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true,
-		(s->p->mark & ~mask) | mark_of(mask, conn_bits));
+	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true, mark_with(s, conn_bits));
+}
+
+/* Goes on as `bytes`, or not at all. */
+static void pass_edited(struct seen *s, uint8_t conn_bits, struct slice bytes)
+{
+	if (nfq_verdict_edited(s->w->nfq, s->p->id, mark_with(s, conn_bits), bytes) != 0) {
+		flow_drop(s);
+		return;
+	}
+	s->done = true;
+	s->w->counters.passed++;
+	s->w->counters.edited++;
+}
+
+void flow_pass_bare(struct seen *s, uint8_t conn_bits)
+{
+	uint8_t *copy = s->w->own->edited;
+	size_t n = s->p->payload.n;
+
+	if (s->k.payload.n == 0) {
+		flow_pass(s, conn_bits);
+		return;
+	}
+	memcpy(copy, s->p->payload.p, n);
+	n = packet_edit_trim(copy, &s->k, s->p->checksum_not_ready);
+	pass_edited(s, conn_bits, slice_of(copy, n));
 }
 
 void flow_drop(struct seen *s)

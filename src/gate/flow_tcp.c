@@ -311,18 +311,20 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
-/* A SYN on a tuple that had a mark. The rules have made it "SYN seen" already. */
+/* A SYN on a tuple that had a mark, or with data. The rules have made it "SYN seen" already. Data in a SYN is judged by nobody,
+ * and taken by some servers (TCP Fast Open, with a cookie or without): it stays behind, and the client sends it again, for
+ * the server's answer does not acknowledge it. */
 static void syn(struct seen *s, struct flow_rec *r)
 {
 	if (s->k.flags & PACKET_ACK) {
 		flow_drop(s);
 	} else if (r && r->tcp && r->state == FLOW_TENTATIVE && s->k.seq + 1 == r->tcp->base) {
-		flow_pass(s,
-			MARK_TENTATIVE); /* the same one again, late; the bytes judged are still compared */
+		/* the same one again, late; the bytes judged are still compared */
+		flow_pass_bare(s, MARK_TENTATIVE);
 	} else {
 		if (r)
 			flowtab_remove(s->w->flows, r);
-		flow_pass(s, MARK_SYN_SEEN);
+		flow_pass_bare(s, MARK_SYN_SEEN);
 	}
 }
 

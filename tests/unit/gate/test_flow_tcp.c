@@ -304,6 +304,31 @@ static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 	free(w);
 }
 
+static void data_in_a_syn_stays_behind(void **state)
+{
+	uint8_t out[2048];
+	struct shape s = {.proto = IPPROTO_TCP,
+		.flags = PACKET_SYN,
+		.dport = 443,
+		.seq = ISN,
+		.payload = slice_str("GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")};
+	struct packet k;
+	struct home h;
+
+	(void)state;
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(give(&h, packet_of(&s, out), MARK_HELD, false), MARK_HELD);
+	assert_int_equal(packet_parse(slice_of(seen.edited_bytes, seen.edited), &k), PARSE_OK);
+	assert_int_equal(k.payload.n, 0);
+	assert_int_equal(k.seq, ISN);
+	assert_int_equal(h.w.counters.edited, 1);
+	s.payload.n = 0;
+	assert_int_equal(give(&h, packet_of(&s, out), MARK_HELD, false), MARK_HELD);
+	assert_int_equal(seen.edited, 0);
+	close_home(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +343,7 @@ int main(void)
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
 		cmocka_unit_test(T26_a_server_that_answers_a_hello_with_words_saw_none),
+		cmocka_unit_test(data_in_a_syn_stays_behind),
 		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
