@@ -3,7 +3,7 @@
  *
  *   flow_packet.c   a packet in: parse, direction, path           flow_judge.c   who, policy, event
  *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_bytes.c   which of them are kept
- *   flow_server.c   what its server says
+ *   flow_server.c   what its server says                          flow_offer.c   offers that are taken out
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
  *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, idle flows
  */
@@ -12,8 +12,10 @@
 
 #include "gate/flowtab.h"
 #include "gate/worker.h"
+#include "identify/http_offer.h"
 #include "identify/identify.h"
 #include "identify/packet.h"
+#include "identify/packet_edit.h"
 #include "identify/past.h"
 #include "identify/quic.h"
 #include "identify/segments.h"
@@ -43,6 +45,7 @@ enum {
 	REQUEST_KEEP = 256 * 1024,
 	ANSWERS_A_SECOND = 5000, /* of one worker */
 	PACKET_MAX = 65535,	 /* as the kernel hands them over */
+	OFFERS = 16,		 /* of HTTP/2 without TLS, that a flow keeps in mind */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -74,6 +77,10 @@ struct flow_tcp {
 	uint32_t ts_client, ts_server; /* newest */
 	uint64_t heard_ms;	       /* when the client said something last */
 	uint16_t packets;
+	struct http_offer offer; /* in the head that begins at offer_head */
+	uint64_t offer_head;
+	uint64_t offers[OFFERS]; /* stream offsets of the newest */
+	uint32_t offers_n;	 /* ever */
 	bool server_based;
 	uint32_t server_base; /* of server[] */
 	uint8_t server_n;
@@ -104,6 +111,8 @@ struct gate_own {
 void flow_pass(struct seen *s,
 	uint8_t conn_bits); /* accept; the connection's mark becomes these bits, 0 = as it is */
 void flow_pass_bare(struct seen *s, uint8_t conn_bits); /* the same, without the packet's payload */
+/* The same, with what `bytes` says in place of the packet; not at all when the kernel cannot be told. */
+void flow_pass_as(struct seen *s, uint8_t conn_bits, struct slice bytes);
 void flow_drop(struct seen *s);
 
 /* flow_judge.c */
@@ -136,7 +145,14 @@ void flow_tcp_settle(struct flow_tcp *t); /* what was read goes to the past */
 bool flow_tcp_skip_body(struct flow_tcp *t, uint32_t newest);
 /* As segments_add(), compared with all that is kept. */
 enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
-/* The kind is known and final: asks policy; refuses or settles. True: allowed. */
+/* flow_offer.c */
+void flow_offer_look(
+	struct flow_tcp *t, enum identify_step step, const struct identify_result *res);
+/* Whether this packet must not pass yet: an offer may stand in it. */
+bool flow_offer_too_early(const struct seen *s, const struct flow_tcp *t);
+/* True: ip (PACKET_MAX bytes) holds the packet as it is to go on. */
+bool flow_offer_edit(const struct seen *s, const struct flow_tcp *t, uint8_t *ip);
+/* flow_tcp.c: the kind is known and final: asks policy; refuses or settles. True: allowed. */
 bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
 void flow_tcp_midstream(struct seen *s);
 bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r); /* the tuple of r, used again */

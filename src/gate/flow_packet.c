@@ -10,7 +10,6 @@
 
 #include "flow_int.h"
 #include "gate/ask.h"
-#include "identify/packet_edit.h"
 
 static uint32_t mark_with(const struct seen *s, uint8_t conn_bits)
 {
@@ -26,8 +25,7 @@ void flow_pass(struct seen *s, uint8_t conn_bits)
 	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true, mark_with(s, conn_bits));
 }
 
-/* Goes on as `bytes`, or not at all. */
-static void pass_edited(struct seen *s, uint8_t conn_bits, struct slice bytes)
+void flow_pass_as(struct seen *s, uint8_t conn_bits, struct slice bytes)
 {
 	if (nfq_verdict_edited(s->w->nfq, s->p->id, mark_with(s, conn_bits), bytes) != 0) {
 		flow_drop(s);
@@ -49,7 +47,7 @@ void flow_pass_bare(struct seen *s, uint8_t conn_bits)
 	}
 	memcpy(copy, s->p->payload.p, n);
 	n = packet_edit_trim(copy, &s->k, s->p->checksum_not_ready);
-	pass_edited(s, conn_bits, slice_of(copy, n));
+	flow_pass_as(s, conn_bits, slice_of(copy, n));
 }
 
 void flow_drop(struct seen *s)

@@ -104,7 +104,10 @@ static void pass_bytes(struct seen *s, struct flow_rec *r)
 		if ((int32_t)(t->pass_seq - t->client_end) > 0)
 			t->pass_seq = t->client_end;
 	}
-	flow_pass(s, mark_of_state(r));
+	if (!t->closed && flow_offer_edit(s, t, s->w->own->edited))
+		flow_pass_as(s, mark_of_state(r), slice_of(s->w->own->edited, s->p->payload.n));
+	else
+		flow_pass(s, mark_of_state(r));
 }
 
 /* The verdict is known: refuses, or settles in `allowed`. */
@@ -193,6 +196,7 @@ static bool look(struct seen *s, struct flow_rec *r)
 	do {
 		step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
 			s->w->own->scratch, &res);
+		flow_offer_look(t, step, &res);
 		if (step != IDENTIFY_RESULT)
 			continue;
 		r->ident = res.ident;
@@ -252,6 +256,10 @@ static void store(struct seen *s, struct flow_rec *r)
 {
 	enum segments_result how = flow_tcp_add(r->tcp, &s->k);
 
+	if (how == SEGMENTS_NEW && flow_offer_too_early(s, r->tcp)) {
+		flow_drop(s);
+		return;
+	}
 	switch (how) {
 	case SEGMENTS_NEW:
 	case SEGMENTS_SAME:

@@ -105,6 +105,56 @@ static void say(struct home *h, uint32_t *at, struct slice words)
 	*at += (uint32_t)words.n;
 }
 
+static void expect_edited(const char *text)
+{
+	struct packet k;
+
+	assert_int_equal(packet_parse(slice_of(seen.edited_bytes, seen.edited), &k), PARSE_OK);
+	if (!slice_eq(k.payload, slice_str(text)))
+		fail_msg("\"%.*s\", not \"%s\"", (int)k.payload.n, (const char *)k.payload.p, text);
+}
+
+static void H12_an_offer_of_http2_is_taken_out_each_time(void **state)
+{
+	static const char a[] = "GET / HTTP/1.1\r\nHost: fine.test\r\nUpgrade: h2",
+			  b[] = "c\r\n\r\n";
+	enum { A = sizeof(a) - 1, B = sizeof(b) - 1 };
+	struct home h;
+
+	(void)state;
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_str(a)), UNDECIDED);
+	assert_int_equal(seen.edited, 0);
+	assert_int_equal(tcp(&h, UNDECIDED, A, slice_str(b)), REQUESTS);
+	expect_edited("x\r\n\r\n");
+	assert_int_equal(tcp(&h, REQUESTS, A + B, slice_str(head)), REQUESTS);
+	assert_int_equal(seen.edited, 0);
+	assert_int_equal(tcp(&h, REQUESTS, A + B + HEAD + 500000, slice_str("h2c")), REQUESTS);
+	assert_int_equal(seen.edited, 0);
+	/* again, in other pieces */
+	assert_int_equal(tcp(&h, REQUESTS, A - 2, slice_str("h2c\r\n")), REQUESTS);
+	expect_edited("h2x\r\n");
+	/* the client said no x */
+	assert_int_equal(tcp(&h, REQUESTS, A - 2, slice_str("h2x\r\n")), DROPPED);
+	close_home(&h);
+}
+
+static void H12_an_offer_that_comes_too_early_waits(void **state)
+{
+	static const char all[] = "GET / HTTP/1.1\r\nHost: fine.test\r\nUpgrade: h2c\r\n\r\n";
+	struct home h;
+
+	(void)state;
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(tcp(&h, MARK_HELD, 20, slice_str(all + 20)), DROPPED);
+	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_of(all, 20)), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, 20, slice_str(all + 20)), REQUESTS);
+	assert_int_equal(seen.edited, 40 + strlen(all + 20));
+	close_home(&h);
+}
+
 /* EHLO, and a letter of so many kilobytes. Returns where it ends. */
 static uint32_t mail(struct home *h, int kilobytes)
 {
@@ -152,6 +202,8 @@ int main(void)
 		cmocka_unit_test(a_body_of_five_gigabytes),
 		cmocka_unit_test(chunks_are_jumped_over_one_by_one),
 		cmocka_unit_test(T26_a_long_letter_comes_again),
+		cmocka_unit_test(H12_an_offer_of_http2_is_taken_out_each_time),
+		cmocka_unit_test(H12_an_offer_that_comes_too_early_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
