@@ -15,14 +15,19 @@
 #include "base/addr.h"
 #include "model/mark.h"
 
+enum { ROOM = 4 << 20 }; /* bytes, of which a small packet takes some 800 */
+
 static int open_one(int family, uint32_t mark)
 {
-	int on = 1;
+	int on = 1, room = ROOM;
 	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
 	if (fd < 0)
 		return -errno;
 	int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 	int option = family == AF_INET ? IP_HDRINCL : IPV6_HDRINCL;
+	/* without the right to it, what the kernel grants must do */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0 &&
 		setsockopt(fd, level, option, &on, sizeof(on)) == 0)
 		return fd;
@@ -35,6 +40,7 @@ int inject_open(struct inject *in, uint32_t mark_mask)
 {
 	uint32_t mark[INJECT_WAYS] = {
 		[INJECT_TO_CLIENT] = mark_of(mark_mask, MARK_OWN | MARK_NOTRACK),
+		[INJECT_TO_STRANGER] = mark_of(mark_mask, MARK_OWN | MARK_NOTRACK),
 		[INJECT_TO_SERVER] = mark_of(mark_mask, MARK_OWN | MARK_REFUSED),
 	};
 	for (int i = 0; i < INJECT_SOCKETS; i++)

@@ -5,11 +5,14 @@
  *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_bytes.c   which of them are kept
  *   flow_server.c   what its server says                          flow_offer.c   offers that are taken out
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
- *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, idle flows
+ *   refusal.c       the answers of a refusal                      answer.c       how many of them, and how they are sent
+ *   flow_sweep.c    deadlines, idle flows
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
 
+#include "act/inject.h"
+#include "act/refuse.h"
 #include "gate/flowtab.h"
 #include "gate/worker.h"
 #include "identify/http_offer.h"
@@ -43,9 +46,10 @@ enum {
 	 * none of it */
 	REQUEST_AHEAD = 256 * 1024,
 	REQUEST_KEEP = 256 * 1024,
-	ANSWERS_A_SECOND = 5000, /* of one worker */
-	PACKET_MAX = 65535,	 /* as the kernel hands them over */
-	OFFERS = 16,		 /* of HTTP/2 without TLS, that a flow keeps in mind */
+	ANSWER_SHARES = 256,
+	ANSWERS_LATER = 32,
+	PACKET_MAX = 65535, /* as the kernel hands them over */
+	OFFERS = 16,	    /* of HTTP/2 without TLS, that a flow keeps in mind */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -97,14 +101,29 @@ struct flow_udp {
 	bool passed;	   /* something of it went on while it was not decided */
 };
 
+enum answer_class { ANSWER_KNOWN, ANSWER_STRANGER, ANSWER_CLASSES };
+
+/* answer.c: what was sent in this second, and what could not be yet. */
+struct answers {
+	uint64_t until_ms;
+	uint32_t common[ANSWER_CLASSES];
+	uint8_t share[ANSWER_CLASSES][ANSWER_SHARES];
+	uint32_t later_n;
+	struct answer_later {
+		uint8_t way, tries;
+		uint16_t n;
+		uint8_t bytes[REFUSE_PACKET_MAX];
+	} later[ANSWERS_LATER];
+};
+
 /* The worker's own. */
 struct gate_own {
 	uint8_t scratch[TLS_SCRATCH];
 	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
-	uint32_t answers_left;
-	uint64_t answers_ms, overload_ms, start_ms;
+	struct answers answers;
+	uint64_t overload_ms, start_ms;
 };
 
 /* flow_packet.c */
@@ -167,6 +186,14 @@ void flow_udp_free(struct flow_udp *u);
 void flow_udp_due(
 	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */
 void flow_other_packet(struct seen *s, struct flow_rec *r);
+
+/* answer.c */
+/* Whether one more packet may be sent because of this client; counted. */
+bool answer_may(struct gate_worker *w, const struct flow *f);
+/* False: it was not sent, and will not be. */
+bool answer_send(
+	struct gate_worker *w, const struct flow *f, enum inject_way way, struct slice packet);
+void answer_again(struct gate_worker *w); /* what could not be sent at once */
 
 /* refusal.c. All obey the verdict's `refuse` word and the limits of answers. */
 void refusal_stream(struct gate_worker *w, struct flow_rec *r); /* first answer, both sides */

@@ -57,6 +57,7 @@ static void count_queue(struct gate_worker *w)
 void gate_sweep(struct gate_worker *w)
 {
 	count_queue(w);
+	answer_again(w);
 	due_pending(w);
 	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);

@@ -103,7 +103,7 @@ static void packets_arrive_marked_from_whoever_they_say(void **state)
 			assert_true(addr_eq(&from, &u.src));
 			if (mark != 0xffffffff)
 				assert_int_equal(
-					mark, way == INJECT_TO_CLIENT ? 0x06000000 : 0x82000000);
+					mark, way == INJECT_TO_SERVER ? 0x82000000 : 0x06000000);
 			close(s);
 		}
 	inject_close(&in);
@@ -113,7 +113,7 @@ static void packets_arrive_marked_from_whoever_they_say(void **state)
 
 static void what_is_no_packet_is_not_sent(void **state)
 {
-	struct inject in = {.fd = {-1, -1, -1, -1}};
+	struct inject in = {.fd = {-1, -1, -1, -1, -1, -1}};
 	uint8_t v4[20] = {0x45};
 	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, slice_of(NULL, 0)), -EINVAL);
 	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, slice_of(v4, 19)), -EINVAL);
