@@ -62,4 +62,5 @@ ODDITY(MID_STREAM, "mid-stream", "the connection began before the gateway watche
 ODDITY(OVERLOAD, "overload", "too many unfinished connections from this device")
 ODDITY(FRAGMENT, "fragment", "packet fragments that could not be put together")
 ODDITY(TRUNCATED, "truncated", "a packet larger than the kernel hands over")
+ODDITY(SILENT, "silent", "neither side said anything")
 #endif

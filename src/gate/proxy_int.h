@@ -53,6 +53,8 @@ struct conn {
 	bool dialled, connected;
 	bool dial_waits; /* for a descriptor */
 	bool greeted;	 /* judged without a byte, the client being silent */
+	bool unrecorded; /* that judgement: nobody has spoken yet, and perhaps nobody will */
+	struct verdict silent;
 	bool dead;
 	struct way up, down;
 	struct strbuf answer; /* to the client, after what the server sent */
@@ -90,6 +92,8 @@ void conn_dial(struct conn *c); /* once: the server, when something was allowed 
 /* proxy_judge.c: looks at the bytes in hand; may dial, refuse, or open the relay */
 void conn_judge(struct conn *c);
 void conn_judge_silent(struct conn *c); /* the client says nothing: a flow without a name */
+void conn_server_spoke(
+	struct conn *c); /* the silent client's server did: now it is one, and recorded */
 void conn_judge_evasive(struct conn *c, enum oddity odd); /* a hello or head begun and not ended */
 
 /* proxy_relay.c: moves what can be moved; closes when both directions have ended */

@@ -34,6 +34,7 @@ static void record(struct conn *c, const struct ident *i, const struct verdict *
 
 static void ask(struct conn *c, const struct ident *i, struct verdict *v)
 {
+	c->unrecorded = false;
 	gate_ask(c->proxy->c.worker, &c->who, &c->flow, i, STAGE_NAMED, v);
 	record(c, i, v);
 }
@@ -223,19 +224,31 @@ void conn_judge(struct conn *c)
 	}
 }
 
+/* Browsers open spare connections, and say nothing on most of them: one that is let through is no row until somebody speaks. */
 void conn_judge_silent(struct conn *c)
 {
-	struct identify_result r = {.ident = {.kind = IDENT_NOT_PROTO, .odd = ODD_SERVER_FIRST}};
-	struct verdict v;
+	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_SILENT};
 
 	c->greeted = true;
-	ask(c, &r.ident, &v);
-	if (v.action == ACTION_BLOCK) {
+	gate_ask(c->proxy->c.worker, &c->who, &c->flow, &i, STAGE_NAMED, &c->silent);
+	if (c->silent.action == ACTION_BLOCK) {
+		record(c, &i, &c->silent);
 		conn_close(c, false);
 		return;
 	}
+	c->unrecorded = true;
 	conn_undecided(c, false);
 	conn_dial(c); /* what the client says later is judged all the same */
+}
+
+void conn_server_spoke(struct conn *c)
+{
+	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_SERVER_FIRST};
+
+	if (!c->unrecorded)
+		return;
+	c->unrecorded = false;
+	record(c, &i, &c->silent);
 }
 
 void conn_judge_evasive(struct conn *c, enum oddity odd)

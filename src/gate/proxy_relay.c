@@ -269,8 +269,10 @@ static void relay_down(struct conn *c, bool readable)
 {
 	if (readable)
 		look_at_server(c);
-	if (!c->dead && pump(c, &c->down, c->server.fd, c->client.fd, UINT64_MAX, readable))
-		c->quiet_ms = c->proxy->c.worker->now_ms;
+	if (c->dead || !pump(c, &c->down, c->server.fd, c->client.fd, UINT64_MAX, readable))
+		return;
+	conn_server_spoke(c);
+	c->quiet_ms = c->proxy->c.worker->now_ms;
 }
 
 void conn_relay(struct conn *c, bool client_readable, bool server_readable)

@@ -19,7 +19,7 @@ static void every_row_has_its_key(void **state)
 		ident_kind_words(IDENT_NOT_PROTO), "not a protocol that carries a name");
 	assert_string_equal(ident_source_key(SOURCE_QUIC), "quic");
 	assert_string_equal(app_proto_key(APP_DTLS), "dtls");
-	assert_string_equal(oddity_key(ODD_TRUNCATED), "truncated");
+	assert_string_equal(oddity_key(ODD_SILENT), "silent");
 	assert_string_equal(oddity_words(ODD_NOTHING), "nothing odd");
 	assert_string_equal(action_key(ACTION_WAIT), "wait");
 	assert_string_equal(refuse_key(REFUSE_PAGE), "page");
