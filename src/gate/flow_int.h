@@ -61,6 +61,9 @@ struct seen {
 	bool reply;	  /* from server to client */
 	uint8_t conn;	  /* the connection mark's bits when it was queued */
 	bool done;	  /* the verdict was sent */
+	/* a SYN that only a name could save, which may still come: passes, and is told of if none does */
+	bool attempt;
+	struct verdict attempted;
 };
 
 struct flow_tcp {
@@ -140,6 +143,8 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *ou
 /* Asks policy and records the decision. */
 void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v);
+void flow_record(struct gate_worker *w, const struct flow *f, const struct ident *i,
+	const struct verdict *v);
 /* What `fail` says, recorded. */
 void flow_judge_fail(struct gate_worker *w, const struct flow *f, const struct ident *i, bool open,
 	struct verdict *v);
@@ -151,6 +156,7 @@ void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state stat
 /* flow_tcp.c, flow_server.c */
 /* The server's answer to what is judged now begins at this number. */
 void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
+bool flow_tcp_is_attempt(const struct flow_rec *r); /* nothing but SYNs (seen.attempt) */
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);

@@ -188,6 +188,8 @@ static bool refused_at_once(struct seen *s)
 	f.path = PATH_OTHER;
 	flow_who(s->w, &f, &who);
 	gate_ask(s->w, &who, &f, NULL, STAGE_FIRST, &v);
+	s->attempt = v.action == ACTION_BLOCK && v.name_matters;
+	s->attempted = v;
 	if (v.action != ACTION_BLOCK || v.name_matters)
 		return false;
 	s->flow.path = PATH_OTHER;

@@ -147,7 +147,7 @@ static void unknown(struct seen *s)
 
 void flow_tcp_server(struct seen *s, struct flow_rec *r)
 {
-	if (r && flow_tcp_is_new(s, r)) {
+	if (r && (flow_tcp_is_new(s, r) || (flow_tcp_is_attempt(r) && s->k.payload.n))) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}

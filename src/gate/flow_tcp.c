@@ -13,6 +13,7 @@
  *
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "flow_int.h"
@@ -319,19 +320,47 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
+bool flow_tcp_is_attempt(const struct flow_rec *r)
+{
+	return r->flow.proto == IPPROTO_TCP && r->state == FLOW_PENDING && !r->tcp;
+}
+
+/* The first byte of either side takes its place (flow_tcp_is_new); the sweep tells of it when none came. */
+static void note_attempt(struct seen *s)
+{
+	struct flow_rec *r = flowtab_add(s->w->flows, &s->flow, s->w->now_ms);
+
+	if (!r)
+		return;
+	r->ident = (struct ident){.kind = IDENT_NOT_PROTO, .odd = ODD_SILENT};
+	r->verdict = s->attempted;
+	flowtab_use(s->w->flows, r, LIST_OTHER, s->w->now_ms);
+}
+
 /* A SYN on a tuple that had a mark, or with data. The rules have made it "SYN seen" already. Data in a SYN is judged by nobody,
  * and taken by some servers (TCP Fast Open, with a cookie or without): it stays behind, and the client sends it again, for
  * the server's answer does not acknowledge it. */
 static void syn(struct seen *s, struct flow_rec *r)
 {
-	if (s->k.flags & PACKET_ACK) {
+	bool same = r && r->tcp && s->k.seq + 1 == r->tcp->base;
+	/* a connection goes on here, and its bytes are known: who sends a SYN in its midst must not make us forget them */
+	bool amid = s->k.payload.n &&
+		    (s->conn != MARK_SYN_SEEN || (r && r->tcp && !flow_tcp_is_new(s, r)));
+
+	if ((s->k.flags & PACKET_ACK) || (amid && (!same || r->state == FLOW_REFUSED))) {
 		flow_drop(s);
-	} else if (r && r->tcp && r->state == FLOW_TENTATIVE && s->k.seq + 1 == r->tcp->base) {
+	} else if (amid) {
+		flow_pass_bare(s, mark_of_state(r));
+	} else if (same && r->state == FLOW_TENTATIVE) {
 		/* the same one again, late; the bytes judged are still compared */
 		flow_pass_bare(s, MARK_TENTATIVE);
+	} else if (s->attempt && r && flow_tcp_is_attempt(r)) {
+		flow_pass_bare(s, MARK_SYN_SEEN); /* sent again: one attempt */
 	} else {
 		if (r)
 			flowtab_remove(s->w->flows, r);
+		if (s->attempt)
+			note_attempt(s);
 		flow_pass_bare(s, MARK_SYN_SEEN);
 	}
 }
@@ -423,7 +452,7 @@ void flow_tcp_client(struct seen *s, struct flow_rec *r)
 		syn(s, r);
 		return;
 	}
-	if (r && flow_tcp_is_new(s, r)) {
+	if (r && (flow_tcp_is_attempt(r) || flow_tcp_is_new(s, r))) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}

@@ -47,6 +47,11 @@ def servers_fixture(lab):
         s.close()
 
 
+@pytest.fixture
+def inspected():
+    """Marks a test of packets: on the proxy path the kernel reads the connection."""
+
+
 def say_and_hear(connection):
     """Answers the first bytes with their number."""
     connection.hear(1)
@@ -143,3 +148,24 @@ def test_a_client_that_tries_is_refused(lab, servers, port, v6):
         assert answer.startswith(b"HTTP/1.1 403" if port == 80 else b"\x15\3")
     assert labkit.until(lambda: [e for e in lab.events(name) if e["verdict"] == "block"])
     assert name.encode() not in servers[port].heard()
+
+
+@BOTH
+@pytest.mark.parametrize("same", [True, False], ids=["same-number", "other-number"])
+def test_P14_one_amid_a_connection_changes_nothing(lab, inspected, same, v6):
+    """Half a hello, a SYN with data that would have its beginning forgotten, the other half."""
+    name = f"n{next(_number)}.block.example"
+    data = rawtcp.hello(name)
+    half = data.index(name.encode()) + 4
+    with peers.Peer(lab, 443, at=peers.PEER8) as server, rawtcp.Wire(lab, v6, port=443, address=peers.PEER8[6 if v6 else 4]) as w:
+        w.connect()
+        w.send(data[:half])
+        for _ in range(3):
+            w.send(b"x", flags=rawtcp.SYN, seq=w.isn if same else w.isn + 7, ack=0)
+        w.send(data[half:], at=half)
+        time.sleep(0.3)
+        w.send(b"x", flags=rawtcp.SYN, seq=w.isn if same else w.isn + 7, ack=0)
+        w.send(data[half:], at=half)
+        time.sleep(0.3)
+        assert data[half:] not in server.heard()
+    assert labkit.until(lambda: [e for e in lab.events(name) if e["verdict"] == "block"])
