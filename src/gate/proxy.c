@@ -14,6 +14,7 @@
 
 #include "act/dial.h"
 #include "base/log.h"
+#include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "proxy_int.h"
 #include "who/devices.h"
@@ -314,6 +315,8 @@ static int conn_new(struct proxy *p, int fd)
 	if (rc == 0 && addr_is_v4(&c->flow.src) != addr_is_v4(&c->flow.dst))
 		rc = -EAFNOSUPPORT; /* ::ffff:192.0.2.1 is not 192.0.2.1 */
 	if (rc == 0) {
+		/* what the owner has marked goes the way that he wants, on our leg, too */
+		c->mark = synlog_take_mark(w->syns, &c->flow) & ~w->settings->mark_mask;
 		know_who(c);
 		rc = account_get(p->clients, &c->flow, c->account) ? 0 : -ENOMEM;
 	}

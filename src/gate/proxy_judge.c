@@ -45,7 +45,7 @@ void conn_dial(struct conn *c)
 	struct dial d = {.routes = cfg->routes,
 		.dst = c->flow.dst,
 		.dport = c->flow.dport,
-		.mark = cfg->own_mark};
+		.mark = cfg->own_mark | c->mark};
 	int rc;
 
 	c->dial_waits = false;
