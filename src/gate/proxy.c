@@ -24,7 +24,9 @@ enum {
 	ACCEPTS = 64,	  /* a turn, so that relays are not starved */
 	SILENT_MS = 400,  /* a server-first protocol must not wait longer */
 	LINGER_MS = 2000, /* after an answer */
-	DIAL_MS = 30000,
+	/* a client was accepted before its server is known to be there, and cannot try another address meanwhile: three SYNs that
+	 * are sent again (after 1, 3 and 7 s) must do */
+	DIAL_MS = 10000,
 	SPARE_FDS = 64,
 	REST_MS = 100, /* of the listeners, when no descriptor is left */
 };
