@@ -29,8 +29,8 @@ enum {
 
 static struct {
 	unsigned verdicts;
-	bool flushed; /* since the last verdict */
-	int last;     /* the connection's bits, or DROPPED */
+	bool flushed;  /* since the last verdict */
+	int last;      /* the connection's bits, or DROPPED */
 	size_t edited; /* bytes of what went on in place of the last packet; 0: as it came */
 	uint8_t edited_bytes[65535];
 	unsigned injected[INJECT_WAYS];
