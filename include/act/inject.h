@@ -23,13 +23,15 @@ enum { INJECT_SOCKETS = 2 * INJECT_WAYS };
 
 struct inject {
 	int fd[INJECT_SOCKETS]; /* the ways of v4, then those of v6; -1 = none */
+	uint32_t mark[INJECT_SOCKETS];
 };
 
 int inject_open(struct inject *in, uint32_t mark_mask); /* needs NET_RAW and NET_ADMIN; CLOEXEC */
 void inject_adopt(
 	struct inject *in, const int fds[INJECT_SOCKETS]); /* descriptors that inject_open() made */
 void inject_close(struct inject *in);
-/* A whole IPv4 or IPv6 packet, routed by its destination. -EINVAL when it is none. */
-int inject_send(const struct inject *in, enum inject_way way, struct slice packet);
+/* A whole IPv4 or IPv6 packet, routed by its destination, and by `mark`: bits that it bears besides ours (the owner's, of
+ * the flow that it belongs to). -EINVAL when it is none. */
+int inject_send(const struct inject *in, enum inject_way way, uint32_t mark, struct slice packet);
 
 #endif

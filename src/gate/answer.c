@@ -60,7 +60,7 @@ bool answer_may(struct gate_worker *w, const struct flow *f)
 	return true;
 }
 
-static void keep(struct gate_worker *w, enum inject_way way, struct slice packet)
+static void keep(struct gate_worker *w, enum inject_way way, uint32_t mark, struct slice packet)
 {
 	struct answers *a = &w->own->answers;
 	struct answer_later *l = &a->later[a->later_n];
@@ -70,7 +70,7 @@ static void keep(struct gate_worker *w, enum inject_way way, struct slice packet
 		return;
 	}
 	a->later_n++;
-	*l = (struct answer_later){.way = (uint8_t)way, .n = (uint16_t)packet.n};
+	*l = (struct answer_later){.way = (uint8_t)way, .n = (uint16_t)packet.n, .mark = mark};
 	memcpy(l->bytes, packet.p, packet.n);
 }
 
@@ -80,15 +80,17 @@ static bool is_full(int rc)
 }
 
 bool answer_send(
-	struct gate_worker *w, const struct flow *f, enum inject_way way, struct slice packet)
+	struct gate_worker *w, const struct flow_rec *r, enum inject_way way, struct slice packet)
 {
-	bool stranger = way == INJECT_TO_CLIENT && class_of(w, f) == ANSWER_STRANGER;
-	int rc = inject_send(w->inject, stranger ? INJECT_TO_STRANGER : way, packet);
+	bool stranger = way == INJECT_TO_CLIENT && class_of(w, &r->flow) == ANSWER_STRANGER;
+	/* towards the server the way that the owner has marked, if any, is the way of the rest of the flow */
+	uint32_t mark = way == INJECT_TO_SERVER ? r->mark : 0;
+	int rc = inject_send(w->inject, stranger ? INJECT_TO_STRANGER : way, mark, packet);
 
 	if (rc == 0)
 		return true;
 	if (!stranger && is_full(rc)) {
-		keep(w, way, packet);
+		keep(w, way, mark, packet);
 		return true;
 	}
 	w->counters.answers_failed++;
@@ -102,7 +104,8 @@ void answer_again(struct gate_worker *w)
 
 	for (uint32_t i = 0; i < a->later_n; i++) {
 		struct answer_later *l = &a->later[i];
-		int rc = inject_send(w->inject, (enum inject_way)l->way, slice_of(l->bytes, l->n));
+		int rc = inject_send(
+			w->inject, (enum inject_way)l->way, l->mark, slice_of(l->bytes, l->n));
 
 		if (is_full(rc) && ++l->tries < TRIES)
 			a->later[left++] = *l;

@@ -115,6 +115,7 @@ struct answers {
 	struct answer_later {
 		uint8_t way, tries;
 		uint16_t n;
+		uint32_t mark;
 		uint8_t bytes[REFUSE_PACKET_MAX];
 	} later[ANSWERS_LATER];
 };
@@ -198,7 +199,7 @@ void flow_other_packet(struct seen *s, struct flow_rec *r);
 bool answer_may(struct gate_worker *w, const struct flow *f);
 /* False: it was not sent, and will not be. */
 bool answer_send(
-	struct gate_worker *w, const struct flow *f, enum inject_way way, struct slice packet);
+	struct gate_worker *w, const struct flow_rec *r, enum inject_way way, struct slice packet);
 void answer_again(struct gate_worker *w); /* what could not be sent at once */
 
 /* refusal.c. All obey the verdict's `refuse` word and the limits of answers. */

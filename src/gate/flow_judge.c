@@ -128,6 +128,8 @@ struct flow_rec *flow_begin(struct seen *s)
 		flow_overload(s);
 		return NULL;
 	}
+	if (!s->reply)
+		r->mark = s->p->mark & ~w->settings->mark_mask;
 	w->counters.flows++;
 	if (own && w->devices)
 		devices_claimed(w->devices, &s->flow.src, &s->flow.mac);

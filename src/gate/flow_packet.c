@@ -201,6 +201,8 @@ static void dispatch(struct seen *s)
 	struct gate_worker *w = s->w;
 	struct flow_rec *r = flow_of(s);
 
+	if (r && !s->reply)
+		r->mark = s->p->mark & ~w->settings->mark_mask;
 	if (s->p->truncated || s->k.truncated || s->k.fragment) {
 		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
 	} else if (s->k.proto == IPPROTO_UDP && flow_udp_turn(s, r)) {

@@ -46,7 +46,7 @@ static void emit(struct gate_worker *w, struct flow_rec *r, enum inject_way way,
 	if (n == 0)
 		return;
 	nfq_flush(w->nfq);
-	if (!answer_send(w, &r->flow, way, slice_of(bytes, n)))
+	if (!answer_send(w, r, way, slice_of(bytes, n)))
 		r->answer_ms = w->now_ms;
 }
 

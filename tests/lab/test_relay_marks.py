@@ -78,3 +78,16 @@ def test_our_mark_opens_a_closed_firewall(lab, v6):
         assert reply.status == 200
         assert lab.curl("http://f.block.example/", v6=v6).status == 403
     print(f"{reply.seconds * 1000:.0f} ms")
+
+
+@BOTH
+def test_the_end_of_a_refused_connection_bears_it_too(lab, v6):
+    """On the inspect path: the RST goes to the server by the way of the connection's other packets."""
+    client = labkit.CLIENT[6 if v6 else 4]
+    rst = "-t mangle -I OUTPUT 1 -p tcp --dport 443 --tcp-flags RST RST"
+    with rules(lab, v6, f"-t mangle -I PREROUTING 1 -s {client} -j MARK --set-xmark 0x55/0xffff",
+               f"{rst} -m mark --mark 0x2000055/0x200ffff -m comment --comment marked",
+               f"{rst} -m mark --mark 0x0/0xffff -m comment --comment bare"):
+        assert lab.curl("https://g.block.example/", v6=v6).status == 0
+        assert labkit.until(lambda: packets(lab, v6, "marked"))
+        assert packets(lab, v6, "bare") == 0

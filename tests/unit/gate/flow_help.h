@@ -85,9 +85,11 @@ void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 	memset(out, 0, sizeof(*out));
 }
 
-int inject_send(const struct inject *in, enum inject_way way, struct slice packet)
+int inject_send(const struct inject *in, enum inject_way way, uint32_t mark, struct slice packet)
 {
 	(void)in;
+	/* a flow keeps the owner's mark; one that a server began has none yet */
+	assert_true(mark == 0 || (mark == 0x123456 && way == INJECT_TO_SERVER));
 	assert_true(seen.flushed); /* what was let through before goes first */
 	assert_true(packet.n <= sizeof(seen.bytes[way]));
 	memcpy(seen.bytes[way], packet.p, packet.n);
