@@ -215,13 +215,17 @@ static bool look(struct seen *s, struct flow_rec *r)
 	return true;
 }
 
-static void stored(struct seen *s, struct flow_rec *r)
+static void stored(struct seen *s, struct flow_rec *r, bool fresh)
 {
 	struct flow_tcp *t = r->tcp;
 
 	if (!flowtab_account(s->w->flows, r, flow_tcp_kept(t)) && r->state == FLOW_PENDING) {
 		flowtab_remove(s->w->flows, r);
 		flow_overload(s);
+		return;
+	}
+	if (fresh && flow_offer_too_early(s, t)) {
+		flow_drop(s);
 		return;
 	}
 	if (!look(s, r))
@@ -257,14 +261,10 @@ static void store(struct seen *s, struct flow_rec *r)
 {
 	enum segments_result how = flow_tcp_add(r->tcp, &s->k);
 
-	if (how == SEGMENTS_NEW && flow_offer_too_early(s, r->tcp)) {
-		flow_drop(s);
-		return;
-	}
 	switch (how) {
 	case SEGMENTS_NEW:
 	case SEGMENTS_SAME:
-		stored(s, r);
+		stored(s, r, how == SEGMENTS_NEW);
 		break;
 	case SEGMENTS_CONTRADICTION:
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
