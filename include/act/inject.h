@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * inject.h - sends whole IP packets through raw sockets.
  *
- * Four of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN|REFUSED
- * (the packet goes through conntrack, so that NAT applies, and leaves the second on the connection), towards the client OWN|NOTRACK (it bypasses conntrack, which
- * would call it INVALID). The super opens them while it may, the gate inherits the descriptors.
+ * Six of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN|REFUSED
+ * (the packet goes through conntrack, so that NAT applies, and leaves the second on the connection), towards the client
+ * OWN|NOTRACK (it bypasses conntrack, which would call it INVALID). Room is one, too: packets towards a neighbour that does
+ * not answer stay in it for seconds, so clients that are perhaps none have a socket of their own. The super opens them while
+ * it may, the gate inherits the descriptors.
  *
  * Owns: the descriptors, from inject_open() or inject_adopt() to inject_close(). Thread: sending from any (one
  * sendto(2) a packet). Fails: 0 or -errno; a packet that cannot be sent is -EAGAIN or another -errno, never waited for.
@@ -16,18 +18,20 @@
 
 #include "base/slice.h"
 
-enum inject_way { INJECT_TO_CLIENT, INJECT_TO_SERVER, INJECT_WAYS };
-enum { INJECT_SOCKETS = 4 };
+enum inject_way { INJECT_TO_CLIENT, INJECT_TO_STRANGER, INJECT_TO_SERVER, INJECT_WAYS };
+enum { INJECT_SOCKETS = 2 * INJECT_WAYS };
 
 struct inject {
-	int fd[INJECT_SOCKETS]; /* v4 to client, v4 to server, v6 to client, v6 to server; -1 = none */
+	int fd[INJECT_SOCKETS]; /* the ways of v4, then those of v6; -1 = none */
+	uint32_t mark[INJECT_SOCKETS];
 };
 
 int inject_open(struct inject *in, uint32_t mark_mask); /* needs NET_RAW and NET_ADMIN; CLOEXEC */
 void inject_adopt(
 	struct inject *in, const int fds[INJECT_SOCKETS]); /* descriptors that inject_open() made */
 void inject_close(struct inject *in);
-/* A whole IPv4 or IPv6 packet, routed by its destination. -EINVAL when it is none. */
-int inject_send(const struct inject *in, enum inject_way way, struct slice packet);
+/* A whole IPv4 or IPv6 packet, routed by its destination, and by `mark`: bits that it bears besides ours (the owner's, of
+ * the flow that it belongs to). -EINVAL when it is none. */
+int inject_send(const struct inject *in, enum inject_way way, uint32_t mark, struct slice packet);
 
 #endif

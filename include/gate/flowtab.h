@@ -39,6 +39,7 @@ struct flow_rec {
 	uint64_t answer_ms; /* not before this is a refusal answered again */
 	uint32_t answers;
 	uint8_t ends;	/* RSTs by the server's own number */
+	uint32_t mark;	/* of its client's packets: the bits that are not ours */
 	uint32_t bytes; /* kept for it, as accounted */
 	struct verdict verdict;
 	struct ident ident;

@@ -18,7 +18,7 @@ enum http_switch {
 	HTTP_SWITCH_NONE,
 	HTTP_SWITCH_CONNECT,
 	HTTP_SWITCH_WEBSOCKET,
-	HTTP_SWITCH_OTHER, /* Upgrade: something else. h2c too: its preface is refused when it comes */
+	HTTP_SWITCH_OTHER, /* Upgrade: something else. h2c too, which the server does not see (http_offer.h) */
 };
 
 struct http_head {

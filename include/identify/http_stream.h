@@ -35,9 +35,10 @@ struct http_stream {
 	uint32_t count;	   /* requests reported */
 	uint8_t state;	   /* private */
 	uint8_t switch_to; /* enum http_switch of the last request */
-	uint8_t line;	   /* private: bytes of a chunk line or trailer line so far */
-	uint8_t flags;	   /* private */
-	uint16_t trailer;  /* private */
+	bool stops; /* set by the caller: next() says WAIT where a body or chunk begins, for _rest() and _skip() */
+	uint8_t line;	  /* private: bytes of a chunk line or trailer line so far */
+	uint8_t flags;	  /* private */
+	uint16_t trailer; /* private */
 };
 
 void http_stream_init(struct http_stream *s, uint32_t limit);

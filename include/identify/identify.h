@@ -39,7 +39,9 @@ struct stream_ident {
 	uint32_t limit;
 	uint8_t state; /* private */
 	bool dialogue; /* a plain dialogue of which nothing was said yet may still turn into TLS */
+	bool stops; /* set by the caller: next() says WAIT where a body begins; see _rest(). Without it bodies are consumed. */
 	struct starttls talk; /* private */
+	uint64_t asked_at;    /* private: talk.asked holds from this stream offset on */
 	uint8_t app;	      /* enum app_proto, as far as known */
 	bool retry;	      /* the server asked for a second hello */
 	bool ccs;	      /* private: a change of cipher was seen behind the hello */
@@ -70,10 +72,14 @@ void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p)
 enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, struct slice bytes,
 	uint8_t *scratch, struct identify_result *out);
 
-/* Bytes from s->pos on that belong to a body: all of them may pass unseen, and _skip() tells how many did. 0 = none now:
- * the next bytes are to be shown. */
+/* Bytes from s->pos on that belong to a body (an HTTP request's, an LDAP message's): all of them may pass unseen, and
+ * _skip() tells how many did. 0 = none now: the next bytes are to be shown. UINT64_MAX: all there will ever be. */
 uint64_t stream_ident_rest(const struct stream_ident *s);
 void stream_ident_skip(struct stream_ident *s, uint64_t n); /* n <= rest */
+
+/* Behind plain words: may these bytes take the place of the ones read at stream offset `at`, whatever those were? They may
+ * when no hello can begin in them, or by them. */
+bool stream_ident_may_differ(const struct stream_ident *s, uint64_t at, struct slice bytes);
 
 /* The server answered: SERVER_HELLO or SERVER_ALERT ends the watch for a second hello (next() says DONE). */
 void stream_ident_server(struct stream_ident *s, enum server_says what);

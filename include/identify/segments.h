@@ -47,6 +47,9 @@ void segments_fini(struct segments *s); /* tolerates {0} */
 /* psh: the segment's PSH flag. seq is the sequence number of payload.p[0] (a SYN's own number + 1 for data in a SYN). */
 enum segments_result segments_add(struct segments *s, uint32_t seq, struct slice payload, bool psh);
 
+/* A few zero bytes that a driver may have counted as payload, or that a sender's next segment shows to be data. */
+bool segments_is_padding(struct slice in, bool psh);
+
 /* The kept bytes without a gap; stream offset of the first is s->released. Valid until the next add or release. */
 struct slice segments_contiguous(const struct segments *s);
 /* Sequence number of the first byte not yet seen without a gap. */
@@ -56,5 +59,7 @@ uint32_t segments_next_seq(const struct segments *s);
 bool segments_rebase(struct segments *s, uint32_t first_seq);
 /* Forget bytes before stream offset `upto` (at most the contiguous ones): the window moves on. */
 void segments_release(struct segments *s, uint64_t upto);
+/* The same, whether they were seen or not: nobody needs them. upto - released < 2 GiB, or sequence numbers would wrap. */
+void segments_jump(struct segments *s, uint64_t upto);
 
 #endif

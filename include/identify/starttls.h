@@ -30,7 +30,7 @@ enum starttls_proto {
 };
 
 enum starttls_step {
-	STARTTLS_WAIT,	/* *used bytes are dialogue; come back with more */
+	STARTTLS_WAIT, /* *used bytes are dialogue; come back with more. t->skip: after skipping so many */
 	STARTTLS_TLS,	/* behind *used bytes a TLS record begins */
 	STARTTLS_PLAIN, /* behind *used bytes something begins that is no dialogue; said once */
 };
@@ -39,17 +39,22 @@ struct starttls {	 /* = {.proto = ...} */
 	uint8_t proto;	 /* enum starttls_proto */
 	bool plain;	 /* PLAIN was said */
 	bool asked;	 /* TLS was spoken of */
-	bool over;	 /* nothing here can become TLS any more */
 	uint8_t last[2]; /* letters, upper case */
-	uint64_t skip;	 /* LDAP: bytes left of a message */
+	uint64_t
+		skip; /* LDAP: bytes left of a message; UINT64_MAX: nothing here can become TLS any more */
 };
 
 enum {
-	STARTTLS_UNIT = 2048,
-	STARTTLS_LIMIT = 16384
-}; /* bytes of one line or message; of a whole dialogue */
+	STARTTLS_UNIT = 2048,	/* bytes of one line or message */
+	STARTTLS_LIMIT = 16384, /* of a whole dialogue */
+	STARTTLS_HEARD = 65536, /* of plain words, behind which TLS counts as spoken of */
+};
 
 enum starttls_proto starttls_of_port(uint16_t port); /* ANY_LINES for others */
+
+/* Whether none of these bytes can be one of those that tell a hello behind plain words, once TLS was spoken of: what stands
+ * in their place then changes nothing, for the others would tell it. */
+bool starttls_tells_nothing(const struct starttls *t, struct slice bytes);
 
 /* May TLS begin behind plain words that are none of the usual ones? at_start: they are the stream's first; `first` is
  * their first byte. Where not, bytes at the start may be anything, as on other ports. */

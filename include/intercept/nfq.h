@@ -57,6 +57,8 @@ int nfq_read(struct nfq *q, int max, void (*on_packet)(void *user, const struct 
 enum nfq_answer { NFQ_DROP = 0, NFQ_ACCEPT = 1, NFQ_REPEAT = 4 };
 /* One verdict. with_mark: the packet's mark becomes `mark` (all 32 bits: keep foreign bits). */
 int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, uint32_t mark);
+/* Accepts with other bytes (from the IP header on) in place of the packet's; they may be fewer. They are copied. */
+int nfq_verdict_edited(struct nfq *q, uint32_t id, uint32_t mark, struct slice bytes);
 /* Verdicts given during a read go out now, ahead of what the caller is about to send by itself: a RST that overtook the
  * segments before it would be none for the server. q may be NULL. 0 or -errno. */
 int nfq_flush(struct nfq *q);

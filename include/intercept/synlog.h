@@ -7,6 +7,11 @@
  *
  *	rules:  first SYN of a tracked connection: prefix "first"        the same connection's again: "again"
  *
+ *	        a SYN to a proxied port, with a mark of the owner's: "mark"
+ *
+ * The last kind is of another use: what the owner has marked (for a routing rule, say) is a new connection of ours on its way
+ * to the server, and must bear the same mark.
+ *
  * A second SYN of one connection with another number makes it ambiguous: nobody knows which one the server took.
  *
  * Owns: the descriptor, the table. Thread: any (a mutex for reading, look-ups lock nothing). Fails: 0 or -errno.
@@ -32,7 +37,10 @@ enum synlog_says { SYNLOG_UNKNOWN, SYNLOG_KNOWN, SYNLOG_AMBIGUOUS };
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn);
 /* Changes with each first SYN of this tuple (and, seldom, of another): the same number is not the same connection. */
 uint32_t synlog_count(struct synlog *l, const struct flow *f);
+/* The mark that a connection's SYN bore, once (the next one of this tuple may bear none); 0: none is known. */
+uint32_t synlog_take_mark(struct synlog *l, const struct flow *f);
 /* For tests: what a logged SYN does. ip: from its IP header on. */
+void synlog_note_mark(struct synlog *l, struct slice ip, uint32_t mark);
 void synlog_note(struct synlog *l, struct slice ip, bool again);
 
 #endif

@@ -10,9 +10,9 @@
 #include "base/addr.h"
 
 /* A transparent SO_REUSEPORT listener on every address of `family`, non-blocking, CLOEXEC. Needs NET_ADMIN or NET_RAW.
- * Options that accepted sockets inherit are set here: TCP_NODELAY, SO_LINGER {1,0} (a killed relay is a RST, never a
- * clean end). */
-int tproxy_listen(int family, uint16_t port, int *fd);
+ * What accepted sockets inherit is set here: TCP_NODELAY, SO_LINGER {1,0} (a killed relay is a RST, never a clean end), and
+ * the mark of all packets that they and the listener send (its SYN-ACKs), so that a rule can know them as ours. */
+int tproxy_listen(int family, uint16_t port, uint32_t mark, int *fd);
 
 /* Of an accepted connection: a TPROXY socket's local name is the original destination. */
 int tproxy_ends(int fd, struct addr *client, uint16_t *cport, struct addr *dst, uint16_t *dport);

@@ -5,7 +5,8 @@
  * lowest-bit-of-the-mask << n. Bits outside the mask are never touched. iptables/durward-rules computes the same.
  *
  *   REPLY     packet only: this packet goes from server to client (set by --ctdir REPLY before NFQUEUE)
- *   OWN       packet only: made by us (dialled by the proxy, injected towards a server); never intercepted
+ *   OWN       packet only: made by us (dialled by the proxy, sent by its listener and by what that accepted, injected);
+ *             never intercepted. 0x02000000 with the default mask
  *   NOTRACK   packet only, with OWN: injected towards a client; bypasses conntrack
  *   TPROXY    packet only: diverted to a local socket; the policy route looks at it
  *   HELD      connection: seen by the gate, not final: every packet of it with payload is queued

@@ -25,6 +25,8 @@ void devices_seen(struct devices *d, const struct addr *a, const struct mac *m);
 void devices_claimed(struct devices *d, const struct addr *a, const struct mac *m);
 void devices_forget(
 	struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
+/* The kernel itself has found somebody at this address, and has not lost him since. */
+bool devices_told(struct devices *d, const struct addr *a);
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
 /* latest first; how many were written */
 size_t devices_addrs_of(

@@ -2,17 +2,24 @@
  * flow_int.h - what the files of the inspect path share.
  *
  *   flow_packet.c   a packet in: parse, direction, path           flow_judge.c   who, policy, event
- *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_server.c  what its server says
+ *   flow_tcp.c      the client's bytes of an inspected TCP flow   flow_bytes.c   which of them are kept
+ *   flow_server.c   what its server says                          flow_offer.c   offers that are taken out
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
- *   refusal.c       the answers of a refusal                      flow_sweep.c   deadlines, idle flows
+ *   refusal.c       the answers of a refusal                      answer.c       how many of them, and how they are sent
+ *   flow_sweep.c    deadlines, idle flows
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
 
+#include "act/inject.h"
+#include "act/refuse.h"
 #include "gate/flowtab.h"
 #include "gate/worker.h"
+#include "identify/http_offer.h"
 #include "identify/identify.h"
 #include "identify/packet.h"
+#include "identify/packet_edit.h"
+#include "identify/past.h"
 #include "identify/quic.h"
 #include "identify/segments.h"
 #include "intercept/nfq.h"
@@ -35,9 +42,14 @@ enum {
 	IDLE_REFUSED_MS = 30000,
 	START_MS = 60000, /* flows that an earlier gate knew may turn up for so long */
 	SERVER_LOOK = 96, /* bytes of the server's answer that are kept */
-	/* HTTP and plain dialogues: bytes kept behind the newest, to compare copies: more than is on its way at once */
-	REQUEST_KEEP = 128 * 1024,
-	ANSWERS_A_SECOND = 5000, /* of one worker */
+	/* HTTP and plain dialogues: bytes behind a gap, and bytes kept before what is read now, to compare copies; bodies need
+	 * none of it */
+	REQUEST_AHEAD = 256 * 1024,
+	REQUEST_KEEP = 256 * 1024,
+	ANSWER_SHARES = 256,
+	ANSWERS_LATER = 32,
+	PACKET_MAX = 65535, /* as the kernel hands them over */
+	OFFERS = 16,	    /* of HTTP/2 without TLS, that a flow keeps in mind */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -50,10 +62,14 @@ struct seen {
 	bool outside;	  /* the client is behind an uplink */
 	uint8_t conn;	  /* the connection mark's bits when it was queued */
 	bool done;	  /* the verdict was sent */
+	/* a SYN that only a name could save, which may still come: passes, and is told of if none does */
+	bool attempt;
+	struct verdict attempted;
 };
 
 struct flow_tcp {
 	struct segments seg;
+	struct past past; /* up to seg.released */
 	struct stream_ident id;
 	uint32_t base;	      /* sequence number of stream offset 0 */
 	uint32_t syns;	      /* synlog_count() when it began */
@@ -69,6 +85,10 @@ struct flow_tcp {
 	uint32_t ts_client, ts_server; /* newest */
 	uint64_t heard_ms;	       /* when the client said something last */
 	uint16_t packets;
+	struct http_offer offer; /* in the head that begins at offer_head */
+	uint64_t offer_head;
+	uint64_t offers[OFFERS]; /* stream offsets of the newest */
+	uint32_t offers_n;	 /* ever */
 	bool server_based;
 	uint32_t server_base; /* of server[] */
 	uint8_t server_n;
@@ -85,18 +105,38 @@ struct flow_udp {
 	bool passed;	   /* something of it went on while it was not decided */
 };
 
+enum answer_class { ANSWER_KNOWN, ANSWER_STRANGER, ANSWER_CLASSES };
+
+/* answer.c: what was sent in this second, and what could not be yet. */
+struct answers {
+	uint64_t until_ms;
+	uint32_t common[ANSWER_CLASSES];
+	uint8_t share[ANSWER_CLASSES][ANSWER_SHARES];
+	uint32_t later_n;
+	struct answer_later {
+		uint8_t way, tries;
+		uint16_t n;
+		uint32_t mark;
+		uint8_t bytes[REFUSE_PACKET_MAX];
+	} later[ANSWERS_LATER];
+};
+
 /* The worker's own. */
 struct gate_own {
 	uint8_t scratch[TLS_SCRATCH];
+	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
-	uint32_t answers_left;
-	uint64_t answers_ms, overload_ms, start_ms;
+	struct answers answers;
+	uint64_t overload_ms, start_ms;
 };
 
 /* flow_packet.c */
 void flow_pass(struct seen *s,
 	uint8_t conn_bits); /* accept; the connection's mark becomes these bits, 0 = as it is */
+void flow_pass_bare(struct seen *s, uint8_t conn_bits); /* the same, without the packet's payload */
+/* The same, with what `bytes` says in place of the packet; not at all when the kernel cannot be told. */
+void flow_pass_as(struct seen *s, uint8_t conn_bits, struct slice bytes);
 void flow_drop(struct seen *s);
 
 /* flow_judge.c */
@@ -105,6 +145,8 @@ void flow_who(struct gate_worker *w, const struct flow *f, struct policy_who *ou
 /* Asks policy and records the decision. */
 void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident *i,
 	enum policy_stage stage, struct verdict *v);
+void flow_record(struct gate_worker *w, const struct flow *f, const struct ident *i,
+	const struct verdict *v);
 /* What `fail` says, recorded. */
 void flow_judge_fail(struct gate_worker *w, const struct flow *f, const struct ident *i, bool open,
 	struct verdict *v);
@@ -116,12 +158,28 @@ void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state stat
 /* flow_tcp.c, flow_server.c */
 /* The server's answer to what is judged now begins at this number. */
 void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
+bool flow_tcp_is_attempt(const struct flow_rec *r); /* nothing but SYNs (seen.attempt) */
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
 void flow_tcp_free(struct flow_tcp *t);
 void flow_tcp_close(struct gate_worker *w, struct flow_rec *r); /* final: the bytes go */
-/* The kind is known and final: asks policy; refuses or settles. True: allowed. */
+/* flow_bytes.c */
+size_t flow_tcp_kept(const struct flow_tcp *t); /* bytes of heap */
+bool flow_tcp_before_start(const struct flow_tcp *t, uint32_t seq);
+void flow_tcp_settle(struct flow_tcp *t); /* what was read goes to the past */
+/* Whether a body stands here that need not be read: it is behind us now. newest: one past this packet's last byte. */
+bool flow_tcp_skip_body(struct flow_tcp *t, uint32_t newest);
+/* As segments_add(), compared with all that is kept. */
+enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
+/* flow_offer.c */
+void flow_offer_look(
+	struct flow_tcp *t, enum identify_step step, const struct identify_result *res);
+/* Whether this packet must not pass yet: an offer may stand in it. */
+bool flow_offer_too_early(const struct seen *s, const struct flow_tcp *t);
+/* True: ip (PACKET_MAX bytes) holds the packet as it is to go on. */
+bool flow_offer_edit(const struct seen *s, const struct flow_tcp *t, uint8_t *ip);
+/* flow_tcp.c: the kind is known and final: asks policy; refuses or settles. True: allowed. */
 bool flow_tcp_conclude(struct seen *s, struct flow_rec *r, enum ident_kind kind, enum oddity odd);
 void flow_tcp_midstream(struct seen *s);
 bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r); /* the tuple of r, used again */
@@ -136,6 +194,14 @@ void flow_udp_free(struct flow_udp *u);
 void flow_udp_due(
 	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */
 void flow_other_packet(struct seen *s, struct flow_rec *r);
+
+/* answer.c */
+/* Whether one more packet may be sent because of this client; counted. */
+bool answer_may(struct gate_worker *w, const struct flow *f);
+/* False: it was not sent, and will not be. */
+bool answer_send(
+	struct gate_worker *w, const struct flow_rec *r, enum inject_way way, struct slice packet);
+void answer_again(struct gate_worker *w); /* what could not be sent at once */
 
 /* refusal.c. All obey the verdict's `refuse` word and the limits of answers. */
 void refusal_stream(struct gate_worker *w, struct flow_rec *r); /* first answer, both sides */

@@ -31,7 +31,7 @@ void gate_event_push(struct gate_worker *w, const struct event *e)
 		w->counters.events_lost++;
 }
 
-static void record(
+void flow_record(
 	struct gate_worker *w, const struct flow *f, const struct ident *i, const struct verdict *v)
 {
 	struct event e = {.kind = EVENT_DECISION, .flow = *f, .verdict = *v};
@@ -81,7 +81,7 @@ void flow_judge_fail(struct gate_worker *w, const struct flow *f, const struct i
 		.device = NO_DEVICE,
 		.list = NO_LIST,
 		.revision = w->image ? image_revision(w->image) : 0};
-	record(w, f, i, v);
+	flow_record(w, f, i, v);
 }
 
 static void ask(struct gate_worker *w, const struct flow *f, const struct ident *i,
@@ -97,7 +97,7 @@ void flow_judge(struct gate_worker *w, const struct flow *f, const struct ident 
 	enum policy_stage stage, struct verdict *v)
 {
 	ask(w, f, i, stage, v);
-	record(w, f, i, v);
+	flow_record(w, f, i, v);
 }
 
 /* Judged like any other flow whose name could not be read; one record a tenth of a second tells of it. */
@@ -111,7 +111,7 @@ void flow_overload(struct seen *s)
 	ask(w, &s->flow, &i, STAGE_NAMED, &v);
 	if (w->now_ms >= w->own->overload_ms) {
 		w->own->overload_ms = w->now_ms + 100;
-		record(w, &s->flow, &i, &v);
+		flow_record(w, &s->flow, &i, &v);
 	}
 	if (v.action == ACTION_BLOCK)
 		flow_drop(s); /* it may come again when there is room */
@@ -133,6 +133,8 @@ struct flow_rec *flow_begin(struct seen *s)
 		flow_overload(s);
 		return NULL;
 	}
+	if (!s->reply)
+		r->mark = s->p->mark & ~w->settings->mark_mask;
 	w->counters.flows++;
 	if (own && w->devices)
 		devices_claimed(w->devices, &s->flow.src, &s->flow.mac);

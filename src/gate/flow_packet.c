@@ -11,14 +11,43 @@
 #include "flow_int.h"
 #include "gate/ask.h"
 
-void flow_pass(struct seen *s, uint8_t conn_bits)
+static uint32_t mark_with(const struct seen *s, uint8_t conn_bits)
 {
 	uint32_t mask = s->w->settings->mark_mask;
 
+	return (s->p->mark & ~mask) | mark_of(mask, conn_bits | MARK_JUDGED);
+}
+
+void flow_pass(struct seen *s, uint8_t conn_bits)
+{
 	s->done = true;
 	s->w->counters.passed++;
-	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true,
-		(s->p->mark & ~mask) | mark_of(mask, conn_bits | MARK_JUDGED));
+	nfq_verdict(s->w->nfq, s->p->id, NFQ_ACCEPT, true, mark_with(s, conn_bits));
+}
+
+void flow_pass_as(struct seen *s, uint8_t conn_bits, struct slice bytes)
+{
+	if (nfq_verdict_edited(s->w->nfq, s->p->id, mark_with(s, conn_bits), bytes) != 0) {
+		flow_drop(s);
+		return;
+	}
+	s->done = true;
+	s->w->counters.passed++;
+	s->w->counters.edited++;
+}
+
+void flow_pass_bare(struct seen *s, uint8_t conn_bits)
+{
+	uint8_t *copy = s->w->own->edited;
+	size_t n = s->p->payload.n;
+
+	if (s->k.payload.n == 0) {
+		flow_pass(s, conn_bits);
+		return;
+	}
+	memcpy(copy, s->p->payload.p, n);
+	n = packet_edit_trim(copy, &s->k, s->p->checksum_not_ready);
+	flow_pass_as(s, conn_bits, slice_of(copy, n));
 }
 
 void flow_drop(struct seen *s)
@@ -161,6 +190,8 @@ static bool refused_at_once(struct seen *s)
 	f.path = PATH_OTHER;
 	flow_who(s->w, &f, &who);
 	gate_ask(s->w, &who, &f, NULL, STAGE_FIRST, &v);
+	s->attempt = v.action == ACTION_BLOCK && v.name_matters;
+	s->attempted = v;
 	if (v.action != ACTION_BLOCK || v.name_matters)
 		return false;
 	s->flow.path = PATH_OTHER;
@@ -172,6 +203,8 @@ static void dispatch(struct seen *s)
 	struct gate_worker *w = s->w;
 	struct flow_rec *r = flow_of(s);
 
+	if (r && !s->reply)
+		r->mark = s->p->mark & ~w->settings->mark_mask;
 	if (s->p->truncated || s->k.truncated || s->k.fragment) {
 		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
 	} else if (s->k.proto == IPPROTO_UDP && flow_udp_turn(s, r)) {

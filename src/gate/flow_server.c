@@ -158,7 +158,7 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r)
 		flow_drop(s);
 		return;
 	}
-	if (r && flow_tcp_is_new(s, r)) {
+	if (r && (flow_tcp_is_new(s, r) || (flow_tcp_is_attempt(r) && s->k.payload.n))) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}

@@ -32,6 +32,13 @@ static bool may_go_on(const struct gate_worker *w, const struct flow_rec *r)
 	       w->now_ms - r->tcp->heard_ms < IDLE_REQUESTS_MS;
 }
 
+static void end(struct gate_worker *w, struct flow_rec *r)
+{
+	if (flow_tcp_is_attempt(r))
+		flow_record(w, &r->flow, &r->ident, &r->verdict);
+	flowtab_remove(w->flows, r);
+}
+
 static void drop_idle(struct gate_worker *w, enum flow_list list, uint64_t idle_ms)
 {
 	struct flow_rec *r;
@@ -40,7 +47,7 @@ static void drop_idle(struct gate_worker *w, enum flow_list list, uint64_t idle_
 		if (may_go_on(w, r))
 			flowtab_use(w->flows, r, list, w->now_ms);
 		else
-			flowtab_remove(w->flows, r);
+			end(w, r);
 }
 
 static void count_queue(struct gate_worker *w)
@@ -57,6 +64,7 @@ static void count_queue(struct gate_worker *w)
 void gate_sweep(struct gate_worker *w)
 {
 	count_queue(w);
+	answer_again(w);
 	due_pending(w);
 	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);

@@ -13,6 +13,7 @@
  *
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "flow_int.h"
@@ -32,7 +33,9 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	t->pass_seq = t->client_end = t->judged_end = t->base;
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
+	t->past = (struct past){.limit = REQUEST_KEEP};
 	stream_ident_init(&t->id, limit);
+	t->id.stops = true;
 	if (port_set_has(&s->w->settings->starttls_tcp, r->flow.dport))
 		stream_ident_expect_dialogue(&t->id, starttls_of_port(r->flow.dport));
 	r->tcp = t;
@@ -44,6 +47,7 @@ void flow_tcp_free(struct flow_tcp *t)
 	if (!t)
 		return;
 	segments_fini(&t->seg);
+	past_fini(&t->past);
 	free(t);
 }
 
@@ -53,6 +57,7 @@ void flow_tcp_close(struct gate_worker *w, struct flow_rec *r)
 		return;
 	r->tcp->closed = true;
 	segments_fini(&r->tcp->seg);
+	past_fini(&r->tcp->past);
 	flowtab_account(w->flows, r, 0);
 }
 
@@ -94,9 +99,16 @@ static void pass_bytes(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
 
-	if (!t->closed)
+	if (!t->closed) {
 		t->pass_seq = segments_next_seq(&t->seg);
-	flow_pass(s, mark_of_state(r));
+		/* behind a body that is still on its way */
+		if ((int32_t)(t->pass_seq - t->client_end) > 0)
+			t->pass_seq = t->client_end;
+	}
+	if (!t->closed && flow_offer_edit(s, t, s->w->own->edited))
+		flow_pass_as(s, mark_of_state(r), slice_of(s->w->own->edited, s->p->payload.n));
+	else
+		flow_pass(s, mark_of_state(r));
 }
 
 /* The verdict is known: refuses, or settles in `allowed`. */
@@ -150,7 +162,7 @@ static bool judge(struct gate_worker *w, struct flow_rec *r, bool goes_on)
 	if (!carry_out(w, r, plain ? FLOW_REQUESTS : FLOW_TENTATIVE))
 		return false;
 	if (plain)
-		t->seg.limit = 2 * REQUEST_KEEP;
+		t->seg.limit = REQUEST_AHEAD;
 	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
 							 : t->base + (uint32_t)t->id.pos;
 	return true;
@@ -178,18 +190,24 @@ static void begin_hello(struct seen *s, struct flow_rec *r)
 static bool look(struct seen *s, struct flow_rec *r)
 {
 	struct flow_tcp *t = r->tcp;
+	uint32_t newest = s->k.seq + (uint32_t)s->k.payload.n;
 	struct identify_result res;
 	enum identify_step step;
 
-	while ((step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
-			s->w->own->scratch, &res)) == IDENTIFY_RESULT) {
+	do {
+		step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
+			s->w->own->scratch, &res);
+		flow_offer_look(t, step, &res);
+		if (step != IDENTIFY_RESULT)
+			continue;
 		r->ident = res.ident;
 		r->ident.packet = t->packets;
 		if (!judge(s->w, r, res.goes_on)) {
 			flow_drop(s);
 			return false;
 		}
-	}
+	} while (step == IDENTIFY_RESULT || (step == IDENTIFY_WAIT && r->state == FLOW_REQUESTS &&
+						    flow_tcp_skip_body(t, newest)));
 	if (step == IDENTIFY_DONE && r->state == FLOW_REQUESTS)
 		tunnel(s->w, r);
 	if (r->state == FLOW_REQUESTS && t->id.talk.proto && stream_ident_reads_hello(&t->id))
@@ -197,28 +215,17 @@ static bool look(struct seen *s, struct flow_rec *r)
 	return true;
 }
 
-/* Bytes far behind the newest need not be kept to compare copies. */
-static void forget_old(struct gate_worker *w, struct flow_rec *r)
-{
-	struct flow_tcp *t = r->tcp;
-	uint64_t end = t->seg.released + t->seg.contiguous;
-
-	if (r->state == FLOW_REQUESTS && end > REQUEST_KEEP) {
-		uint64_t upto = end - REQUEST_KEEP;
-
-		segments_release(&t->seg, upto < t->id.pos ? upto : t->id.pos);
-	}
-	flowtab_account(w->flows, r, t->closed ? 0 : t->seg.cap + t->seg.cap / 8);
-}
-
-static void stored(struct seen *s, struct flow_rec *r)
+static void stored(struct seen *s, struct flow_rec *r, bool fresh)
 {
 	struct flow_tcp *t = r->tcp;
 
-	if (!flowtab_account(s->w->flows, r, t->seg.cap + t->seg.cap / 8) &&
-		r->state == FLOW_PENDING) {
+	if (!flowtab_account(s->w->flows, r, flow_tcp_kept(t)) && r->state == FLOW_PENDING) {
 		flowtab_remove(s->w->flows, r);
 		flow_overload(s);
+		return;
+	}
+	if (fresh && flow_offer_too_early(s, t)) {
+		flow_drop(s);
 		return;
 	}
 	if (!look(s, r))
@@ -230,7 +237,9 @@ static void stored(struct seen *s, struct flow_rec *r)
 					 : LIST_PENDING,
 		s->w->now_ms);
 	pass_bytes(s, r);
-	forget_old(s->w, r);
+	if (r->state == FLOW_REQUESTS)
+		flow_tcp_settle(t);
+	flowtab_account(s->w->flows, r, flow_tcp_kept(t));
 }
 
 /* More than is kept. A flow without a readable name, allowed: it passes, but until the server has answered, its first
@@ -250,13 +259,12 @@ static void too_much(struct seen *s, struct flow_rec *r, enum segments_result ho
 
 static void store(struct seen *s, struct flow_rec *r)
 {
-	enum segments_result how =
-		segments_add(&r->tcp->seg, s->k.seq, s->k.payload, s->k.flags & PACKET_PSH);
+	enum segments_result how = flow_tcp_add(r->tcp, &s->k);
 
 	switch (how) {
 	case SEGMENTS_NEW:
 	case SEGMENTS_SAME:
-		stored(s, r);
+		stored(s, r, how == SEGMENTS_NEW);
 		break;
 	case SEGMENTS_CONTRADICTION:
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_CONTRADICTION);
@@ -293,9 +301,8 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 		flow_pass(s, mark_of_state(r));
 	else if (k->flags & PACKET_URG)
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_URGENT);
-	else if ((int32_t)(k->seq - t->base) < 0)
-		flow_drop(
-			s); /* before the stream's start: the server ignores it, or takes part of it */
+	else if (flow_tcp_before_start(t, k->seq))
+		flow_drop(s); /* the server ignores it, or takes part of it */
 	else
 		store(s, r);
 }
@@ -313,18 +320,48 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
-/* A SYN on a tuple that had a mark. The rules have made it "SYN seen" already. */
+bool flow_tcp_is_attempt(const struct flow_rec *r)
+{
+	return r->flow.proto == IPPROTO_TCP && r->state == FLOW_PENDING && !r->tcp;
+}
+
+/* The first byte of either side takes its place (flow_tcp_is_new); the sweep tells of it when none came. */
+static void note_attempt(struct seen *s)
+{
+	struct flow_rec *r = flowtab_add(s->w->flows, &s->flow, s->w->now_ms);
+
+	if (!r)
+		return;
+	r->ident = (struct ident){.kind = IDENT_NOT_PROTO, .odd = ODD_SILENT};
+	r->verdict = s->attempted;
+	flowtab_use(s->w->flows, r, LIST_OTHER, s->w->now_ms);
+}
+
+/* A SYN on a tuple that had a mark, or with data. The rules have made it "SYN seen" already. Data in a SYN is judged by nobody,
+ * and taken by some servers (TCP Fast Open, with a cookie or without): it stays behind, and the client sends it again, for
+ * the server's answer does not acknowledge it. */
 static void syn(struct seen *s, struct flow_rec *r)
 {
-	if (s->k.flags & PACKET_ACK) {
+	bool same = r && r->tcp && s->k.seq + 1 == r->tcp->base;
+	/* a connection goes on here, and its bytes are known: who sends a SYN in its midst must not make us forget them */
+	bool amid = s->k.payload.n &&
+		    (s->conn != MARK_SYN_SEEN || (r && r->tcp && !flow_tcp_is_new(s, r)));
+
+	if ((s->k.flags & PACKET_ACK) || (amid && (!same || r->state == FLOW_REFUSED))) {
 		flow_drop(s);
-	} else if (r && r->tcp && r->state == FLOW_TENTATIVE && s->k.seq + 1 == r->tcp->base) {
-		flow_pass(s,
-			MARK_TENTATIVE); /* the same one again, late; the bytes judged are still compared */
+	} else if (amid) {
+		flow_pass_bare(s, mark_of_state(r));
+	} else if (same && r->state == FLOW_TENTATIVE) {
+		/* the same one again, late; the bytes judged are still compared */
+		flow_pass_bare(s, MARK_TENTATIVE);
+	} else if (s->attempt && r && flow_tcp_is_attempt(r)) {
+		flow_pass_bare(s, MARK_SYN_SEEN); /* sent again: one attempt */
 	} else {
 		if (r)
 			flowtab_remove(s->w->flows, r);
-		flow_pass(s, MARK_SYN_SEEN);
+		if (s->attempt)
+			note_attempt(s);
+		flow_pass_bare(s, MARK_SYN_SEEN);
 	}
 }
 
@@ -415,7 +452,7 @@ void flow_tcp_client(struct seen *s, struct flow_rec *r)
 		syn(s, r);
 		return;
 	}
-	if (r && flow_tcp_is_new(s, r)) {
+	if (r && (flow_tcp_is_attempt(r) || flow_tcp_is_new(s, r))) {
 		flowtab_remove(s->w->flows, r);
 		r = NULL;
 	}

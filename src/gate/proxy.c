@@ -14,6 +14,7 @@
 
 #include "act/dial.h"
 #include "base/log.h"
+#include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "proxy_int.h"
 #include "who/devices.h"
@@ -23,7 +24,9 @@ enum {
 	ACCEPTS = 64,	  /* a turn, so that relays are not starved */
 	SILENT_MS = 400,  /* a server-first protocol must not wait longer */
 	LINGER_MS = 2000, /* after an answer */
-	DIAL_MS = 30000,
+	/* a client was accepted before its server is known to be there, and cannot try another address meanwhile: three SYNs that
+	 * are sent again (after 1, 3 and 7 s) must do */
+	DIAL_MS = 10000,
 	SPARE_FDS = 64,
 	REST_MS = 100, /* of the listeners, when no descriptor is left */
 };
@@ -314,6 +317,8 @@ static int conn_new(struct proxy *p, int fd)
 	if (rc == 0 && addr_is_v4(&c->flow.src) != addr_is_v4(&c->flow.dst))
 		rc = -EAFNOSUPPORT; /* ::ffff:192.0.2.1 is not 192.0.2.1 */
 	if (rc == 0) {
+		/* what the owner has marked goes the way that he wants, on our leg, too */
+		c->mark = synlog_take_mark(w->syns, &c->flow) & ~w->settings->mark_mask;
 		know_who(c);
 		rc = account_get(p->clients, &c->flow, c->account) ? 0 : -ENOMEM;
 	}

@@ -41,6 +41,7 @@ struct conn {
 	uint64_t start_ms, active_ms;
 
 	struct flow flow;
+	uint32_t mark; /* bits of the packet mark that are not ours */
 	struct policy_who who;
 	struct account *account[ACCOUNTS];
 	bool undecided; /* counts against its client's share */

@@ -13,6 +13,7 @@
 #include "act/refuse.h"
 #include "act/refuse_page.h"
 #include "gate/ask.h"
+#include "identify/http_offer.h"
 #include "proxy_int.h"
 
 static void record(struct conn *c, const struct ident *i, const struct verdict *v)
@@ -44,7 +45,7 @@ void conn_dial(struct conn *c)
 	struct dial d = {.routes = cfg->routes,
 		.dst = c->flow.dst,
 		.dport = c->flow.dport,
-		.mark = cfg->own_mark};
+		.mark = cfg->own_mark | c->mark};
 	int rc;
 
 	c->dial_waits = false;
@@ -153,6 +154,20 @@ static void pass_before(struct conn *c, const struct identify_result *r)
 		c->pass_to = start;
 }
 
+/* As flow_offer.c: the server is not offered what we would refuse. */
+static void take_offers_out(struct conn *c, const struct identify_result *r)
+{
+	struct http_offer o = {0};
+	uint64_t from = r->safe_to - r->http.head_len;
+	uint8_t *head = c->bytes + (from - c->offset);
+	size_t at;
+
+	if (r->ident.app != APP_HTTP || r->safe_to == UINT64_MAX || from < c->offset)
+		return;
+	while (http_offer_find(&o, slice_of(head, r->http.head_len), &at))
+		head[at] = HTTP_OFFER_NONE;
+}
+
 static void judge_one(struct conn *c, const struct identify_result *r)
 {
 	struct verdict v;
@@ -165,6 +180,7 @@ static void judge_one(struct conn *c, const struct identify_result *r)
 	}
 	c->down_at_request = c->down.bytes;
 	c->pass_to = r->safe_to;
+	take_offers_out(c, r);
 	conn_undecided(c, false);
 	conn_dial(c);
 }

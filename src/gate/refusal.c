@@ -5,54 +5,49 @@
  *	HTTP  the block page and FIN, RST                           other TCP  RST both ways
  *	`refuse drop`  nothing                                      the rest   ICMP administratively prohibited
  *
- * A flow's answers come at growing distances, a worker's at most ANSWERS_A_SECOND: nobody can make us a loud speaker.
+ * A flow's answers come at growing distances, a client's and a worker's are bounded (answer.c): nobody can make us a loud speaker.
  *
  * Owns: nothing. Thread: its worker's. Fails: silently; a lost answer is asked for again by the next packet.
  * See: house.md 3 "Refusing".
  */
 #include <netinet/in.h>
 
-#include "act/inject.h"
-#include "act/refuse.h"
 #include "act/refuse_page.h"
 #include "flow_int.h"
 
 enum { ANSWER_FIRST_MS = 20, ANSWER_LAST_MS = 1000, PAGE_SEGMENT = 1200, ENDS = 4 };
 
-static bool may_speak(struct gate_worker *w, const struct flow_rec *r)
+static bool may_speak(const struct gate_worker *w, const struct flow_rec *r)
 {
-	struct gate_own *own = w->own;
-
-	if (w->now_ms >= own->answers_ms) {
-		own->answers_ms = w->now_ms + 1000;
-		own->answers_left = ANSWERS_A_SECOND;
-	}
 	return r->verdict.refuse != REFUSE_DROP && w->inject;
 }
 
 static bool may_answer(struct gate_worker *w, struct flow_rec *r)
 {
-	struct gate_own *own = w->own;
 	uint64_t gap = (uint64_t)ANSWER_FIRST_MS << (r->answers < 6 ? r->answers : 6);
 
-	if (!may_speak(w, r) || w->now_ms < r->answer_ms || own->answers_left == 0) {
-		w->counters.answers_held += r->verdict.refuse != REFUSE_DROP && w->inject;
+	if (!may_speak(w, r))
+		return false;
+	if (w->now_ms < r->answer_ms || !answer_may(w, &r->flow)) {
+		w->counters.answers_held++;
 		return false;
 	}
-	own->answers_left--;
 	r->answers++;
 	r->answer_ms = w->now_ms + (gap < ANSWER_LAST_MS ? gap : ANSWER_LAST_MS);
 	w->counters.answers++;
 	return true;
 }
 
-/* What was let through before goes first: a server takes a RST for one only at the end of what it has. */
-static void emit(struct gate_worker *w, enum inject_way way, const uint8_t *bytes, size_t n)
+/* What was let through before goes first: a server takes a RST for one only at the end of what it has. What is not sent may be
+ * asked for again at once. */
+static void emit(struct gate_worker *w, struct flow_rec *r, enum inject_way way,
+	const uint8_t *bytes, size_t n)
 {
 	if (n == 0)
 		return;
 	nfq_flush(w->nfq);
-	inject_send(w->inject, way, slice_of(bytes, n));
+	if (!answer_send(w, r, way, slice_of(bytes, n)))
+		r->answer_ms = w->now_ms;
 }
 
 /* ---- TCP ---- */
@@ -102,20 +97,21 @@ static void page_of(struct gate_worker *w, const struct flow_rec *r, struct strb
 }
 
 /* `words` in as many segments as it takes, FIN with the last. */
-static void speak(struct gate_worker *w, struct refuse_tcp t, struct slice words)
+static void speak(
+	struct gate_worker *w, struct flow_rec *r, struct refuse_tcp t, struct slice words)
 {
 	uint8_t out[REFUSE_PACKET_MAX];
 
 	while (words.n > PAGE_SEGMENT) {
-		emit(w, INJECT_TO_CLIENT, out,
+		emit(w, r, INJECT_TO_CLIENT, out,
 			refuse_tcp_words(&t, slice_of(words.p, PAGE_SEGMENT), out, sizeof(out)));
 		t.seq += PAGE_SEGMENT;
 		words = slice_of(words.p + PAGE_SEGMENT, words.n - PAGE_SEGMENT);
 	}
-	emit(w, INJECT_TO_CLIENT, out, refuse_tcp_last_words(&t, words, out, sizeof(out)));
+	emit(w, r, INJECT_TO_CLIENT, out, refuse_tcp_last_words(&t, words, out, sizeof(out)));
 }
 
-static void tell_client(struct gate_worker *w, const struct flow_rec *r, const struct refuse_tcp *t)
+static void tell_client(struct gate_worker *w, struct flow_rec *r, const struct refuse_tcp *t)
 {
 	uint8_t out[REFUSE_PACKET_MAX], alert[REFUSE_ALERT_SIZE];
 	struct strbuf page = {0};
@@ -124,17 +120,17 @@ static void tell_client(struct gate_worker *w, const struct flow_rec *r, const s
 		refuse_alert_record(r->ident.kind == IDENT_NAME ? REFUSE_ALERT_UNRECOGNIZED_NAME
 								: REFUSE_ALERT_ACCESS_DENIED,
 			alert);
-		speak(w, *t, slice_of(alert, sizeof(alert)));
+		speak(w, r, *t, slice_of(alert, sizeof(alert)));
 		return;
 	}
 	if (r->verdict.refuse != REFUSE_RESET && r->ident.app == APP_HTTP) {
 		page_of(w, r, &page);
 		if (!page.failed)
-			speak(w, *t, slice_of(page.s, page.n));
+			speak(w, r, *t, slice_of(page.s, page.n));
 		strbuf_fini(&page);
 		return;
 	}
-	emit(w, INJECT_TO_CLIENT, out, refuse_tcp_rst(t, out, sizeof(out)));
+	emit(w, r, INJECT_TO_CLIENT, out, refuse_tcp_rst(t, out, sizeof(out)));
 }
 
 void refusal_stream(struct gate_worker *w, struct flow_rec *r)
@@ -145,7 +141,7 @@ void refusal_stream(struct gate_worker *w, struct flow_rec *r)
 	if (!may_answer(w, r))
 		return;
 	tell_client(w, r, &client);
-	emit(w, INJECT_TO_SERVER, out, refuse_tcp_rst(&server, out, sizeof(out)));
+	emit(w, r, INJECT_TO_SERVER, out, refuse_tcp_rst(&server, out, sizeof(out)));
 }
 
 static struct refuse_tcp back_to_sender(const struct packet *k)
@@ -182,10 +178,10 @@ static void reset(struct seen *s, struct flow_rec *r)
 
 	if ((k->flags & PACKET_RST) || !may_answer(s->w, r))
 		return;
-	emit(s->w, s->reply ? INJECT_TO_SERVER : INJECT_TO_CLIENT, out,
+	emit(s->w, r, s->reply ? INJECT_TO_SERVER : INJECT_TO_CLIENT, out,
 		refuse_tcp_rst(&back, out, sizeof(out)));
 	if (!syn)
-		emit(s->w, s->reply ? INJECT_TO_CLIENT : INJECT_TO_SERVER, out,
+		emit(s->w, r, s->reply ? INJECT_TO_CLIENT : INJECT_TO_SERVER, out,
 			refuse_tcp_rst(&on, out, sizeof(out)));
 }
 
@@ -196,12 +192,11 @@ static void end_server(struct seen *s, struct flow_rec *r)
 	uint8_t out[REFUSE_PACKET_MAX];
 	struct refuse_tcp back = back_to_sender(&s->k);
 
-	if (!may_speak(s->w, r) || r->ends >= ENDS || s->w->own->answers_left == 0)
+	if (!may_speak(s->w, r) || r->ends >= ENDS || !answer_may(s->w, &r->flow))
 		return;
-	s->w->own->answers_left--;
 	s->w->counters.answers++;
 	r->ends++;
-	emit(s->w, INJECT_TO_SERVER, out, refuse_tcp_rst(&back, out, sizeof(out)));
+	emit(s->w, r, INJECT_TO_SERVER, out, refuse_tcp_rst(&back, out, sizeof(out)));
 }
 
 void refusal_again(struct seen *s, struct flow_rec *r)
@@ -224,7 +219,7 @@ void refusal_packet(struct seen *s, struct flow_rec *r)
 	}
 	if (s->reply || !may_answer(s->w, r))
 		return;
-	emit(s->w, INJECT_TO_CLIENT, out, refuse_icmp(s->p->payload, NULL, out, sizeof(out)));
+	emit(s->w, r, INJECT_TO_CLIENT, out, refuse_icmp(s->p->payload, NULL, out, sizeof(out)));
 }
 
 void refusal_quic(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
@@ -247,5 +242,5 @@ void refusal_quic(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
 			out, sizeof(out));
 	if (n == 0)
 		n = refuse_icmp(s->p->payload, NULL, out, sizeof(out));
-	emit(s->w, INJECT_TO_CLIENT, out, n);
+	emit(s->w, r, INJECT_TO_CLIENT, out, n);
 }

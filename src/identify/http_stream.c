@@ -201,6 +201,8 @@ enum http_step http_stream_next(struct http_stream *s, struct slice in, struct h
 			return read_head(s, in, out);
 		case BODY:
 		case DATA:
+			if (s->stops)
+				return HTTP_WAIT;
 			skip(s, &in);
 			break;
 		case AFTER:

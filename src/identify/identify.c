@@ -54,13 +54,25 @@ void stream_ident_switched(struct stream_ident *s)
 
 uint64_t stream_ident_rest(const struct stream_ident *s)
 {
+	if (s->state == DIALOGUE)
+		return s->talk.skip;
 	return s->state == REQUESTS && s->http.pos == s->pos ? http_stream_rest(&s->http) : 0;
+}
+
+bool stream_ident_may_differ(const struct stream_ident *s, uint64_t at, struct slice bytes)
+{
+	return s->state == DIALOGUE && s->asked_at <= at && starttls_tells_nothing(&s->talk, bytes);
 }
 
 void stream_ident_skip(struct stream_ident *s, uint64_t n)
 {
 	if (n == 0)
 		return;
+	if (s->state == DIALOGUE) {
+		s->talk.skip -= s->talk.skip == UINT64_MAX ? 0 : n;
+		s->pos += n;
+		return;
+	}
 	http_stream_skip(&s->http, n);
 	s->pos = s->http.pos;
 }
@@ -286,6 +298,7 @@ static enum identify_step start(struct look *l)
 	s->app = APP_HTTP;
 	s->state = REQUESTS;
 	http_stream_init(&s->http, s->limit);
+	s->http.stops = s->stops;
 	return read_requests(l);
 }
 
@@ -306,16 +319,37 @@ static enum identify_step plain(struct look *l, bool at_start)
 	return at_start ? wait_for(s, 0) : last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
 }
 
+/* One look at plain words; the bodies of messages are skipped, unless the caller does it. */
+static enum starttls_step words(struct look *l)
+{
+	struct stream_ident *s = l->s;
+	enum starttls_step step;
+	bool asked = s->talk.asked;
+	size_t used;
+
+	do {
+		step = starttls_next(&s->talk, l->in, &used);
+		if (step == STARTTLS_WAIT && s->talk.skip && !s->stops && used == 0) {
+			used = s->talk.skip < l->in.n ? (size_t)s->talk.skip : l->in.n;
+			s->talk.skip -= s->talk.skip == UINT64_MAX ? 0 : used;
+		}
+		s->pos += used;
+		l->in = slice_of(l->in.p + used, l->in.n - used);
+	} while (step == STARTTLS_WAIT && used && l->in.n && s->talk.proto == STARTTLS_LDAP);
+	if (s->talk.plain && s->pos > STARTTLS_HEARD)
+		s->talk.asked = true;
+	if (s->talk.asked && !asked)
+		s->asked_at = s->pos;
+	return step;
+}
+
 /* Plain words in front of TLS. */
 static enum identify_step dialogue(struct look *l)
 {
 	struct stream_ident *s = l->s;
-	size_t used;
 	bool said = s->talk.plain;
-	enum starttls_step step = starttls_next(&s->talk, l->in, &used);
+	enum starttls_step step = words(l);
 
-	s->pos += used;
-	l->in = slice_of(l->in.p + used, l->in.n - used);
 	if (!said && s->pos > STARTTLS_LIMIT)
 		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
 	if (step == STARTTLS_PLAIN)

@@ -127,11 +127,16 @@ static bool all_zero(struct slice in)
 	return true;
 }
 
+bool segments_is_padding(struct slice in, bool psh)
+{
+	return !psh && in.n <= PAD_MAX && all_zero(in);
+}
+
 /* Ethernet padding that a driver counted as payload, or data? Data, once the sender goes on behind it: a segment
  * without PSH has a successor. */
 static bool is_pad(struct segments *s, uint32_t at, struct slice in, bool psh)
 {
-	if (psh || in.n > PAD_MAX || !all_zero(in))
+	if (!segments_is_padding(in, psh))
 		return false;
 	s->pad_at = at;
 	s->pad_n = (uint8_t)in.n;
@@ -160,9 +165,9 @@ static enum segments_result add_at(struct segments *s, uint32_t at, struct slice
 	confirm_pad(s, at);
 	if (!agrees(s, at, in, &fresh)) {
 		bool probe = in.n == 1 && at + 1 == s->contiguous;
-		bool zeros = !psh && in.n <= PAD_MAX && all_zero(in);
 
-		return probe || zeros ? SEGMENTS_PAD : SEGMENTS_CONTRADICTION;
+		return probe || segments_is_padding(in, psh) ? SEGMENTS_PAD
+							     : SEGMENTS_CONTRADICTION;
 	}
 	if (!fresh)
 		return SEGMENTS_SAME;
@@ -212,6 +217,13 @@ bool segments_rebase(struct segments *s, uint32_t first_seq)
 	return true;
 }
 
+static void move_on(struct segments *s, uint32_t n)
+{
+	s->start += n;
+	s->released += n;
+	s->pad_n = 0;
+}
+
 void segments_release(struct segments *s, uint64_t upto)
 {
 	uint32_t n, i;
@@ -226,9 +238,28 @@ void segments_release(struct segments *s, uint64_t upto)
 		bit_put(s, i - n, bit(s, i));
 	for (i = s->end - n; i < s->end; i++)
 		bit_put(s, i, false);
-	s->start += n;
-	s->released += n;
 	s->contiguous -= n;
 	s->end -= n;
-	s->pad_n = 0;
+	move_on(s, n);
+}
+
+void segments_jump(struct segments *s, uint64_t upto)
+{
+	uint32_t n;
+
+	segments_release(s, upto);
+	if (upto <= s->released)
+		return;
+	/* behind a gap, or behind all: what is left of the kept bytes is no longer counted from the gap's start */
+	n = (uint32_t)(upto - s->released);
+	if (n >= s->end) {
+		if (s->end > s->contiguous)
+			memset(s->bytes + s->cap, 0, s->cap / 8);
+		s->end = s->contiguous = 0;
+		move_on(s, n);
+	} else {
+		s->contiguous = n;
+		segments_release(s, upto);
+		advance(s);
+	}
 }

@@ -317,28 +317,15 @@ static enum unit hello_inside(struct starttls *t, struct slice in, size_t *n)
 }
 
 /* LDAP messages of any kind, each skipped by its length. */
-static enum starttls_step skip_messages(struct starttls *t, struct slice in, size_t *used)
+static enum starttls_step skip_message(struct starttls *t, struct slice in)
 {
 	uint64_t n;
 
-	while (*used < in.n && !t->over) {
-		struct slice rest = slice_of(in.p + *used, in.n - *used);
-
-		if (t->skip) {
-			n = t->skip < rest.n ? t->skip : rest.n;
-			*used += (size_t)n;
-			t->skip -= n;
-			continue;
-		}
-		if (hello_at(rest) != UNIT_OTHER)
-			return hello_at(rest) == UNIT_MORE ? STARTTLS_WAIT : STARTTLS_TLS;
-		t->over = !ber_size(rest, &n);
-		if (!t->over && n == 0)
-			return STARTTLS_WAIT;
-		t->skip = n;
-	}
-	if (t->over)
-		*used = in.n;
+	if (t->skip || in.n == 0)
+		return STARTTLS_WAIT;
+	if (hello_at(in) != UNIT_OTHER)
+		return hello_at(in) == UNIT_MORE ? STARTTLS_WAIT : STARTTLS_TLS;
+	t->skip = ber_size(in, &n) ? n : UINT64_MAX;
 	return STARTTLS_WAIT;
 }
 
@@ -350,7 +337,7 @@ static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_
 	enum unit u;
 
 	if (t->proto == STARTTLS_LDAP)
-		return skip_messages(t, in, used);
+		return skip_message(t, in);
 	if (t->proto == STARTTLS_XMPP) {
 		p = memchr(in.p, 0x16, in.n);
 		*used = p ? (size_t)(p - in.p) : in.n;
@@ -360,6 +347,14 @@ static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_
 	u = find_hello(slice_of(in.p + heard, in.n - heard), in.n - heard, used);
 	*used += heard;
 	return u == UNIT_DIALOGUE ? STARTTLS_TLS : STARTTLS_WAIT;
+}
+
+bool starttls_tells_nothing(const struct starttls *t, struct slice bytes)
+{
+	/* the bytes that hello_at() looks at */
+	return t->plain && t->asked && t->proto != STARTTLS_LDAP &&
+	       !memchr(bytes.p, 0x16, bytes.n) && !memchr(bytes.p, 0x03, bytes.n) &&
+	       !memchr(bytes.p, 0x01, bytes.n) && !memchr(bytes.p, 0x00, bytes.n);
 }
 
 enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *used)

@@ -239,6 +239,36 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	return q->reading ? 0 : nfq_flush(q);
 }
 
+/* By itself, for it may be long; what was given before it goes first. The kernel takes an attribute of 16 bits. */
+int nfq_verdict_edited(struct nfq *q, uint32_t id, uint32_t mark, struct slice bytes)
+{
+	struct nfqnl_msg_verdict_hdr vh = {.verdict = htonl(NF_ACCEPT), .id = htonl(id)};
+	_Alignas(8) uint8_t head[VERDICT_BYTES];
+	static const uint8_t pad[MNL_ALIGNTO];
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK};
+	struct nlmsghdr *nlh = header_put(head, NFQNL_MSG_VERDICT, q->queue, false);
+	struct nlattr payload = {
+		.nla_type = NFQA_PAYLOAD, .nla_len = (uint16_t)(MNL_ATTR_HDRLEN + bytes.n)};
+	struct iovec iov[4] = {{head, 0}, {&payload, sizeof(payload)}, {(void *)bytes.p, bytes.n},
+		{(void *)pad, MNL_ALIGN(bytes.n) - bytes.n}};
+	struct msghdr m = {
+		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = iov, .msg_iovlen = 4};
+
+	if (bytes.n > UINT16_MAX - MNL_ATTR_HDRLEN)
+		return -EMSGSIZE;
+	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(vh), &vh);
+	mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
+	iov[0].iov_len = nlh->nlmsg_len;
+	nlh->nlmsg_len += (uint32_t)(MNL_ATTR_HDRLEN + MNL_ALIGN(bytes.n));
+	nfq_flush(q);
+	q->stats.verdicts++;
+	if (sendmsg(nfq_fd(q), &m, 0) < 0) {
+		q->stats.errors++;
+		return -errno;
+	}
+	return 0;
+}
+
 static int drop_upto(struct nfq *q, uint32_t id)
 {
 	struct nfqnl_msg_verdict_hdr vh = {.verdict = htonl(NF_DROP), .id = htonl(id)};

@@ -25,6 +25,7 @@
 enum {
 	BUCKETS = 1 << 14,
 	WAYS = 8,
+	MARKS = 1 << 10, /* buckets */
 	COPY_BYTES = 128,
 	READ_BYTES = 16 * 1024,
 	SOCKET_BYTES = 4 << 20
@@ -38,6 +39,7 @@ struct synlog {
 	_Alignas(8) uint8_t in[READ_BYTES];
 	_Atomic uint64_t slots[BUCKETS][WAYS];
 	_Atomic uint32_t firsts[BUCKETS]; /* connections begun in it */
+	uint64_t marks[MARKS][WAYS];	  /* locked; 0 = none */
 };
 
 static struct nlmsghdr *config_put(void *buf, uint16_t group)
@@ -134,18 +136,24 @@ int synlog_fd(const struct synlog *l)
 	return l->fd;
 }
 
-/* Its bucket, and what the upper bits of its word are. */
-static _Atomic uint64_t *bucket_of(struct synlog *l, const struct addr *src, const struct addr *dst,
-	uint16_t sport, uint16_t dport, uint64_t *tag)
+static uint64_t hash_of(const struct synlog *l, const struct addr *src, const struct addr *dst,
+	uint16_t sport, uint16_t dport)
 {
 	uint8_t key[36];
-	uint64_t h;
 
 	memcpy(key, src->b, 16);
 	memcpy(key + 16, dst->b, 16);
 	memcpy(key + 32, &sport, 2);
 	memcpy(key + 34, &dport, 2);
-	h = hash_sip(&l->key, key, sizeof(key));
+	return hash_sip(&l->key, key, sizeof(key));
+}
+
+/* Its bucket, and what the upper bits of its word are. */
+static _Atomic uint64_t *bucket_of(struct synlog *l, const struct addr *src, const struct addr *dst,
+	uint16_t sport, uint16_t dport, uint64_t *tag)
+{
+	uint64_t h = hash_of(l, src, dst, sport, dport);
+
 	*tag = (h >> 33 | 1) << 33; /* never 0 */
 	return l->slots[h & (BUCKETS - 1)];
 }
@@ -194,9 +202,61 @@ void synlog_note(struct synlog *l, struct slice ip, bool again)
 		atomic_store(slot, old | AMBIGUOUS);
 }
 
+/* The mark's place in its bucket, or NULL. A word is 32 bits of the connection's hash and its mark. */
+static uint64_t *mark_find(struct synlog *l, uint64_t hash)
+{
+	uint64_t *bucket = l->marks[hash % MARKS];
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (bucket[i] && bucket[i] >> 32 == hash >> 32)
+			return &bucket[i];
+	return NULL;
+}
+
+static void note_mark(struct synlog *l, struct slice ip, uint32_t mark)
+{
+	struct packet k;
+	uint64_t hash, *slot;
+
+	if (packet_parse(ip, &k) != PARSE_OK || k.proto != IPPROTO_TCP)
+		return;
+	hash = hash_of(l, &k.src, &k.dst, k.sport, k.dport);
+	slot = mark_find(l, hash);
+	if (!slot) {
+		slot = l->marks[hash % MARKS];
+		memmove(slot + 1, slot, (WAYS - 1) * sizeof(*slot));
+	}
+	*slot = hash >> 32 << 32 | mark;
+}
+
+uint32_t synlog_take_mark(struct synlog *l, const struct flow *f)
+{
+	uint64_t *slot;
+	uint32_t mark = 0;
+
+	if (l->fd >= 0)
+		synlog_read(l);
+	pthread_mutex_lock(&l->lock);
+	slot = mark_find(l, hash_of(l, &f->src, &f->dst, f->sport, f->dport));
+	if (slot) {
+		mark = (uint32_t)*slot;
+		*slot = 0;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return mark;
+}
+
+void synlog_note_mark(struct synlog *l, struct slice ip, uint32_t mark)
+{
+	pthread_mutex_lock(&l->lock);
+	note_mark(l, ip, mark);
+	pthread_mutex_unlock(&l->lock);
+}
+
 struct logged {
 	struct slice ip;
-	bool again;
+	char kind; /* of the prefix: first, again, mark */
+	uint32_t mark;
 };
 
 static int attr_read(const struct nlattr *a, void *user)
@@ -206,7 +266,9 @@ static int attr_read(const struct nlattr *a, void *user)
 	if (mnl_attr_get_type(a) == NFULA_PAYLOAD)
 		g->ip = slice_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
 	else if (mnl_attr_get_type(a) == NFULA_PREFIX && mnl_attr_get_payload_len(a) > 0)
-		g->again = *(const char *)mnl_attr_get_payload(a) == 'a';
+		g->kind = *(const char *)mnl_attr_get_payload(a);
+	else if (mnl_attr_get_type(a) == NFULA_MARK && mnl_attr_get_payload_len(a) >= 4)
+		g->mark = ntohl(mnl_attr_get_u32(a));
 	return MNL_CB_OK;
 }
 
@@ -221,7 +283,10 @@ static void datagram(struct synlog *l, size_t n)
 		if (nlh->nlmsg_type != ((NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_PACKET))
 			continue;
 		mnl_attr_parse(nlh, sizeof(struct nfgenmsg), attr_read, &g);
-		synlog_note(l, g.ip, g.again);
+		if (g.kind == 'm')
+			note_mark(l, g.ip, g.mark);
+		else
+			synlog_note(l, g.ip, g.kind == 'a');
 	}
 }
 

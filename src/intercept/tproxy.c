@@ -18,7 +18,7 @@ static int set_on(int fd, int level, int option)
 	return setsockopt(fd, level, option, &on, sizeof on) == 0 ? 0 : -errno;
 }
 
-static int prepare(int fd, int family)
+static int prepare(int fd, int family, uint32_t mark)
 {
 	struct linger hard = {.l_onoff = 1, .l_linger = 0};
 	int rc;
@@ -32,12 +32,13 @@ static int prepare(int fd, int family)
 				: set_on(fd, IPPROTO_IP, IP_TRANSPARENT);
 	if (rc)
 		return rc;
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) != 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
 		return -errno;
 	return set_on(fd, IPPROTO_TCP, TCP_NODELAY);
 }
 
-int tproxy_listen(int family, uint16_t port, int *out)
+int tproxy_listen(int family, uint16_t port, uint32_t mark, int *out)
 {
 	static const uint8_t any4[4], any6[16];
 	struct addr any = family == AF_INET ? addr_v4(any4) : addr_v6(any6);
@@ -48,7 +49,7 @@ int tproxy_listen(int family, uint16_t port, int *out)
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	rc = prepare(fd, family);
+	rc = prepare(fd, family, mark);
 	if (rc == 0 && (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, BACKLOG) != 0))
 		rc = -errno;
 	if (rc) {

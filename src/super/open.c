@@ -30,6 +30,7 @@
 #include "intercept/tproxy.h"
 #include "model/event.h"
 #include "netsetup/lsm.h"
+#include "model/mark.h"
 #include "netsetup/priv.h"
 #include "super_int.h"
 #include "who/neigh.h"
@@ -110,11 +111,12 @@ static int prepare(struct super *su)
 
 static int open_listeners(struct super *su, unsigned i)
 {
-	int fd, rc = tproxy_listen(AF_INET, (uint16_t)su->s->listen_port, &fd);
+	uint32_t own = mark_of(su->s->mark_mask, MARK_OWN);
+	int fd, rc = tproxy_listen(AF_INET, (uint16_t)su->s->listen_port, own, &fd);
 
 	if (rc == 0) {
 		handoff_add(&su->gate.hands, fd, "listen4.%u", i);
-		rc = tproxy_listen(AF_INET6, (uint16_t)su->s->listen_port, &fd);
+		rc = tproxy_listen(AF_INET6, (uint16_t)su->s->listen_port, own, &fd);
 	}
 	if (rc == 0)
 		handoff_add(&su->gate.hands, fd, "listen6.%u", i);

@@ -287,6 +287,18 @@ void devices_forget(struct devices *d, const struct addr *a)
 	pthread_mutex_unlock(&d->lock);
 }
 
+bool devices_told(struct devices *d, const struct addr *a)
+{
+	bool told;
+	uint32_t i;
+
+	pthread_mutex_lock(&d->lock);
+	i = find_entry(d, a);
+	told = i && d->entries[i].told;
+	pthread_mutex_unlock(&d->lock);
+	return told;
+}
+
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out)
 {
 	uint32_t i;

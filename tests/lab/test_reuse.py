@@ -42,7 +42,7 @@ def test_a_tuple_used_again(lab, v6, other, first):
         w.connect().send(rawtcp.hello("again.block.example"))
         assert w.answer(2) != "hello"
     assert sport == w.sport
-    assert not [e for e in lab.events("again.block.example") if e.get("action") == "allow"]
+    assert not [e for e in lab.events("again.block.example") if e.get("verdict") == "allow"]
 
 
 @contextlib.contextmanager

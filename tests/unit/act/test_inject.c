@@ -95,15 +95,16 @@ static void packets_arrive_marked_from_whoever_they_say(void **state)
 			int s = listener(&u.dst, u.dport);
 			size_t n = refuse_quic_close(
 				&u, c, &to, REFUSE_QUIC_CONNECTION_REFUSED, pkt, sizeof(pkt));
-			assert_int_equal(inject_send(&in, way, slice_of(pkt, n)), 0);
+			assert_int_equal(inject_send(&in, way, v ? 0x77 : 0, slice_of(pkt, n)), 0);
 			ssize_t r = receive(s, got, sizeof(got), &from, &mark);
 			size_t head = v ? 48 : 28;
 			assert_int_equal(r, n - head);
 			assert_memory_equal(got, pkt + head, (size_t)r);
 			assert_true(addr_eq(&from, &u.src));
 			if (mark != 0xffffffff)
-				assert_int_equal(
-					mark, way == INJECT_TO_CLIENT ? 0x06000000 : 0x82000000);
+				assert_int_equal(mark,
+					(way == INJECT_TO_SERVER ? 0x82000000u : 0x06000000u) +
+						(v ? 0x77 : 0));
 			close(s);
 		}
 	inject_close(&in);
@@ -113,11 +114,11 @@ static void packets_arrive_marked_from_whoever_they_say(void **state)
 
 static void what_is_no_packet_is_not_sent(void **state)
 {
-	struct inject in = {.fd = {-1, -1, -1, -1}};
+	struct inject in = {.fd = {-1, -1, -1, -1, -1, -1}};
 	uint8_t v4[20] = {0x45};
-	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, slice_of(NULL, 0)), -EINVAL);
-	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, slice_of(v4, 19)), -EINVAL);
-	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, slice_of(v4, 20)), -EAFNOSUPPORT);
+	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, 0, slice_of(NULL, 0)), -EINVAL);
+	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, 0, slice_of(v4, 19)), -EINVAL);
+	assert_int_equal(inject_send(&in, INJECT_TO_CLIENT, 0, slice_of(v4, 20)), -EAFNOSUPPORT);
 }
 
 int main(void)

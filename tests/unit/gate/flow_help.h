@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * flow_help.h - what the tests of the inspect path share: one worker with a scripted clock, packets in, and what it does.
  *
- * nfq_verdict(), nfq_drop_before() and inject_send() are ours here: they write down what the gate does.
+ * nfq_verdict(), its kin and inject_send() are ours here: they write down what the gate does.
  */
 #ifndef TEST_FLOW_HELP_H
 #define TEST_FLOW_HELP_H
@@ -29,8 +29,10 @@ enum {
 
 static struct {
 	unsigned verdicts;
-	bool flushed; /* since the last verdict */
-	int last;     /* the connection's bits, or DROPPED */
+	bool flushed;  /* since the last verdict */
+	int last;      /* the connection's bits, or DROPPED */
+	size_t edited; /* bytes of what went on in place of the last packet; 0: as it came */
+	uint8_t edited_bytes[65535];
 	unsigned injected[INJECT_WAYS];
 	uint8_t bytes[INJECT_WAYS][2048];
 	struct packet packet[INJECT_WAYS]; /* the newest; payload lies in bytes */
@@ -42,12 +44,21 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	(void)id;
 	seen.verdicts++;
 	seen.flushed = false;
+	seen.edited = 0;
 	seen.last = a == NFQ_DROP ? DROPPED : -1;
 	if (with_mark) {
 		assert_int_equal(mark & 0xffffff, 0x123456);   /* foreign bits stay */
 		assert_true(mark >> MASK_SHIFT & MARK_JUDGED); /* or `fail closed` drops it */
 		seen.last = (int)(mark >> MASK_SHIFT & ~(unsigned)MARK_JUDGED);
 	}
+	return 0;
+}
+
+int nfq_verdict_edited(struct nfq *q, uint32_t id, uint32_t mark, struct slice bytes)
+{
+	nfq_verdict(q, id, NFQ_ACCEPT, true, mark);
+	seen.edited = bytes.n;
+	memcpy(seen.edited_bytes, bytes.p, bytes.n);
 	return 0;
 }
 
@@ -77,9 +88,11 @@ void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 	memset(out, 0, sizeof(*out));
 }
 
-int inject_send(const struct inject *in, enum inject_way way, struct slice packet)
+int inject_send(const struct inject *in, enum inject_way way, uint32_t mark, struct slice packet)
 {
 	(void)in;
+	/* a flow keeps the owner's mark; one that a server began has none yet */
+	assert_true(mark == 0 || (mark == 0x123456 && way == INJECT_TO_SERVER));
 	assert_true(seen.flushed); /* what was let through before goes first */
 	assert_true(packet.n <= sizeof(seen.bytes[way]));
 	memcpy(seen.bytes[way], packet.p, packet.n);

@@ -304,6 +304,90 @@ static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 	free(w);
 }
 
+static void P14_data_in_a_syn_stays_behind(void **state)
+{
+	uint8_t out[2048];
+	struct shape s = {.proto = IPPROTO_TCP,
+		.flags = PACKET_SYN,
+		.dport = 443,
+		.seq = ISN,
+		.payload = slice_str("GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")};
+	struct packet k;
+	struct home h;
+
+	(void)state;
+	open_home(&h, POLICY);
+	syn_at(&h, ISN, false);
+	assert_int_equal(give(&h, packet_of(&s, out), MARK_HELD, false), MARK_HELD);
+	assert_int_equal(packet_parse(slice_of(seen.edited_bytes, seen.edited), &k), PARSE_OK);
+	assert_int_equal(k.payload.n, 0);
+	assert_int_equal(k.seq, ISN);
+	assert_int_equal(h.w.counters.edited, 1);
+	s.payload.n = 0;
+	assert_int_equal(give(&h, packet_of(&s, out), MARK_HELD, false), MARK_HELD);
+	assert_int_equal(seen.edited, 0);
+	close_home(&h);
+}
+
+/* Half a hello, a SYN with data that would have us forget it, the other half. */
+static void P14_a_syn_amid_a_connection_changes_nothing(void **state)
+{
+	static const uint8_t marks[] = {MARK_HELD, UNDECIDED, MARK_TENTATIVE, 0};
+	struct wire *w = hello_for("blocked.example");
+	uint8_t out[2048];
+	struct home h;
+
+	(void)state;
+	for (uint32_t isn = ISN; isn <= ISN + 1; isn++)
+		for (size_t i = 0; i < sizeof marks; i++) {
+			struct shape s = {.proto = IPPROTO_TCP,
+				.flags = PACKET_SYN,
+				.dport = 443,
+				.seq = isn,
+				.payload = slice_str("x")};
+
+			open_home(&h, POLICY);
+			syn_at(&h, ISN, false);
+			assert_int_equal(tcp(&h, MARK_HELD, 0, part(w, 0, 60)), UNDECIDED);
+			assert_int_equal(give(&h, packet_of(&s, out), marks[i], false),
+				isn == ISN ? UNDECIDED : DROPPED);
+			assert_int_equal(tcp(&h, UNDECIDED, 60, part(w, 60, w->n)), DROPPED);
+			assert_string_equal(last_event(&h).ident.name, "blocked.example");
+			/* nor does one behind the refusal */
+			assert_int_equal(give(&h, packet_of(&s, out), marks[i], false), DROPPED);
+			close_home(&h);
+		}
+	free(w);
+}
+
+static void a_syn_that_only_a_name_could_save_is_told_of_once(void **state)
+{
+	uint8_t out[2048];
+	struct shape s = {.proto = IPPROTO_TCP, .flags = PACKET_SYN, .dport = 443, .seq = ISN};
+	struct event e;
+	struct home h;
+
+	(void)state;
+	for (int speaks = 0; speaks < 2; speaks++) {
+		open_home(&h, "fail closed\nfor everyone\nallow fine.test\nblock "
+			      "everything\notherwise allow\n");
+		h.settings.starttls_tcp = h.settings.inspect_tcp;
+		syn_at(&h, ISN, false);
+		for (int again = 0; again < 3; again++)
+			assert_int_equal(give(&h, packet_of(&s, out), MARK_HELD, false), MARK_HELD);
+		if (speaks)
+			assert_int_equal(
+				answer(&h, MARK_HELD, 0, 0, slice_str("220 mail\r\n")), UNDECIDED);
+		h.w.now_ms += 31000;
+		gate_sweep(&h.w);
+		e = last_event(&h);
+		assert_int_equal(e.ident.odd, speaks ? ODD_NOTHING : ODD_SILENT);
+		assert_int_equal(e.verdict.action, speaks ? ACTION_ALLOW : ACTION_BLOCK);
+		assert_int_equal(h.w.counters.refused, !speaks);
+		close_home(&h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +402,9 @@ int main(void)
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
 		cmocka_unit_test(T26_a_server_that_answers_a_hello_with_words_saw_none),
+		cmocka_unit_test(P14_data_in_a_syn_stays_behind),
+		cmocka_unit_test(P14_a_syn_amid_a_connection_changes_nothing),
+		cmocka_unit_test(a_syn_that_only_a_name_could_save_is_told_of_once),
 		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,33 @@ static void released_bytes_make_room(void **state)
 	segments_fini(&s);
 }
 
+static void a_body_is_jumped_over(void **state)
+{
+	struct segments s;
+
+	(void)state;
+	segments_init(&s, ISN, 1000);
+	assert_int_equal(add(&s, 0, "head", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 10, "dy", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 14, "next", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, 20, "last", true), SEGMENTS_NEW);
+	segments_jump(&s, 12); /* ends in a gap */
+	expect(&s, "");
+	assert_int_equal(s.released, 12);
+	segments_jump(&s, 15); /* ends in what was seen */
+	expect(&s, "ext");
+	assert_int_equal(add(&s, 18, "xx", true), SEGMENTS_NEW);
+	expect(&s, "extxxlast");
+	segments_jump(&s, 1u << 30); /* far behind all that was seen */
+	expect(&s, "");
+	assert_int_equal(s.released, 1u << 30);
+	assert_int_equal(add(&s, 20, "LAST", true), SEGMENTS_OLD);
+	assert_int_equal(add(&s, (1u << 30) + 2, "c", true), SEGMENTS_NEW);
+	assert_int_equal(add(&s, (1u << 30), "ab", true), SEGMENTS_NEW);
+	expect(&s, "abc");
+	segments_fini(&s);
+}
+
 static void a_stream_may_turn_out_to_begin_earlier(void **state)
 {
 	struct segments s;
@@ -222,6 +249,7 @@ int main(void)
 		cmocka_unit_test(P24_P25_probes_and_padding_are_not_data),
 		cmocka_unit_test(P24_P25_a_pad_that_was_data_after_all_is_kept),
 		cmocka_unit_test(released_bytes_make_room),
+		cmocka_unit_test(a_body_is_jumped_over),
 		cmocka_unit_test(a_stream_may_turn_out_to_begin_earlier),
 		cmocka_unit_test(T12_sixty_four_kilobytes_arrive_in_any_order),
 	};

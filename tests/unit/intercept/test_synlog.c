@@ -86,11 +86,44 @@ static void another_number_of_one_connection_is_ambiguous(void **state)
 	synlog_free(l);
 }
 
+static void a_mark_is_told_once(void **state)
+{
+	struct synlog *l = open_log();
+	uint8_t p[40] = {
+		0x45, 0, 0, 40, 0, 0, 0, 0, 64, IPPROTO_TCP, 0, 0, 192, 0, 2, 2, 198, 51, 100, 2};
+	struct flow f = {.dport = 80, .proto = IPPROTO_TCP};
+	unsigned known = 0;
+
+	(void)state;
+	p[23] = 80;
+	p[32] = 0x50;
+	f.src = addr_v4(p + 12);
+	f.dst = addr_v4(p + 16);
+	for (uint16_t port = 1; port <= 1000; port++) {
+		p[20] = (uint8_t)(port >> 8);
+		p[21] = (uint8_t)port;
+		synlog_note_mark(l, slice_of(p, sizeof p), 7);
+		synlog_note_mark(l, slice_of(p, sizeof p), 0xff000000u + port);
+	}
+	for (uint16_t port = 1; port <= 1001; port++) {
+		uint32_t mark;
+
+		f.sport = port;
+		mark = synlog_take_mark(l, &f);
+		assert_true(mark == 0 || mark == 0xff000000u + port);
+		known += mark != 0;
+		assert_int_equal(synlog_take_mark(l, &f), 0);
+	}
+	assert_true(known >= 998 && known <= 1000);
+	synlog_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_newest_connections_are_all_known),
 		cmocka_unit_test(another_number_of_one_connection_is_ambiguous),
+		cmocka_unit_test(a_mark_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

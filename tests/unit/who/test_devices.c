@@ -287,6 +287,7 @@ static void a_packet_takes_no_address_that_the_kernel_knows(void **state)
 	assert_true(devices_mac_of(d, &v, &got) && mac_eq(&got, &mine));
 	devices_claimed(d, &w, &forged);
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &forged));
+	assert_true(devices_told(d, &v) && !devices_told(d, &w));
 	devices_claimed(d, &w, &mine); /* two claims: the later one */
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &mine));
 	devices_seen(d, &w, &mine);
