@@ -182,6 +182,19 @@ static void check_events(struct doctor *d)
 		doctor_say(d, FINDING_OK, name, "", "1");
 }
 
+/* What tells a client's bytes that run far ahead of its server: conntrack's window, which this takes away. */
+static void check_liberal(struct doctor *d)
+{
+	const char *name = "net/netfilter/nf_conntrack_tcp_be_liberal";
+	long long v = 0;
+
+	if (doctor_number("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", &v) && v != 0)
+		doctor_say(d, FINDING_BAD, name,
+			"sysctl -w net/netfilter/nf_conntrack_tcp_be_liberal=0",
+			"on: segments out of the window are taken for valid, and a name can hide "
+			"behind them");
+}
+
 static void check_conntrack(struct doctor *d)
 {
 	long long now = 0, max = 0;
@@ -487,6 +500,7 @@ static void check_all(struct doctor *d)
 			"bytes of connections are not counted (durward-rules up turns it on)");
 	if (!d->fresh)
 		check_events(d);
+	check_liberal(d);
 	check_conntrack(d);
 	check_clock(d);
 	check_disk(d);

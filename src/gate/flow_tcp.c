@@ -371,9 +371,10 @@ static void syn(struct seen *s, struct flow_rec *r)
 void flow_tcp_midstream(struct seen *s)
 {
 	uint32_t isn;
-	bool ours = (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) ||
-		    synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
-	struct ident i = {.kind = IDENT_NOT_PROTO, .odd = ODD_MID_STREAM};
+	bool begun = synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
+	bool ours = (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) || begun;
+	struct ident i = {.kind = IDENT_NOT_PROTO,
+		.odd = begun && s->conn == 0 ? ODD_MARK_LOST : ODD_MID_STREAM};
 	struct flow_rec *r = flow_begin(s);
 
 	if (!r)

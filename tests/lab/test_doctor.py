@@ -156,7 +156,12 @@ def test_a_captive_portal_is_told_and_is_no_fault(lab):
 
 
 def test_switches_of_the_kernel(lab):
-    """No forwarding; no way out."""
+    """Segments out of the window; no forwarding; no way out."""
+    shell(lab, "sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=1")
+    one, = found(lab, "out of the window")
+    assert one["state"] == "bad"
+    shell(lab, one["fix"])
+    assert not found(lab, "out of the window")
     shell(lab, "sysctl -qw net.ipv4.ip_forward=0")
     try:
         one, = found(lab, "nothing is forwarded")

@@ -103,7 +103,7 @@ def test_the_servers_take_it(lab, servers, form, v6):
 @BOTH
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("port", [80, 443, 25])
-def test_P14_it_stays_behind(lab, servers, port, form, v6):
+def test_T46_P14_it_stays_behind(lab, servers, port, form, v6):
     name = f"n{next(_number)}.block.example"
     assert syn_with(lab, port, FORMS[form], words(port, name), v6) == 0
     time.sleep(0.2)

@@ -304,7 +304,7 @@ static void P14_bytes_that_only_the_server_saw_are_a_contradiction(void **state)
 	free(w);
 }
 
-static void P14_data_in_a_syn_stays_behind(void **state)
+static void T46_P14_data_in_a_syn_stays_behind(void **state)
 {
 	uint8_t out[2048];
 	struct shape s = {.proto = IPPROTO_TCP,
@@ -402,7 +402,7 @@ int main(void)
 		cmocka_unit_test(H01_H25_each_request_is_judged_and_the_refusal_is_a_page),
 		cmocka_unit_test(T27_a_server_that_speaks_first_makes_a_flow_without_a_name),
 		cmocka_unit_test(T26_a_server_that_answers_a_hello_with_words_saw_none),
-		cmocka_unit_test(P14_data_in_a_syn_stays_behind),
+		cmocka_unit_test(T46_P14_data_in_a_syn_stays_behind),
 		cmocka_unit_test(P14_a_syn_amid_a_connection_changes_nothing),
 		cmocka_unit_test(a_syn_that_only_a_name_could_save_is_told_of_once),
 		cmocka_unit_test(P14_bytes_that_only_the_server_saw_are_a_contradiction),

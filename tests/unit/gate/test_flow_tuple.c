@@ -124,7 +124,7 @@ static void who_makes_conntrack_forget_is_not_older_than_the_gate(void **state)
 	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
 	syn_at(&h, ISN, false);
 	assert_int_equal(tcp(&h, 0, 0, part(bad, 0, bad->n)), DROPPED);
-	assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+	assert_int_equal(last_event(&h).ident.odd, ODD_MARK_LOST);
 	close_home(&h);
 	open_home(&h, "fail open\nfor everyone\nblock blocked.example\notherwise allow\n");
 	syn_at(&h, ISN, false);
