@@ -13,6 +13,7 @@
 #include "act/refuse.h"
 #include "act/refuse_page.h"
 #include "gate/ask.h"
+#include "model/reference.h"
 #include "proxy_int.h"
 
 static void record(struct conn *c, const struct ident *i, const struct verdict *v)
@@ -103,12 +104,14 @@ static void block_page(struct conn *c, const struct identify_result *r, const st
 {
 	const struct image *image = c->proxy->c.worker->image;
 	const char *who[1] = {""};
-	char until[32];
+	char until[32], reference[REFERENCE_TEXT];
 	struct refuse_page page = {.host = slice_of(r->ident.name, r->ident.name_len),
-		.id = c->event_id,
 		.head = slice_eq(r->http.method, slice_str("HEAD"))};
 
 	until_text(image, v->until_s, until);
+	/* the turn's time is the recorded decision's */
+	page.reference =
+		slice_str(reference_write(c->proxy->c.worker->wall_ms, c->flow.sport, reference));
 	page.until = slice_str(until);
 	if (image) {
 		page.because = slice_str(image_line_because(image, v->rule_line));

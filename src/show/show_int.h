@@ -124,7 +124,7 @@ unsigned sse_clients(struct sse *s);
 
 /* --- rows.c --- */
 void row_write(struct strbuf *b, const char *key, const struct row *r);
-/* Reads verdict= name= who= rule= since= until= after= before= limit= watched=. False: the reply says what is wrong. */
+/* Reads verdict= name= who= rule= since= until= after= before= limit= reference=. False: the reply says what is wrong. */
 bool row_filter_read(struct request *r, struct row_filter *f);
 
 /* --- assets.c --- */

@@ -137,6 +137,21 @@ test("filters are the gateway's work, stand in the address and survive a reload"
 	await page.done();
 });
 
+test("what a block page calls its reference is found by typing it", async () => {
+	await house.flow("asked-about.ads.example", mia);
+	await house.flow("beside-it.ads.example", mia);
+	const asked = await until(async () => (await ask(house, cookie, "events?name=asked-about.ads")).events[0]);
+	const page = await open();
+	await row(page, "beside-it.ads.example").waitFor();
+	await page.getByLabel("Filter by site").fill(asked.reference.toLowerCase().replaceAll("-", " "));
+	await row(page, "beside-it.ads.example").waitFor({ state: "detached" });
+	await row(page, "asked-about.ads.example").waitFor();
+	assert.match(await page.evaluate(() => location.hash), /reference=/);
+	await page.getByLabel("Filter by site").fill("");
+	await row(page, "beside-it.ads.example").waitFor();
+	await page.done();
+});
+
 test("the deciding rule is a filter", async () => {
 	const page = await open();
 	await house.flow("five.ads.example", mia);

@@ -235,6 +235,7 @@ static void do_flow(const struct json *j)
 		e.wall_ms = clock_wall_ms();
 		read_ident(j, &e.ident);
 		read_flow(j, &e.ident, &e.flow);
+		e.flow.sport = (uint16_t)(40000 + e.id % 20000);
 		judge(&e);
 		while (!ring_push(house.ring, &e))
 			usleep(1000);

@@ -266,7 +266,9 @@ function use_feed(filter) {
 
 // --- filters ---
 
-const keys = ["verdict", "name", "who", "rule"];
+const keys = ["verdict", "name", "who", "rule", "reference"];
+// what a block page calls its reference, as people type it (model/reference.h)
+const is_reference = (text) => /^[0-9a-tv-z]{4}[- ][0-9a-tv-z]{4}[- ][0-9a-tv-z]{4}$/i.test(text);
 const only_filters = (args) => Object.fromEntries(keys.filter((k) => args[k]).map((k) => [k, args[k]]));
 
 // The text under the hand is at once in the field and, a moment after the last key, in the filter.
@@ -402,7 +404,8 @@ function use_filter(args) {
 function Filters({ filter, set, feed, freeze, field }) {
 	return html`<div class="bar" role="search" aria-label=${t("activity.filter")}>
 		<${Verdicts} value=${filter.verdict} set=${(verdict) => set({ verdict })} />
-		<${TextFilter} id="filter-name" hint=${t("activity.name.hint")} value=${filter.name} set=${(name) => set({ name })} field=${field} />
+		<${TextFilter} id="filter-name" hint=${t("activity.name.hint")} value=${filter.reference ?? filter.name}
+			set=${(text) => set(is_reference(text) ? { reference: text, name: "" } : { reference: "", name: text })} field=${field} />
 		<${DeviceFilter} value=${filter.who} set=${(who) => set({ who })} />
 		${filter.rule && html`<button type="button" class="chip" onClick=${() => set({ rule: "" })}
 			aria-label=${`${t("activity.rule", { line: filter.rule })}: ${t("activity.clear")}`}>${t("activity.rule", { line: filter.rule })}<${Icon} name="close" /></button>`}
@@ -453,7 +456,7 @@ export function Activity({ args, refresh, status }) {
 		set_busy(false);
 	};
 	const filtered = Object.keys(filter).length > 0;
-	const clear = () => set({ verdict: "", name: "", who: "", rule: "" });
+	const clear = () => set({ verdict: "", name: "", who: "", rule: "", reference: "" });
 	return html`<div class="page activity">
 		<h1 class="hidden">${t("activity.title")}</h1>
 		<${Filters} filter=${filter} set=${set} feed=${feed} freeze=${freeze} field=${field} />

@@ -62,7 +62,7 @@ const en = {
 	"activity.title": "Activity",
 	"activity.filter": "Filter",
 	"activity.any": "All",
-	"activity.name.hint": "Filter by site",
+	"activity.name.hint": "Filter by site or reference",
 	"activity.who.hint": "Filter by device",
 	"activity.rule": "Rule in line {line}",
 	"activity.clear": "Clear filters",
