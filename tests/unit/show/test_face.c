@@ -422,7 +422,7 @@ static void garbage_ends_its_own_connection_only(void **state)
 		(void)!send(fd, junk, (size_t)(rand() % 600), MSG_NOSIGNAL);
 		close(fd);
 	}
-	/* one address has 40 connections; those above may not have been cleared away yet */
+	/* those that still wait for their head to end may not have been cleared away yet */
 	for (int i = 0; i < 3000 && ask_status(false, "GET", "/healthz", NULL, NULL) != 200; i++)
 		usleep(20000);
 	assert_int_equal(ask_status(false, "GET", "/healthz", NULL, NULL), 200);
