@@ -152,6 +152,37 @@ test("what a block page calls its reference is found by typing it", async () => 
 	await page.done();
 });
 
+test("one click is one row with a count, whatever a browser tries; the record keeps all", async () => {
+	const page = await open({ viewport: desktop });
+	const click = async (more = {}) => {
+		await house.flow("click.ads.example", { ...mia, count: 4, ...more });
+		await house.flow("click.ads.example", { ...mia, src: "2001:db8:1::2", app: "quic", count: 2, ...more });
+		await house.flow("click.ads.example", { ...mia, app: "http", dport: 80, ...more });
+	};
+	const rows = page.locator(".row", { hasText: "click.ads.example" });
+	await click({ ago: 30000 });
+	await rows.filter({ hasText: "×7" }).waitFor();
+	assert.equal(await rows.count(), 1);
+	await click(); // half a minute later: a row of its own
+	await rows.nth(1).waitFor();
+	await rows.first().filter({ hasText: "×7" }).waitFor();
+	await click();
+	await rows.first().filter({ hasText: "×14" }).waitFor();
+	await house.flow("other.ads.example", mia);
+	await house.flow("click.ads.example", { src: "192.0.2.40" }); // another device
+	await house.flow("click-allowed.example", { ...mia, count: 3 }); // what was let through stands for itself
+	await rows.nth(2).waitFor();
+	await page.locator(".row", { hasText: "click-allowed.example" }).nth(2).waitFor();
+	assert.equal(await rows.count(), 3);
+	assert.equal(await row(page, "other.ads.example").locator(".times").count(), 0);
+	const label = await rows.nth(1).locator(".times").getAttribute("aria-label");
+	assert.match(label, /^14 times in /);
+	assert.equal((await ask(house, cookie, "events?name=click.ads&limit=100")).events.length, 22);
+	await rows.nth(1).click();
+	await page.getByRole("dialog").getByText("click.ads.example").first().waitFor();
+	await page.done();
+});
+
 test("the deciding rule is a filter", async () => {
 	const page = await open();
 	await house.flow("five.ads.example", mia);

@@ -55,12 +55,18 @@ function Data({ row }) {
 	return html`<span title=${words}>${size(row.bytes_up + row.bytes_down)}</span><span class="sub">${span(row.duration_ms)}</span>`;
 }
 
-function Row({ row, open }) {
+function Times({ times, first, last }) {
+	if (times < 2) return null;
+	const words = t("row.times", { n: times, time: span(last - first) });
+	return html`<span class="times" role="img" aria-label=${words} title=${words}>×${times}</span>`;
+}
+
+function Row({ row, times, first, last, open }) {
 	const time = Date.parse(row.time), device = device_of(row);
 	return html`<li><button type="button" class=${"row " + verdict_of(row)} aria-haspopup="dialog" onClick=${() => open(row)}>
 		<span class="c-time"><time datetime=${row.time} title=${`${full_time(time)} · ${ago(time)}`}>${clock_time(time)}</time>
 			${!same_day(time, Date.now()) && html`<span class="sub">${day_name(time)}</span>`}</span>
-		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
+		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /><${Times} times=${times} first=${first} last=${last} /></span>
 		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
 			${device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
 		<span class="c-site"><${Site} row=${row} /></span>
@@ -68,6 +74,32 @@ function Row({ row, open }) {
 		<span class="c-where">${row.dst}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
 		<span class="c-bytes"><${Data} row=${row} /></span>
 	</button></li>`;
+}
+
+// --- one click, one row ---
+
+// A browser that is refused tries again by itself: 4 to 11 connections a click, over IPv4, IPv6, TLS, QUIC and plain HTTP,
+// and an open error page asks again after 1, 5, 30 and 60 seconds. Refusals of the same device, name and rule that follow each
+// other closely are one row with their number; the record, and every count, keeps all.
+const GAP_MS = 10000, MOST_MS = 60000;
+
+const key_of = (r) => r.verdict === "block" && JSON.stringify([
+	r.who ?? r.mac ?? r.src, r.name ?? [r.dst, r.proto, r.dport], r.rule?.line ?? r.by, r.revision, r.watch?.line ?? 0]);
+
+// rows: newest first. Folded ones, too: { id, row, times, first, last }; id is the oldest's, so that it stays when more join.
+function fold(rows) {
+	const open = new Map(), out = [];
+	for (let i = rows.length - 1; i >= 0; i--) {
+		const row = rows[i], key = key_of(row), time = Date.parse(row.time);
+		const with_it = key && open.get(key);
+		if (with_it && time - with_it.last <= GAP_MS && time - with_it.first <= MOST_MS) {
+			Object.assign(with_it, { row, times: with_it.times + 1, last: Math.max(time, with_it.last) });
+			continue;
+		}
+		out.push({ id: row.id, row, times: 1, first: time, last: time });
+		if (key) open.set(key, out[out.length - 1]);
+	}
+	return out.sort((a, b) => b.row.id - a.row.id);
 }
 
 // --- the feed: everything between the gateway and the rows ---
@@ -414,16 +446,17 @@ function Filters({ filter, set, feed, freeze, field }) {
 }
 
 function Rows({ feed, list, open }) {
+	const folded = useMemo(() => fold(feed.rows), [feed.rows]);
 	const heads = ["time", "verdict", "device", "site", "reason", "where", "bytes"];
 	return html`<div class="rows">
 		<div class="heads" aria-hidden="true">${heads.map((c) => html`<span key=${c} class=${"c-" + c}>${t("col." + c)}</span>`)}</div>
-		<ol ref=${list} aria-label=${t("activity.title")}>${feed.rows.map((r) => html`<${Memo} key=${r.id} row=${r} open=${open} />`)}</ol>
+		<ol ref=${list} aria-label=${t("activity.title")}>${folded.map((f) => html`<${Memo} key=${f.id} ...${f} open=${open} />`)}</ol>
 	</div>`;
 }
 
 // a row is drawn once; the day may turn under it, the next visit says so
-function Memo({ row, open }) {
-	return useMemo(() => html`<${Row} row=${row} open=${open} />`, [row]);
+function Memo({ row, times, first, last, open }) {
+	return useMemo(() => html`<${Row} row=${row} times=${times} first=${first} last=${last} open=${open} />`, [row, times]);
 }
 
 function use_drawer() {

@@ -93,6 +93,7 @@ const en = {
 	"row.line": "line {line}",
 	"row.list": "On the list {name}, line {line}",
 	"row.would": "would be {verdict}",
+	"row.times": "{n} times in {time}",
 	"row.tcp_instead": "asked to use TCP",
 	"row.data": "{up} up, {down} down, {time}",
 	"site.port": "{proto} port {port}",
