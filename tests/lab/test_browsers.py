@@ -102,3 +102,27 @@ def test_refuse_reset_makes_wget_try_again(lab):
     done = lab.exec("client", ["wget", "-t3", "-T20", "--waitretry=1", "-O-", f"http://{name}/"])
     assert done.returncode and done.stderr.count(b"Retrying") == 2, done.stderr
     assert labkit.until(lambda: len(lab.events(f'"{name}"')) == 3), ports(lab, name)
+
+
+# ---- Firefox, where it is installed (`make programs` does) ----
+
+@pytest.fixture(scope="module")
+def fox(lab):
+    if not shutil.which("firefox-esr"):
+        pytest.skip("no firefox-esr here")
+    with browser.Firefox(lab) as one:  # being driven it does not try https first, whatever is set
+        yield one
+
+
+@pytest.mark.parametrize("name", ["f1.blocked.example.com", "record.example.com"])
+def test_firefox_comes_to_the_block_page_with_a_record_or_without(lab, fox, name):
+    page = told(fox.open(f"http://{name}/"), name)
+    assert "It follows people" in page.text, page
+    ports(lab, name, 80)
+
+
+def test_firefox_says_many_hellos_where_it_is_reset(lab, fox):
+    name = "f2.reset.example.com"
+    page = told(fox.open(f"https://{name}/"), name)
+    assert "RESET" in page.error.upper(), page
+    assert labkit.until(lambda: len(ports(lab, name)) >= 8)
