@@ -7,6 +7,9 @@
  * client (IPv6: /64) that has most of them loses its oldest: slow ones from many addresses push out each other, and who
  * speaks at once is through before it is his turn. Each has a deadline that no trickle of bytes moves.
  *
+ * What is looked at is what is read later: urgent bytes stay in line, or one that comes after the look could take a byte out.
+ * (A look never gets past such a byte: that head is late.)
+ *
  * One request a connection: bytes behind it are nobody's request, and no idle connection holds a place.
  *
  * Inside, the socket is libmicrohttpd's to close; ours is a copy of the descriptor, so that shutting it down never meets
@@ -295,6 +298,9 @@ static void welcome(struct door *d, int fd, const struct sockaddr_storage *from,
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET};
 	struct guest *g;
+	int one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
 
 	pthread_mutex_lock(&d->lock);
 	g = make_room(d, WAITING) ? free_seat(d) : NULL;

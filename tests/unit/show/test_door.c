@@ -299,6 +299,24 @@ static void a_head_in_crumbs_is_read(void **state)
 	close(fd);
 }
 
+/* It marks a byte in the stream, behind which nobody can look: late, and nothing worse. */
+static void an_urgent_byte_is_no_way_round(void **state)
+{
+	struct strbuf got = {0};
+	double t = now_s();
+	int fd = dial(0);
+
+	say(fd, "GET /healthz HTTP/1.1\r\n" HOST "X: a");
+	assert_int_equal(send(fd, "b", 1, MSG_OOB), 1);
+	say(fd, "c\r\nTransfer-Encoding: chunked\r\n\r\n");
+	assert_int_equal(ask_status(false, "GET", "/healthz", NULL, NULL), 200);
+	hear_all(fd, 30, &got);
+	assert_null(strstr(strbuf_text(&got), " 200 "));
+	assert_true(now_s() - t < 20);
+	strbuf_fini(&got);
+	close(fd);
+}
+
 /* --- gone --- */
 
 static double cpu_s(void)
@@ -467,6 +485,7 @@ int main(void)
 		IN_HOUSE(a_connection_has_one_request),
 		IN_HOUSE(a_head_too_large_is_told_so),
 		IN_HOUSE(a_head_in_crumbs_is_read),
+		IN_HOUSE(an_urgent_byte_is_no_way_round),
 		IN_HOUSE(who_has_gone_costs_nothing),
 		IN_HOUSE(each_gets_his_own_answer_at_once_beside_streams),
 		IN_HOUSE(no_cookie_but_the_sessions_opens_the_door),
