@@ -38,6 +38,7 @@ def test_the_reference_finds_the_decision(lab, v6):
     pages = {n: lab.curl(f"http://{n}/", v6=v6) for n in names}
     for name, page in pages.items():
         assert page.status == 403 and b"It follows people" in page.body, page
+        assert b"<dt>Blocked for</dt><dd>one</dd>" in page.body, page
         assert labkit.until(lambda n=name: lab.events(f'"{n}"')), name
         ref = reference(page)
         for typed in (ref, f"reference={ref.lower().replace('-', '')}"):
