@@ -209,16 +209,17 @@ static void refuse(struct door *d, struct guest *g, enum head_state why)
 
 /* --- in --- */
 
-/* A number that libmicrohttpd gave back without a word (it had no memory) is another connection's now. */
-static void forget_inner(struct door *d, int fd)
+static struct guest *find_inner(struct door *d, int fd)
 {
 	for (struct guest *g = d->guests; g < d->guests + SEATS; g++)
 		if (g->place > WAITING && g->inner == fd)
-			free_guest(d, g);
+			return g;
+	return NULL;
 }
 
 static bool seat(struct door *d, struct guest *g, enum place place)
 {
+	struct guest *old;
 	int copy = make_room(d, place) ? fcntl(g->fd, F_DUPFD_CLOEXEC, 0) : -1;
 
 	if (copy < 0) {
@@ -227,7 +228,9 @@ static bool seat(struct door *d, struct guest *g, enum place place)
 		return false;
 	}
 	epoll_ctl(d->poll, EPOLL_CTL_DEL, g->fd, NULL);
-	forget_inner(d, g->fd);
+	/* a number that it gave back without a word (it had no memory) is another connection's now */
+	while ((old = find_inner(d, g->fd)))
+		free_guest(d, old);
 	g->inner = g->fd;
 	g->fd = copy;
 	move(d, g, place);
@@ -402,6 +405,16 @@ static int tick(struct door *d, uint64_t now)
 	return wait;
 }
 
+static int listener_of(struct door *d, size_t at)
+{
+	int fd;
+
+	pthread_mutex_lock(&d->lock);
+	fd = d->listeners[at];
+	pthread_mutex_unlock(&d->lock);
+	return fd;
+}
+
 static bool stops(struct door *d)
 {
 	bool stop;
@@ -429,21 +442,13 @@ static void *run_door(void *door)
 				on_bytes(d, &d->guests[e[i].data.u64], e[i].events, now);
 		for (int i = 0; i < n; i++)
 			if (e[i].data.u64 >= KEY_LISTENER && e[i].data.u64 < KEY_WAKE)
-				accept_all(d, d->listeners[e[i].data.u64 - KEY_LISTENER]);
+				accept_all(d, listener_of(d, e[i].data.u64 - KEY_LISTENER));
 		wait = tick(d, clock_mono_ms());
 	}
 	return NULL;
 }
 
 /* --- libmicrohttpd tells --- */
-
-static struct guest *find_inner(struct door *d, int fd)
-{
-	for (struct guest *g = d->guests; g < d->guests + SEATS; g++)
-		if (g->place > WAITING && g->inner == fd)
-			return g;
-	return NULL;
-}
 
 struct guest *door_started(struct door *d, int fd)
 {
@@ -514,21 +519,30 @@ int door_new(struct auth *auth, struct door **out)
 	return 0;
 }
 
-int door_open(struct door *d, struct MHD_Daemon *daemon, const int *listeners, size_t n)
+int door_open(struct door *d, struct MHD_Daemon *daemon)
 {
-	int rc = 0;
+	int rc;
 
 	d->daemon = daemon;
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct epoll_event e = {.events = EPOLLIN, .data.u64 = KEY_LISTENER + i};
-
-		fd_set_nonblock(listeners[i]);
-		d->listeners[d->n_listeners++] = listeners[i];
-		rc = epoll_ctl(d->poll, EPOLL_CTL_ADD, listeners[i], &e) < 0 ? -errno : 0;
-	}
-	if (rc == 0)
-		rc = -pthread_create(&d->thread, NULL, run_door, d);
+	rc = -pthread_create(&d->thread, NULL, run_door, d);
 	d->runs = rc == 0;
+	return rc;
+}
+
+int door_listen(struct door *d, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	int rc = -E2BIG;
+
+	fd_set_nonblock(fd);
+	pthread_mutex_lock(&d->lock);
+	if (d->n_listeners < DESK_LISTENERS) {
+		d->listeners[d->n_listeners] = fd;
+		e.data.u64 = KEY_LISTENER + d->n_listeners;
+		rc = epoll_ctl(d->poll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+		d->n_listeners += rc == 0;
+	}
+	pthread_mutex_unlock(&d->lock);
 	return rc;
 }
 

@@ -374,9 +374,15 @@ static int listen_web(struct http *h, const struct desk_in *in)
 			MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
 			h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END));
 
-	return rc < 0 ? rc
-		      : door_open(h->door, h->daemons[h->n_daemons - 1], in->listeners,
-				in->n_listeners);
+	if (rc == 0)
+		rc = door_open(h->door, h->daemons[h->n_daemons - 1]);
+	for (size_t i = 0; rc == 0 && i < in->n_listeners; i++) {
+		int one = door_listen(h->door, in->listeners[i]);
+
+		if (one < 0) /* which must not cost the others */
+			log_error("web: a listener cannot be used: %s", strerror(-one));
+	}
+	return rc;
 }
 
 static int listen_all(struct http *h, const struct desk_in *in)
@@ -385,7 +391,7 @@ static int listen_all(struct http *h, const struct desk_in *in)
 
 	if (rc == 0)
 		rc = door_new(h->show->auth, &h->door);
-	return rc == 0 && in->n_listeners > 0 ? listen_web(h, in) : rc;
+	return rc == 0 ? listen_web(h, in) : rc;
 }
 
 static void http_stop(struct http *h)

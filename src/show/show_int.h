@@ -122,9 +122,10 @@ struct door;
 struct guest;
 struct MHD_Daemon;
 int door_new(struct auth *auth, struct door **out);
-int door_open(struct door *d, struct MHD_Daemon *daemon, const int *listeners, size_t n);
-void door_stop(struct door *d); /* nobody comes in any more; who is in stays */
-void door_free(struct door *d); /* after the daemon; NULL is fine */
+int door_open(struct door *d, struct MHD_Daemon *daemon);
+int door_listen(struct door *d, int fd); /* any thread, any time: a TCP socket that listens */
+void door_stop(struct door *d);		 /* nobody comes in any more; who is in stays */
+void door_free(struct door *d);		 /* after the daemon; NULL is fine */
 struct guest *door_started(struct door *d, int fd);
 void door_left(struct door *d, struct guest *g);
 bool door_waits_for(struct door *d, int fd); /* false: sent away, nobody will read an answer */
