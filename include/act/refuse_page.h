@@ -19,8 +19,9 @@ struct refuse_page {
 	struct slice list;    /* name of the list that holds the name; empty = none */
 	struct slice
 		until; /* when it will be open again, as text ("Sunday 07:00"); empty = not said */
-	uint64_t id;   /* of the decision, so that it can be found again in the log; 0 = not said */
-	bool head;     /* the method was HEAD: no body */
+	struct slice
+		reference; /* of the decision (model/reference.h), so that it is found in the log; empty = not said */
+	bool head; /* the method was HEAD: no body */
 };
 
 void refuse_page_blocked(const struct refuse_page *p, struct strbuf *out); /* 403 */

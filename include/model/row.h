@@ -37,7 +37,9 @@ struct row_filter {
 	bool has_addr, has_mac; /* the client's */
 	struct addr addr;
 	struct mac mac;
-	uint32_t rule_line;	     /* 0 = any */
+	uint32_t rule_line; /* 0 = any */
+	bool has_sport;
+	uint16_t sport;		     /* the client's */
 	uint64_t since_ms, until_ms; /* 0 = no bound */
 	uint64_t after,
 		before; /* ids, exclusive; 0 = no bound. With `after` rows come oldest first, else newest first */

@@ -16,7 +16,8 @@ ROUTE(GET, "/api/openapi.json", OPEN, openapi, "this list, for programs")
 ROUTE(GET, "/api/v1/version", READ, version, "version and build")
 ROUTE(GET, "/api/v1/status", READ, status, "what is in force, who runs, what was decided")
 ROUTE(GET, "/api/v1/events", READ, events,
-	"recorded decisions: verdict= name= who= rule= since= after= before= limit=")
+	"recorded decisions: verdict= name= who= rule= since= until= after= before= limit= "
+	"reference=")
 ROUTE(GET, "/api/v1/stream", READ, stream,
 	"decisions as they happen (server-sent events): topics=events and filters")
 ROUTE(GET, "/api/v1/explain", READ, explain,

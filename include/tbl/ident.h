@@ -64,6 +64,7 @@ ODDITY(FRAGMENT, "fragment", "packet fragments that could not be put together")
 ODDITY(TRUNCATED, "truncated", "a packet larger than the kernel hands over")
 ODDITY(SILENT, "silent", "neither side said anything")
 ODDITY(MARK_LOST, "mark-lost",
-	"the gateway saw it begin, and its mark is gone: a rule of another program wrote it, or the kernel forgot the "
+	"the gateway saw it begin, and its mark is gone: a rule of another program wrote it, or "
+	"the kernel forgot the "
 	"connection (`durwardctl doctor` finds such rules)")
 #endif

@@ -19,7 +19,8 @@ PROBLEM(RULES_IN_FRONT, "rule-in-front",
 	"a rule of another program stands in front of ours, and what it accepts is not judged",
 	"`durwardctl doctor` shows it and the command that moves it")
 PROBLEM(INTERFACES_UNKNOWN, "interfaces-unknown",
-	"no interface leads to the internet yet: all that is forwarded is judged as if clients sent it",
+	"no interface leads to the internet yet: all that is forwarded is judged as if clients "
+	"sent it",
 	"bring the uplink and its default route up, or name it: uplink-interfaces in the settings")
 PROBLEM(INTERFACE_MISSING, "interface-missing",
 	"the settings (client-interfaces, uplink-interfaces) name an interface that does not exist",

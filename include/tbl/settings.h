@@ -30,9 +30,12 @@ SETTING(PORTS, starttls_tcp, "starttls-tcp", "21 25 110 143 389 587 3306 5222 54
 SETTING(UDPPORTS, inspect_udp, "inspect-udp", "443", 0, 0,
 	"UDP ports whose QUIC names are read as packets pass; all-udp: every one")
 SETTING(PORTS, proxy_tcp, "proxy-tcp", "none", 0, 0,
-	"TCP ports that the proxy takes over (TPROXY): for `source gateway`, and where a connection's two ends must not be one. "
-	"The inspect path, which is the default for plain HTTP, too, judges each request as well, leaves the gateway's INPUT "
-	"rules, captive portals and routing marks alone, and costs less. What is not diverted on such a port is inspected")
+	"TCP ports that the proxy takes over (TPROXY): for `source gateway`, and where a "
+	"connection's two ends must not be one. "
+	"The inspect path, which is the default for plain HTTP, too, judges each request as well, "
+	"leaves the gateway's INPUT "
+	"rules, captive portals and routing marks alone, and costs less. What is not diverted on "
+	"such a port is inspected")
 SETTING(SOURCE, source, "source", "client", 0, 0, "address that servers see on proxied connections")
 SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the gate; 0: one a core")
 SETTING(MASK, mark_mask, "mark-mask", "0xff000000", 0, 0,

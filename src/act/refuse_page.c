@@ -9,9 +9,6 @@
  */
 #include "act/refuse_page.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 static const char STYLE[] =
 	":root{color-scheme:light "
 	"dark;--ink:#1c2430;--soft:#5a6675;--bg:#f4f5f7;--card:#fff;--line:#d9de"
@@ -142,16 +139,13 @@ static void respond(struct strbuf *out, const char *status, bool head, struct st
 
 static void add_details(struct strbuf *b, const struct refuse_page *p)
 {
-	char id[24] = "";
-	if (p->id)
-		snprintf(id, sizeof(id), "%" PRIx64, p->id);
-	if (!p->who.n && !p->list.n && !p->until.n && !p->id)
+	if (!p->who.n && !p->list.n && !p->until.n && !p->reference.n)
 		return;
 	strbuf_str(b, "<dl>");
 	add_row(b, "Blocked for", p->who);
 	add_row(b, "On the list", p->list);
 	add_row(b, "Open again", p->until);
-	add_row(b, "Reference", slice_str(id));
+	add_row(b, "Reference", p->reference);
 	strbuf_str(b, "</dl>");
 }
 
@@ -174,7 +168,7 @@ void refuse_page_blocked(const struct refuse_page *p, struct strbuf *out)
 	strbuf_str(&b, "<footer>Your device and your connection are fine. If you need this site, "
 		       "ask whoever looks after "
 		       "this network");
-	strbuf_str(&b, p->id ? " and give the reference above.</footer>" : ".</footer>");
+	strbuf_str(&b, p->reference.n ? " and give the reference above.</footer>" : ".</footer>");
 	respond(out, "403 Forbidden", p->head, &b);
 }
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "conf/settings_file.h"
 #include "conf/settings.h"
+#include "conf/settings_file.h"
 #include "ctl_int.h"
 #include "foreign_rules_int.h"
 #include "model/settings.h"

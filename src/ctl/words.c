@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/iso8601.h"
 #include "ctl_int.h"
+#include "model/reference.h"
 
 void ctl_safe(struct strbuf *b, const char *text)
 {
@@ -161,7 +162,7 @@ static void add_pair(struct strbuf *q, const char *key, size_t key_len, const ch
 static bool is_key(const char *word, size_t n)
 {
 	static const char *const keys[] = {
-		"name", "who", "verdict", "rule", "since", "until", "after", "before"};
+		"name", "who", "verdict", "rule", "since", "until", "after", "before", "reference"};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (strlen(keys[i]) == n && strncmp(keys[i], word, n) == 0)
@@ -176,6 +177,16 @@ static const char *verdict_of(const char *word)
 	if (strcmp(word, "allowed") == 0 || strcmp(word, "allow") == 0)
 		return "allow";
 	return strcmp(word, "watched") == 0 ? "watch" : NULL;
+}
+
+/* As a block page shows it. Without the dashes it may be a device's name: then it is said with reference=. */
+static bool is_reference(const char *word)
+{
+	uint64_t ms;
+	uint16_t port;
+
+	return strlen(word) == REFERENCE_TEXT - 1 && word[4] == '-' && word[9] == '-' &&
+	       reference_read(slice_str(word), &ms, &port);
 }
 
 bool ctl_filter(int argc, char **argv, struct strbuf *q)
@@ -193,6 +204,8 @@ bool ctl_filter(int argc, char **argv, struct strbuf *q)
 			add_pair(q, w, (size_t)(equals - w), equals + 1);
 		else if (verdict_of(w))
 			add_pair(q, "verdict", 7, verdict_of(w));
+		else if (is_reference(w))
+			add_pair(q, "reference", 9, w);
 		else if (addr_parse(slice_str(w), &a) || mac_parse(slice_str(w), &m) ||
 			 !strchr(w, '.'))
 			add_pair(q, "who", 3, w);

@@ -120,12 +120,15 @@ static uint64_t due(const struct conn *c)
 	return at;
 }
 
-static void set_events(struct watch *w, uint32_t *now, uint32_t want)
+static void set_events(struct loop *l, struct watch *w, uint32_t *now, uint32_t want)
 {
-	if (w->fd < 0 || !w->loop || *now == want)
+	if (w->fd < 0 || *now == want)
 		return;
 	*now = want;
-	loop_mod(w, want);
+	if (w->loop)
+		loop_mod(w, want);
+	else if (want && loop_add(l, w, want) != 0)
+		*now = 0; /* tried again at the next turn of this connection */
 }
 
 static bool wants_client_bytes(const struct conn *c)
@@ -156,6 +159,7 @@ void conn_rest(struct conn *c)
 
 void conn_arm(struct conn *c)
 {
+	struct loop *loop = c->proxy->c.worker->loop;
 	uint32_t client = 0, server = 0;
 
 	if (c->dead)
@@ -171,9 +175,9 @@ void conn_arm(struct conn *c)
 	if (c->dialled && (!c->connected || c->up.pipe.held ||
 				  (c->n && c->pass_to > c->offset && !c->up.shut)))
 		server |= EPOLLOUT;
-	set_events(&c->client, &c->client_events, client);
-	set_events(&c->server, &c->server_events, server);
-	loop_timer_set(c->proxy->c.worker->loop, &c->timer, due(c));
+	set_events(loop, &c->client, &c->client_events, client);
+	set_events(loop, &c->server, &c->server_events, server);
+	loop_timer_set(loop, &c->timer, due(c));
 }
 
 static void on_timer(struct timer *t, uint64_t now)
@@ -204,10 +208,11 @@ static void on_timer(struct timer *t, uint64_t now)
 	finish(p);
 }
 
-/* Both directions of this side are over: its HUP would wake us for ever, whatever is asked for. */
-static void ignore_hup(struct watch *w, uint32_t events, bool ended)
+/* Both directions of this side are over, and nothing is wanted of it now: its HUP would wake us for ever, whatever is asked
+ * for. What it still holds (the other end does not read, say) is asked for again once there is room. */
+static void ignore_hup(struct watch *w, uint32_t events, uint32_t wanted)
 {
-	if ((events & EPOLLHUP) && ended && w->fd >= 0)
+	if ((events & EPOLLHUP) && !wanted && w->fd >= 0)
 		loop_del(w);
 }
 
@@ -222,9 +227,9 @@ static void on_client(struct watch *w, uint32_t events)
 		conn_close(c, false); /* RST: the server gets one too */
 	else
 		conn_relay(c, events & (EPOLLIN | EPOLLHUP), false);
-	if (!c->dead)
-		ignore_hup(w, events, c->up.eof);
 	conn_arm(c);
+	if (!c->dead)
+		ignore_hup(w, events, c->client_events);
 	finish(p);
 }
 
@@ -248,9 +253,9 @@ static void on_server(struct watch *w, uint32_t events)
 	}
 	if (!c->dead)
 		conn_relay(c, false, events & (EPOLLIN | EPOLLHUP));
-	if (!c->dead)
-		ignore_hup(w, events, c->down.eof);
 	conn_arm(c);
+	if (!c->dead)
+		ignore_hup(w, events, c->server_events);
 	finish(p);
 }
 

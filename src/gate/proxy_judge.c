@@ -7,12 +7,12 @@
  * See: identification.md H01-H25; policy.md "Order of evaluation".
  */
 #include <errno.h>
-#include <time.h>
 
 #include "act/dial.h"
 #include "act/refuse.h"
 #include "act/refuse_page.h"
 #include "gate/ask.h"
+#include "gate/page.h"
 #include "identify/http_offer.h"
 #include "proxy_int.h"
 
@@ -87,39 +87,15 @@ static void answer(struct conn *c)
 		conn_relay(c, false, false);
 }
 
-/* In the policy's own time zone. */
-static void until_text(const struct image *image, uint64_t until_s, char out[static 32])
-{
-	time_t t = (time_t)until_s;
-	struct tm tm;
-
-	out[0] = '\0';
-	if (!until_s || !image)
-		return;
-	t += image_utc_offset(image, (int64_t)until_s);
-	if (gmtime_r(&t, &tm))
-		strftime(out, 32, "%A %H:%M", &tm);
-}
-
 static void block_page(struct conn *c, const struct identify_result *r, const struct verdict *v)
 {
-	const struct image *image = c->proxy->c.worker->image;
-	const char *who[1] = {""};
-	char until[32];
-	struct refuse_page page = {.host = slice_of(r->ident.name, r->ident.name_len),
-		.id = c->event_id,
+	const struct gate_page page = {.flow = &c->flow,
+		.ident = &r->ident,
+		.verdict = v,
+		.who = &c->who,
 		.head = slice_eq(r->http.method, slice_str("HEAD"))};
 
-	until_text(image, v->until_s, until);
-	page.until = slice_str(until);
-	if (image) {
-		page.because = slice_str(image_line_because(image, v->rule_line));
-		if (v->list != NO_LIST)
-			page.list = slice_str(image_list_name(image, v->list));
-		if (policy_who_names(image, &c->who, who, 1))
-			page.who = slice_str(who[0]);
-	}
-	refuse_page_blocked(&page, &c->answer);
+	gate_page(c->proxy->c.worker, &page, &c->answer);
 }
 
 static void refuse(struct conn *c, const struct identify_result *r, const struct verdict *v)

@@ -14,6 +14,7 @@
 
 #include "act/refuse_page.h"
 #include "flow_int.h"
+#include "gate/page.h"
 
 enum { ANSWER_FIRST_MS = 20, ANSWER_LAST_MS = 1000, PAGE_SEGMENT = 1200, ENDS = 4 };
 
@@ -80,20 +81,16 @@ static struct refuse_tcp to_server(const struct flow_rec *r, const struct flow_t
 
 static void page_of(struct gate_worker *w, const struct flow_rec *r, struct strbuf *out)
 {
-	struct refuse_page page = {
-		.host = slice_of(r->ident.name, r->ident.name_len), .id = w->event_id};
+	struct policy_who who;
+	const struct gate_page page = {
+		.flow = &r->flow, .ident = &r->ident, .verdict = &r->verdict, .who = &who};
 
 	if (r->ident.kind == IDENT_EVASIVE) {
 		refuse_page_error(REFUSE_HTTP_BAD_REQUEST, false, out);
 		return;
 	}
-	page.id |= (uint64_t)w->index << 56;
-	if (w->image) {
-		page.because = slice_str(image_line_because(w->image, r->verdict.rule_line));
-		if (r->verdict.list != NO_LIST)
-			page.list = slice_str(image_list_name(w->image, r->verdict.list));
-	}
-	refuse_page_blocked(&page, out);
+	flow_who(w, &r->flow, &who);
+	gate_page(w, &page, out);
 }
 
 /* `words` in as many segments as it takes, FIN with the last. */

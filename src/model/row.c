@@ -55,6 +55,8 @@ bool row_matches(const struct row *r, const struct row_filter *f)
 		return false;
 	if (f->watched && r->event.verdict.watch_line == 0)
 		return false;
+	if (f->has_sport && r->event.flow.sport != f->sport)
+		return false;
 	if (f->rule_line && r->event.verdict.rule_line != f->rule_line)
 		return false;
 	if (f->name[0] && !strstr(r->event.ident.name, f->name))

@@ -85,6 +85,8 @@ static void write_where(struct strbuf *sql, const struct row_filter *f)
 		strbuf_str(sql, " AND e.mac=?4");
 	if (f->rule_line)
 		strbuf_str(sql, " AND e.rule_line=?5");
+	if (f->has_sport)
+		strbuf_fmt(sql, " AND e.sport=%u", f->sport);
 	if (f->since_ms)
 		strbuf_str(sql, " AND e.wall_ms>=?6");
 	if (f->until_ms)

@@ -134,11 +134,11 @@ void api_session_new(struct request *r)
 {
 	struct json *j = request_json(r);
 	unsigned wait_s = 0;
+	enum auth_result got;
 
-	reply_result(r,
-		auth_login(r->show->auth, peer_of(r), jr_get_text(j, "password"), r->reply.cookie,
-			&wait_s),
-		wait_s);
+	got = auth_login(
+		r->show->auth, peer_of(r), jr_get_text(j, "password"), r->reply.cookie, &wait_s);
+	reply_result(r, got, wait_s); /* not in one call: the order of arguments is not fixed */
 	jr_free(j);
 }
 

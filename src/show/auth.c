@@ -28,6 +28,7 @@ enum {
 	TOKEN_MS = 15 * 60 * 1000,
 	IDLE_MS = 30 * 60 * 1000,
 	LIFE_MS = 12 * 60 * 60 * 1000,
+	RECENT = 64,
 	TOUCH_MS = 60 * 1000, /* a session's last use is written once a minute */
 };
 
@@ -38,6 +39,8 @@ struct auth {
 	char token[32]; /* "" = none */
 	uint64_t token_until_ms;
 	struct throttle throttle;
+	char recent[RECENT][TOKEN_HEX]; /* sessions that were alive a moment ago */
+	unsigned recent_at;
 };
 
 static void hex(const uint8_t *p, size_t n, char *out)
@@ -88,6 +91,43 @@ static void note_guess(struct auth *a, const struct addr *peer, enum throttle_en
 	pthread_mutex_unlock(&a->lock);
 	if (end == THROTTLE_WRONG)
 		log_warn("web: a wrong password or token from %s", addr_format(peer, text));
+}
+
+/* --- who was here a moment ago: asked by the door, which must not wait for a disk --- */
+
+static char *find_recent(struct auth *a, const char *digest)
+{
+	for (unsigned i = 0; i < RECENT; i++)
+		if (CRYPTO_memcmp(a->recent[i], digest, TOKEN_HEX) == 0)
+			return a->recent[i];
+	return NULL;
+}
+
+static void remember(struct auth *a, const char *digest)
+{
+	pthread_mutex_lock(&a->lock);
+	if (!find_recent(a, digest))
+		memcpy(a->recent[a->recent_at++ % RECENT], digest, TOKEN_HEX);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* digest NULL: all of them. */
+static void forget(struct auth *a, const char *digest)
+{
+	char *at;
+
+	pthread_mutex_lock(&a->lock);
+	if (!digest)
+		memset(a->recent, 0, sizeof a->recent);
+	else if ((at = find_recent(a, digest)))
+		at[0] = 0;
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void drop_session(struct auth *a, const char *digest)
+{
+	forget(a, digest);
+	desk_session_drop(a->desk, digest);
 }
 
 /* --- password --- */
@@ -145,7 +185,7 @@ enum auth_result auth_set_password(struct auth *a, const char *password)
 		return AUTH_WEAK;
 	if (store_password(a, password) < 0)
 		return AUTH_FAILED;
-	desk_session_drop(a->desk, NULL);
+	drop_session(a, NULL);
 	pthread_mutex_lock(&a->lock);
 	a->token[0] = 0;
 	pthread_mutex_unlock(&a->lock);
@@ -190,6 +230,7 @@ static enum auth_result begin_session(struct auth *a, char cookie[static 160])
 	hex(secret, sizeof secret, text);
 	if (!digest_of(text, s.digest) || desk_session_put(a->desk, &s) < 0)
 		return AUTH_FAILED;
+	remember(a, s.digest);
 	snprintf(cookie, 160, "durward=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d", text,
 		LIFE_MS / 1000);
 	return AUTH_OK;
@@ -200,12 +241,15 @@ bool auth_session_alive(struct auth *a, const char *digest)
 	uint64_t now = clock_wall_ms();
 	struct desk_session s;
 
-	if (desk_session_get(a->desk, digest, &s) < 0)
-		return false;
-	if (now < s.born_ms || now >= s.born_ms + LIFE_MS || now >= s.seen_ms + IDLE_MS) {
-		desk_session_drop(a->desk, digest);
+	if (desk_session_get(a->desk, digest, &s) < 0) {
+		forget(a, digest);
 		return false;
 	}
+	if (now < s.born_ms || now >= s.born_ms + LIFE_MS || now >= s.seen_ms + IDLE_MS) {
+		drop_session(a, digest);
+		return false;
+	}
+	remember(a, digest);
 	if (now >= s.seen_ms + TOUCH_MS) {
 		s.seen_ms = now;
 		desk_session_put(a->desk, &s);
@@ -213,26 +257,49 @@ bool auth_session_alive(struct auth *a, const char *digest)
 	return true;
 }
 
-bool auth_cookie(struct auth *a, const char *cookie, char digest[static TOKEN_HEX])
+/* Of the cookie `durward`: 64 hexadecimal digits, and nothing behind them that somebody might take for more. */
+static bool cookie_digest(const char *cookie, char digest[static TOKEN_HEX])
 {
 	static const char name[] = "durward=";
 	char text[TOKEN_HEX] = "";
-	const char *p = cookie;
 
-	for (; p && *p; p = strchr(p, ';')) {
+	for (const char *p = cookie; p && *p; p = strchr(p, ';')) {
 		p += strspn(p, "; ");
 		if (strncmp(p, name, sizeof name - 1) != 0)
 			continue;
 		p += sizeof name - 1;
-		if (strspn(p, "0123456789abcdef") != TOKEN_HEX - 1)
+		if (strspn(p, "0123456789abcdef") != TOKEN_HEX - 1 ||
+			!strchr("; ", p[TOKEN_HEX - 1]))
 			return false;
 		memcpy(text, p, TOKEN_HEX - 1);
 		break;
 	}
-	if (text[0] && digest_of(text, digest) && auth_session_alive(a, digest))
+	return text[0] && digest_of(text, digest);
+}
+
+bool auth_cookie(struct auth *a, const char *cookie, char digest[static TOKEN_HEX])
+{
+	if (cookie_digest(cookie, digest) && auth_session_alive(a, digest))
 		return true;
 	digest[0] = 0;
 	return false;
+}
+
+bool auth_recalls(struct auth *a, struct slice cookie)
+{
+	char text[4096], digest[TOKEN_HEX];
+	bool known;
+
+	if (cookie.n == 0 || cookie.n >= sizeof text)
+		return false;
+	memcpy(text, cookie.p, cookie.n);
+	text[cookie.n] = 0;
+	if (!cookie_digest(text, digest))
+		return false;
+	pthread_mutex_lock(&a->lock);
+	known = find_recent(a, digest) != NULL;
+	pthread_mutex_unlock(&a->lock);
+	return known;
 }
 
 enum auth_result auth_login(struct auth *a, const struct addr *peer, const char *password,
@@ -246,7 +313,7 @@ enum auth_result auth_login(struct auth *a, const struct addr *peer, const char 
 void auth_logout(struct auth *a, const char *digest)
 {
 	if (digest[0])
-		desk_session_drop(a->desk, digest);
+		drop_session(a, digest);
 }
 
 /* --- the setup token --- */
@@ -303,16 +370,18 @@ enum auth_result auth_claim(struct auth *a, const struct addr *peer, const char 
 	const char *password, char cookie[static 160], unsigned *wait_s)
 {
 	enum auth_result set;
-	bool right;
 
 	if (is_weak(password))
 		return AUTH_WEAK;
-	if (!may_guess(a, peer, wait_s))
-		return AUTH_THROTTLED;
-	right = token_fits(a, token);
-	note_guess(a, peer, right ? THROTTLE_RIGHT : THROTTLE_WRONG);
-	if (!right)
+	/* 100 random bits cannot be guessed at any rate: whoever holds them need not wait for those who try, and the
+	 * console's token opens the door whatever happens at it */
+	if (!token_fits(a, token)) {
+		if (!may_guess(a, peer, wait_s))
+			return AUTH_THROTTLED;
+		note_guess(a, peer, THROTTLE_WRONG);
 		return AUTH_WRONG;
+	}
+	note_guess(a, peer, THROTTLE_RIGHT);
 	set = auth_set_password(a, password);
 	return set == AUTH_OK ? begin_session(a, cookie) : set;
 }

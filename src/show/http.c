@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http.c - the one file that knows libmicrohttpd's daemon: listeners, requests, replies, workers.
  *
- * One epoll thread a listener reads heads and bodies and writes replies; handlers run on WORKERS threads while their
- * connection is suspended, so that a slow compile or a password hash delays nobody's live stream.
+ * One epoll thread for TCP and one for the Unix socket read heads and bodies and write replies; handlers run on WORKERS
+ * threads while their connection is suspended, so that a slow compile or a password hash delays nobody's live stream.
+ * Strangers, whose passwords are hashed, have a worker of their own. TCP connections come by the door.
+ * Before 1.0.3 libmicrohttpd's poll() loop passes over ready connections behind one that was just suspended; epoll's, which
+ * is the one here, walks another list and does not (test_door.c asks beside streams).
  * Owns: daemons, workers, each request from its first byte to its end. Fails: start -errno.
  * See: libmicrohttpd's manual; reliability.md 7 (MHD).
  */
@@ -21,23 +24,27 @@
 #include "show_int.h"
 
 enum {
-	WORKERS = 2,
-	CONNECTIONS = 128,
-	PER_ADDRESS = 40,
+	OWN_WORKERS = 2,
+	WORKERS = OWN_WORKERS + 1, /* the last one is the strangers' */
+	CONNECTIONS = 128,	   /* of the Unix socket */
+	GUESTS = 1024,		   /* more than the door lets in */
 	TIMEOUT_S = 10,
 	MEMORY = 32 * 1024,
-	DAEMONS = DESK_LISTENERS + 1,
+	DAEMONS = 2,
 };
 
 struct http {
 	struct show *show;
+	struct door *door;
 	struct MHD_Daemon *daemons[DAEMONS];
 	size_t n_daemons;
 	pthread_t workers[WORKERS];
 	size_t n_workers;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	struct request *first, *last; /* waiting for a worker */
+	struct lane {
+		struct request *first, *last; /* waiting for a worker */
+	} own, strangers;
 	bool stop;
 };
 
@@ -66,20 +73,27 @@ struct json *request_json(const struct request *r)
 
 /* --- who is there --- */
 
+static int socket_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return i ? (int)i->connect_fd : -1;
+}
+
 static void find_peer(struct request *r)
 {
-	const union MHD_ConnectionInfo *fd =
-		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = r->fd = socket_of(r->connection);
 	struct sockaddr_storage ss = {0};
 	struct ucred cred = {.uid = (uid_t)-1};
 	socklen_t len = sizeof ss, cred_len = sizeof cred;
 	uint16_t port;
 
 	/* SO_PEERCRED on TCP succeeds and says uid -1: the family comes first */
-	if (!fd || getsockname(fd->connect_fd, (struct sockaddr *)&ss, &len) < 0)
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return;
 	if (ss.ss_family == AF_UNIX) {
-		if (getsockopt(fd->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0)
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0)
 			return;
 		r->local = true;
 		r->uid = cred.uid;
@@ -88,7 +102,7 @@ static void find_peer(struct request *r)
 		return;
 	}
 	len = sizeof ss;
-	if (getpeername(fd->connect_fd, (struct sockaddr *)&ss, &len) == 0)
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&ss, &r->peer, &port);
 }
 
@@ -105,10 +119,13 @@ static const char page_policy[] =
 	"connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; "
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-static void add_headers(struct MHD_Response *m, const struct reply *p)
+static void add_headers(struct MHD_Response *m, const struct request *r)
 {
+	const struct reply *p = &r->reply;
 	char wait[16];
 
+	if (!r->local)
+		add(m, "Connection", "close"); /* the door looks at one head a connection */
 	add(m, "Content-Type", p->type);
 	add(m, "Content-Security-Policy",
 		p->page ? page_policy : "default-src 'none'; frame-ancestors 'none'");
@@ -159,7 +176,9 @@ static enum MHD_Result send_reply(struct request *r)
 	}
 	if (!m)
 		return MHD_NO;
-	add_headers(m, &r->reply);
+	add_headers(m, r);
+	if (r->reply.stream && !r->local)
+		door_stays(r->show->http->door, r->fd);
 	ok = MHD_queue_response(r->connection, r->reply.status, m);
 	MHD_destroy_response(m);
 	return ok;
@@ -167,42 +186,56 @@ static enum MHD_Result send_reply(struct request *r)
 
 /* --- workers --- */
 
-static struct request *next_request(struct http *h)
+static struct request *next_request(struct http *h, struct lane *l)
 {
 	struct request *r;
 
 	pthread_mutex_lock(&h->lock);
-	while (!h->first && !h->stop)
+	while (!l->first && !h->stop)
 		pthread_cond_wait(&h->work, &h->lock);
-	r = h->first;
+	r = l->first;
 	if (r) {
-		h->first = r->next;
-		if (!h->first)
-			h->last = NULL;
+		l->first = r->next;
+		if (!l->first)
+			l->last = NULL;
 	}
 	pthread_mutex_unlock(&h->lock);
 	return r;
 }
 
-static void *run_worker(void *http)
+static void run_worker(struct http *h, struct lane *l)
 {
-	struct http *h = http;
 	struct request *r;
 
 	pthread_setname_np(pthread_self(), "web-worker");
-	while ((r = next_request(h))) {
-		r->route->handle(r);
+	while ((r = next_request(h, l))) {
+		if (r->local || door_waits_for(h->door, r->fd))
+			r->route->handle(r);
+		else
+			reply_problem(r, 503, "Too late", "others came meanwhile");
 		if (r->reply.status == 0)
 			reply_problem(r, 500, "Nothing came of it", "the handler gave no reply");
 		r->stage = STAGE_DONE;
 		MHD_resume_connection(r->connection);
 	}
+}
+
+static void *run_own(void *http)
+{
+	run_worker(http, &((struct http *)http)->own);
+	return NULL;
+}
+
+static void *run_strangers(void *http)
+{
+	run_worker(http, &((struct http *)http)->strangers);
 	return NULL;
 }
 
 /* False when the house closes: nothing may be suspended any more. */
 static bool hand_to_worker(struct http *h, struct request *r)
 {
+	struct lane *l = r->known ? &h->own : &h->strangers;
 	bool open;
 
 	r->next = NULL;
@@ -211,12 +244,12 @@ static bool hand_to_worker(struct http *h, struct request *r)
 	if (open) {
 		r->stage = STAGE_WORK;
 		MHD_suspend_connection(r->connection); /* before a worker can resume it */
-		if (h->last)
-			h->last->next = r;
+		if (l->last)
+			l->last->next = r;
 		else
-			h->first = r;
-		h->last = r;
-		pthread_cond_signal(&h->work);
+			l->first = r;
+		l->last = r;
+		pthread_cond_broadcast(&h->work);
 	}
 	pthread_mutex_unlock(&h->lock);
 	return open;
@@ -298,36 +331,67 @@ static void on_completed(
 	free(r);
 }
 
-static int listen_on(struct http *h, int fd)
+static void on_connection(void *http, struct MHD_Connection *c, void **guest,
+	enum MHD_ConnectionNotificationCode code)
 {
-	struct MHD_Daemon *d;
+	struct http *h = http;
 
-	if (h->n_daemons == DAEMONS)
-		return -E2BIG;
-	fd_set_nonblock(fd);
-	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-		NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		*guest = door_started(h->door, socket_of(c));
+	else
+		door_left(h->door, *guest);
+}
+
+static int keep(struct http *h, struct MHD_Daemon *d)
+{
 	if (!d)
 		return errno ? -errno : -EIO;
 	h->daemons[h->n_daemons++] = d;
 	return 0;
 }
 
-static int listen_all(struct http *h, const struct desk_in *in)
+/* libmicrohttpd listens at the Unix socket itself: only root and the group come there. */
+static int listen_unix(struct http *h, int fd)
 {
-	int rc = in->unix_listener >= 0 ? listen_on(h, in->unix_listener) : 0, one;
+	fd_set_nonblock(fd);
+	return keep(h, MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
+			       NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
+			       MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+			       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+			       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+			       MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+			       on_completed, h, MHD_OPTION_END));
+}
 
-	/* one that cannot be used must not cost the others */
-	for (size_t i = 0; i < in->n_listeners; i++) {
-		one = listen_on(h, in->listeners[i]);
-		if (one != 0)
-			log_error("a web listener cannot be used: %s", strerror(-one));
+static int listen_web(struct http *h, const struct desk_in *in)
+{
+	int rc = keep(h,
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					 MHD_USE_NO_LISTEN_SOCKET,
+			0, NULL, NULL, on_request, h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)GUESTS,
+			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+			MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+			h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END));
+
+	if (rc == 0)
+		rc = door_open(h->door, h->daemons[h->n_daemons - 1]);
+	for (size_t i = 0; rc == 0 && i < in->n_listeners; i++) {
+		int one = door_listen(h->door, in->listeners[i]);
+
+		if (one < 0) /* which must not cost the others */
+			log_error("web: a listener cannot be used: %s", strerror(-one));
 	}
 	return rc;
+}
+
+static int listen_all(struct http *h, const struct desk_in *in)
+{
+	int rc = in->unix_listener >= 0 ? listen_unix(h, in->unix_listener) : 0;
+
+	if (rc == 0)
+		rc = door_new(h->show->auth, &h->door);
+	return rc == 0 ? listen_web(h, in) : rc;
 }
 
 static void http_stop(struct http *h)
@@ -336,6 +400,7 @@ static void http_stop(struct http *h)
 	h->stop = true;
 	pthread_cond_broadcast(&h->work);
 	pthread_mutex_unlock(&h->lock);
+	door_stop(h->door);
 	for (size_t i = 0; i < h->n_daemons; i++)
 		MHD_quiesce_daemon(h->daemons[i]);
 	for (size_t i = 0; i < h->n_workers; i++)
@@ -343,6 +408,7 @@ static void http_stop(struct http *h)
 	sse_close(h->show->sse); /* no suspended connection may be left */
 	for (size_t i = 0; i < h->n_daemons; i++)
 		MHD_stop_daemon(h->daemons[i]);
+	door_free(h->door);
 	pthread_cond_destroy(&h->work);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -360,7 +426,8 @@ static int http_start(struct show *s)
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->work, NULL);
 	for (size_t i = 0; rc == 0 && i < WORKERS; i++) {
-		rc = -pthread_create(&h->workers[i], NULL, run_worker, h);
+		rc = -pthread_create(
+			&h->workers[i], NULL, i < OWN_WORKERS ? run_own : run_strangers, h);
 		h->n_workers += rc == 0;
 	}
 	return rc < 0 ? rc : listen_all(h, s->in);
@@ -403,7 +470,7 @@ static int face_start(struct desk *d, const struct desk_in *in, void **face)
 
 static int face_listen(void *face, int fd)
 {
-	return listen_on(((struct show *)face)->http, fd);
+	return door_listen(((struct show *)face)->http->door, fd);
 }
 
 static void face_wake(void *face)

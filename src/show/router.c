@@ -142,7 +142,7 @@ static bool find_route(struct request *r)
 			allow[0] ? ", " : "", t->method);
 	}
 	if (allow[0]) {
-		reply_problem(r, 405, "Not so", "%s has no method %.16s", r->path, r->method);
+		reply_problem(r, 405, "Not so", "%s takes %s", r->path, allow);
 	} else if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->method, "GET") != 0 ||
 		   !assets_handle(r)) {
 		reply_problem(r, 404, "Not there", "GET /api/openapi.json lists what there is");

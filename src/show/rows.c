@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/iso8601.h"
+#include "model/reference.h"
 #include "show_int.h"
 
 /* --- JSON --- */
@@ -101,11 +102,14 @@ static void write_end(struct strbuf *b, const struct row *r)
 
 void row_write(struct strbuf *b, const char *key, const struct row *r)
 {
+	char reference[REFERENCE_TEXT];
+
 	jw_open(b, key, '{');
 	jw_uint(b, "id", r->id);
 	jw_time(b, "time", r->event.wall_ms);
 	jw_uint(b, "count", r->count > 1 ? r->count : 1);
 	jw_time(b, "last", r->count > 1 ? r->last_ms : 0);
+	jw_text(b, "reference", reference_write(r->event.wall_ms, r->event.flow.sport, reference));
 	write_flow(b, r);
 	write_ident(b, &r->event.ident, r->event.flow.path);
 	write_verdict(b, r);
@@ -204,6 +208,23 @@ static void read_name(struct request *r, struct row_filter *f)
 			*p = (char)(*p + 32);
 }
 
+/* What a block page said: one moment and one port. */
+static bool read_reference(struct request *r, struct row_filter *f)
+{
+	const char *text = request_arg(r, "reference");
+
+	if (!text)
+		return true;
+	if (!reference_read(slice_str(text), &f->since_ms, &f->sport)) {
+		reply_problem(r, 400, "Not a reference",
+			"reference= takes the twelve letters and digits of a block page");
+		return false;
+	}
+	f->has_sport = true;
+	f->until_ms = f->since_ms + 1;
+	return true;
+}
+
 bool row_filter_read(struct request *r, struct row_filter *f)
 {
 	uint64_t limit = 0, line = 0, max_id = INT64_MAX;
@@ -213,7 +234,8 @@ bool row_filter_read(struct request *r, struct row_filter *f)
 		!read_number(r, "before", max_id, &f->before) ||
 		!read_number(r, "limit", 1000, &limit) ||
 		!read_number(r, "rule", UINT32_MAX, &line) ||
-		!read_moment(r, "since", &f->since_ms) || !read_moment(r, "until", &f->until_ms))
+		!read_moment(r, "since", &f->since_ms) || !read_moment(r, "until", &f->until_ms) ||
+		!read_reference(r, f))
 		return false;
 	f->limit = (uint32_t)limit;
 	f->rule_line = (uint32_t)line;

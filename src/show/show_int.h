@@ -2,6 +2,7 @@
  * show_int.h - one request from its head to its reply, and what the files of show/ ask of each other. Private to show/.
  *
  *   http.c     libmicrohttpd: head -> router_admit() -> body -> a worker: route->handle() -> reply
+ *   door.c     TCP: waits for whole heads, checks them, makes room
  *   router.c   Host, route, who asks, CSRF: the one choke point, default deny
  *   auth.c     password, sessions, setup token, throttle
  *   sse.c      the live stream
@@ -66,6 +67,7 @@ struct request {
 	bool local;		 /* over the Unix socket */
 	uint32_t uid;		 /* local: of the peer */
 	struct addr peer;	 /* else its address */
+	int fd;			 /* its socket, libmicrohttpd's */
 	bool known;		 /* logged in, or local */
 	bool admin;		 /* a session, or root or ourselves on the socket */
 	char session[TOKEN_HEX]; /* digest; "" = none */
@@ -112,6 +114,23 @@ enum auth_result auth_set_password(struct auth *a, const char *password); /* end
 int auth_new_token(struct auth *a, char out[static 32]); /* text form; also in STATE/setup-token */
 void auth_logout(struct auth *a, const char *digest);
 
+/* Whether a Cookie header names a session that was alive a moment ago: from memory, for who gets room. */
+bool auth_recalls(struct auth *a, struct slice cookie);
+
+/* --- door.c --- */
+struct door;
+struct guest;
+struct MHD_Daemon;
+int door_new(struct auth *auth, struct door **out);
+int door_open(struct door *d, struct MHD_Daemon *daemon);
+int door_listen(struct door *d, int fd); /* any thread, any time: a TCP socket that listens */
+void door_stop(struct door *d);		 /* nobody comes in any more; who is in stays */
+void door_free(struct door *d);		 /* after the daemon; NULL is fine */
+struct guest *door_started(struct door *d, int fd);
+void door_left(struct door *d, struct guest *g);
+bool door_waits_for(struct door *d, int fd); /* false: sent away, nobody will read an answer */
+void door_stays(struct door *d, int fd);     /* it streams: no deadline */
+
 /* --- sse.c --- */
 int sse_new(struct show *s, struct sse **out);
 void sse_free(struct sse *s);
@@ -124,7 +143,7 @@ unsigned sse_clients(struct sse *s);
 
 /* --- rows.c --- */
 void row_write(struct strbuf *b, const char *key, const struct row *r);
-/* Reads verdict= name= who= rule= since= until= after= before= limit= watched=. False: the reply says what is wrong. */
+/* Reads verdict= name= who= rule= since= until= after= before= limit= reference=. False: the reply says what is wrong. */
 bool row_filter_read(struct request *r, struct row_filter *f);
 
 /* --- assets.c --- */

@@ -1,38 +1,75 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * throttle.c - how fast passwords and tokens may be guessed.
  *
+ * A budget is one number, the time up to which it is used up: it is full when that lies `burst` steps ahead of now.
  * Owns: nothing. Thread: one at a time; pure. Fails: never. See: the door.
  */
 #include "show/throttle.h"
 
-static struct addr client_of(const struct addr *peer)
+struct budget {
+	unsigned burst, step_ms;
+};
+static const struct budget first_tries = {THROTTLE_FIRST_BURST, THROTTLE_FIRST_STEP_MS},
+			   later_tries = {THROTTLE_BURST, THROTTLE_STEP_MS},
+			   of_net = {THROTTLE_NET_BURST, THROTTLE_NET_STEP_MS};
+
+static struct addr net_of(const struct addr *peer)
 {
 	struct addr a = *peer;
 
-	if (!addr_is_v4(&a))
-		memset(a.b + 8, 0, 8);
+	memset(a.b + 8, 0, 8);
 	return a;
 }
 
-static bool is_row_of(const struct throttle_row *r, const struct addr *peer)
+static unsigned seconds_left(uint64_t until_ms, uint64_t now_ms)
 {
-	struct addr client = client_of(peer);
-
-	return r->used && addr_eq(&r->from, r->proven ? peer : &client);
+	return until_ms > now_ms ? (unsigned)((until_ms - now_ms + 999) / 1000) : 0;
 }
 
-/* His own row where he has proven himself, else his client's; NULL: none yet. */
-static struct throttle_row *find(struct throttle *t, const struct addr *peer)
+/* --- budgets --- */
+
+static unsigned budget_wait(const struct budget *b, uint64_t used_ms, uint64_t now_ms)
 {
-	struct throttle_row *found = NULL;
+	uint64_t next = (used_ms > now_ms ? used_ms : now_ms) + b->step_ms;
 
-	for (size_t i = 0; i < THROTTLE_ROWS; i++) {
-		struct throttle_row *r = &t->rows[i];
+	return seconds_left(next, now_ms + (uint64_t)b->burst * b->step_ms);
+}
 
-		if (is_row_of(r, peer) && (!found || r->proven))
-			found = r;
-	}
-	return found;
+static void budget_take(const struct budget *b, uint64_t *used_ms, uint64_t now_ms)
+{
+	*used_ms = (*used_ms > now_ms ? *used_ms : now_ms) + b->step_ms;
+}
+
+static void budget_give_back(const struct budget *b, uint64_t *used_ms)
+{
+	*used_ms -= *used_ms < b->step_ms ? *used_ms : b->step_ms;
+}
+
+static unsigned level_of(const struct throttle_row *r)
+{
+	return r && r->failures < THROTTLE_FREE ? r->failures : r ? THROTTLE_FREE : 0;
+}
+
+static const struct budget *budget_of(unsigned level)
+{
+	return level < THROTTLE_FREE ? &first_tries : &later_tries;
+}
+
+/* --- rows --- */
+
+static struct throttle_row *find(struct throttle *t, const struct addr *from, bool net)
+{
+	for (size_t i = 0; i < THROTTLE_ROWS; i++)
+		if (t->rows[i].used && t->rows[i].net == net && addr_eq(&t->rows[i].from, from))
+			return &t->rows[i];
+	return NULL;
+}
+
+static struct throttle_row *find_net(struct throttle *t, const struct addr *peer)
+{
+	struct addr net = net_of(peer);
+
+	return addr_is_v4(peer) ? NULL : find(t, &net, true);
 }
 
 /* An empty row, or the one whose loss frees nobody: no wait before a wait, unproven before proven, then the oldest. */
@@ -45,22 +82,19 @@ static uint64_t worth(const struct throttle_row *r, uint64_t now_ms)
 		       : 0;
 }
 
-static struct throttle_row *make(struct throttle *t, struct addr from, bool proven, uint64_t now_ms)
+static struct throttle_row *make(
+	struct throttle *t, const struct addr *from, bool net, uint64_t now_ms)
 {
 	struct throttle_row *least = &t->rows[0];
 
 	for (size_t i = 1; i < THROTTLE_ROWS; i++)
 		if (worth(&t->rows[i], now_ms) < worth(least, now_ms))
 			least = &t->rows[i];
-	*least = (struct throttle_row){
-		.used = true, .proven = proven, .from = from, .last_ms = now_ms};
+	*least = (struct throttle_row){.used = true, .net = net, .from = *from, .last_ms = now_ms};
 	return least;
 }
 
-static unsigned seconds_left(uint64_t until_ms, uint64_t now_ms)
-{
-	return until_ms > now_ms ? (unsigned)((until_ms - now_ms + 999) / 1000) : 0;
-}
+/* --- the door --- */
 
 static void charge(struct throttle_row *r, uint64_t now_ms)
 {
@@ -75,48 +109,76 @@ static void charge(struct throttle_row *r, uint64_t now_ms)
 	r->last_ms = now_ms;
 }
 
+static void charge_net(struct throttle *t, const struct addr *peer, uint64_t now_ms)
+{
+	struct throttle_row *r = find_net(t, peer);
+	struct addr net = net_of(peer);
+
+	if (addr_is_v4(peer))
+		return;
+	if (!r)
+		r = make(t, &net, true, now_ms);
+	budget_take(&of_net, &r->until_ms, now_ms);
+	r->last_ms = now_ms;
+}
+
+/* What those wait for who have not proven themselves. */
+static unsigned wait_of_strangers(
+	struct throttle *t, const struct addr *peer, const struct throttle_row *r, uint64_t now_ms)
+{
+	const struct throttle_row *net = find_net(t, peer);
+	unsigned level = level_of(r),
+		 all_s = budget_wait(budget_of(level), t->all_ms[level], now_ms),
+		 net_s = net ? budget_wait(&of_net, net->until_ms, now_ms) : 0;
+
+	return all_s > net_s ? all_s : net_s;
+}
+
 unsigned throttle_admit(struct throttle *t, const struct addr *peer, uint64_t now_ms)
 {
-	struct throttle_row *r = find(t, peer);
-	uint64_t burst_ms = (uint64_t)THROTTLE_BURST * THROTTLE_STEP_MS;
-	unsigned wait_s = r ? seconds_left(r->until_ms, now_ms) : 0;
+	struct throttle_row *r = find(t, peer, false);
+	unsigned wait_s = r ? seconds_left(r->until_ms, now_ms) : 0, level = level_of(r);
 
+	if (wait_s == 0 && !(r && r->proven))
+		wait_s = wait_of_strangers(t, peer, r, now_ms);
 	if (wait_s)
 		return wait_s;
 	if (!r || !r->proven) {
-		if (t->all_ms < now_ms)
-			t->all_ms = now_ms;
-		if (t->all_ms + THROTTLE_STEP_MS > now_ms + burst_ms)
-			return seconds_left(t->all_ms + THROTTLE_STEP_MS - burst_ms, now_ms);
-		t->all_ms += THROTTLE_STEP_MS;
+		budget_take(budget_of(level), &t->all_ms[level], now_ms);
+		charge_net(t, peer, now_ms);
+		r = find(t, peer, false); /* the net's row may have taken its place */
 	}
-	charge(r ? r : make(t, client_of(peer), false, now_ms), now_ms);
+	charge(r ? r : make(t, peer, false, now_ms), now_ms);
 	return 0;
 }
 
 /* The charge is taken back. */
-static void forgive(struct throttle *t, struct throttle_row *r)
+static void forgive(struct throttle *t, const struct addr *peer, struct throttle_row *r)
 {
+	struct throttle_row *net = find_net(t, peer);
+
 	if (r->failures)
 		r->failures--;
 	r->until_ms = 0;
-	if (!r->proven && t->all_ms >= THROTTLE_STEP_MS)
-		t->all_ms -= THROTTLE_STEP_MS;
+	if (r->proven)
+		return;
+	budget_give_back(budget_of(level_of(r)), &t->all_ms[level_of(r)]);
+	if (net)
+		budget_give_back(&of_net, &net->until_ms);
 }
 
 void throttle_settle(
 	struct throttle *t, const struct addr *peer, uint64_t now_ms, enum throttle_end end)
 {
-	struct throttle_row *r = end == THROTTLE_WRONG ? NULL : find(t, peer);
+	struct throttle_row *r = end == THROTTLE_WRONG ? NULL : find(t, peer, false);
 
 	if (r)
-		forgive(t, r);
+		forgive(t, peer, r);
 	if (end != THROTTLE_RIGHT)
 		return;
-	if (r && addr_is_v4(peer))
-		r->proven = true;
-	else if (!r || !r->proven)
-		r = make(t, *peer, true, now_ms);
+	if (!r)
+		r = make(t, peer, false, now_ms);
+	r->proven = true;
 	r->failures = 0;
 	r->until_ms = 0;
 	r->last_ms = now_ms;

@@ -97,7 +97,8 @@ struct super {
 	struct probe probe;
 	struct watchdog watchdog;
 	struct links links;
-	struct route_sides sides; /* which interfaces lead where: of the rules' parameters as last written */
+	struct route_sides
+		sides; /* which interfaces lead where: of the rules' parameters as last written */
 	struct web web;
 	int rescue_pipe; /* our end; -1 = none */
 	int image_fd;	 /* the last policy image; -1 = none yet */
@@ -173,7 +174,8 @@ void force_failed(struct super *su); /* what `fail` says: down or failed */
 void force_leave(struct super *su);  /* after a start that failed: an earlier one's refusal stays */
 int force_queues(struct super *su, bool bind);
 bool force_route_mend(struct super *su); /* the policy route was gone, and is back */
-bool force_sides_moved(struct super *su); /* looks which interfaces lead where; true: not as before, and said */
+bool force_sides_moved(
+	struct super *su); /* looks which interfaces lead where; true: not as before, and said */
 void super_script(const struct settings *s, char *out, size_t size); /* path of durward-rules */
 
 /* keeper.c: the rules while we run. Never waits. */

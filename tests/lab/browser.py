@@ -77,11 +77,14 @@ class _Browser:
 
 
 class Chromium(_Browser):
-    """options are Chromium's own, e.g. "--origin-to-force-quic-on=fine.test:443"."""
+    """options are Chromium's own, e.g. "--origin-to-force-quic-on=fine.test:443". https_first: what people have on, so
+    that http:// becomes https:// where it can; off, a test sees the http:// page that it asks for."""
 
-    def __init__(self, lab, *options, ns="client"):
+    def __init__(self, lab, *options, ns="client", https_first=False):
         super().__init__(lab, ns)
         self.options = options
+        if not https_first:
+            self.options += ("--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,OptimizationHints",)
         self.numbers, self.rest, self.events = 0, b"", []
         self.session = None
 
@@ -93,7 +96,6 @@ class Chromium(_Browser):
                 "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                 "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--metrics-recording-only", "--disable-extensions",
-                "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,OptimizationHints",
                 f"--user-data-dir={self.profile}", "--remote-debugging-pipe", *self.options, "about:blank"]
         self.process = self.lab.popen(self.ns, argv, pass_fds=(there, back), start_new_session=True,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -4,7 +4,7 @@
  * house FOLDER: FOLDER/policy is the policy file, everything else is written there too. Says {"port":N} on standard
  * output when the desk is ready; then a line of JSON in, a line out:
  *
- *	{"do":"flow","src":A,"mac":M,"dst":A,"dport":N,"app":"tls|quic|http|none","name":S,"kind":S,"count":N}
+ *	{"do":"flow","src":A,"mac":M,"dst":A,"dport":N,"app":"tls|quic|http|none","name":S,"kind":S,"count":N,"ago":MS}
  *	                                 judged by the policy image in force (policy_eval), then an event as the gate writes
  *	{"do":"hold","on":true}          takes no new image until {"do":"hold","on":false}
  *	{"do":"rules","state":N}         what `super` says of the rules (enum rules_state), and whether a gate runs
@@ -232,9 +232,10 @@ static void do_flow(const struct json *j)
 
 	for (int i = 0; i < count && house.image; i++) {
 		struct event e = {.kind = EVENT_DECISION, .id = house.next_id++};
-		e.wall_ms = clock_wall_ms();
+		e.wall_ms = clock_wall_ms() - (uint64_t)jr_number(jr_get(j, "ago"), 0);
 		read_ident(j, &e.ident);
 		read_flow(j, &e.ident, &e.flow);
+		e.flow.sport = (uint16_t)(40000 + e.id % 20000);
 		judge(&e);
 		while (!ring_push(house.ring, &e))
 			usleep(1000);

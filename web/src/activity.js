@@ -11,7 +11,6 @@ import { ago, api, clock_time, day_name, full_time, html, Icon, Notice, place_se
 import { t, t_or } from "./words.js";
 
 const ROWS = 500, PAGE = 100, PAINT_MS = 100;
-const FOLD_MS = 10000; // one click is four to eleven connections, and a page of an error asks again by itself
 const SETTLE_MS = 10000, SETTLE_LATE_MS = 150000; // a connection is counted when the kernel forgets it: up to two minutes
 
 // --- rows ---
@@ -62,38 +61,51 @@ function Data({ row }) {
 	return html`<span title=${words}>${size(row.bytes_up + row.bytes_down)}</span><span class="sub">${span(row.duration_ms)}</span>`;
 }
 
-// Repeats of a decision by the same client within some seconds are one row here, the newest, with their number; the record
-// and the counts have them all. Rows come newest first.
-const same_as = (r) => JSON.stringify([device_of(r), r.name ?? [r.dst, r.dport, r.odd], r.rule?.line, r.watch?.line, verdict_of(r)]);
-function fold(rows) {
-	const newest = new Map(), out = [];
-	for (const r of rows) {
-		const key = r.count > 1 ? r.id : same_as(r), time = Date.parse(r.time), group = newest.get(key);
-		if (group && group.since - time <= FOLD_MS) {
-			group.again++;
-			group.since = time;
-		} else {
-			const begun = { row: r, again: 1, since: time };
-			newest.set(key, begun);
-			out.push(begun);
-		}
-	}
-	return out;
+function Times({ times, first, last }) {
+	if (times < 2) return null;
+	const words = t("row.times", { n: times, time: span(last - first) });
+	return html`<span class="times" role="img" aria-label=${words} title=${words}>×${times}</span>`;
 }
 
-function Row({ row, again, since, open }) {
+function Row({ row, times, first, last, open }) {
 	const time = Date.parse(row.time), device = device_of(row);
 	return html`<li><button type="button" class=${"row " + verdict_of(row)} aria-haspopup="dialog" onClick=${() => open(row)}>
 		<span class="c-time"><time datetime=${row.time} title=${`${full_time(time)} · ${ago(time)}`}>${clock_time(time)}</time>
 			${!same_day(time, Date.now()) && html`<span class="sub">${day_name(time)}</span>`}</span>
-		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /></span>
+		<span class="c-verdict"><${Verdict} verdict=${verdict_of(row)} /><${Times} times=${times} first=${first} last=${last} /></span>
 		<span class="c-device"><bdi>${visible(device)}</bdi>${!row.who && html`<span class="sub stranger">${t("row.unknown_device")}</span>`}
 			${row.src && device !== row.src && html`<span class="sub">${row.src}</span>`}</span>
-		<span class="c-site"><${Site} row=${row} />${again > 1 && html`<span class="sub">${t("row.again", { n: again, time: clock_time(since) })}</span>`}</span>
+		<span class="c-site"><${Site} row=${row} /></span>
 		<span class="c-reason"><${Reason} row=${row} /></span>
 		<span class="c-where">${row.dst ?? t("row.several_sites")}<span class="sub">${row.dport ? `${row.proto}/${row.dport}` : row.proto}</span></span>
 		<span class="c-bytes"><${Data} row=${row} /></span>
 	</button></li>`;
+}
+
+// --- one click, one row ---
+
+// A browser that is refused tries again by itself: 4 to 11 connections a click, over IPv4, IPv6, TLS, QUIC and plain HTTP,
+// and an open error page asks again after 1, 5, 30 and 60 seconds. Refusals of the same device, name and rule that follow each
+// other closely are one row with their number; the record, and every count, keeps all.
+const GAP_MS = 10000, MOST_MS = 60000;
+
+const key_of = (r) => r.verdict === "block" && !(r.count > 1) && JSON.stringify([
+	r.who ?? r.mac ?? r.src, r.name ?? [r.dst, r.proto, r.dport], r.rule?.line ?? r.by, r.revision, r.watch?.line ?? 0]);
+
+// rows: newest first. Folded ones, too: { id, row, times, first, last }; id is the oldest's, so that it stays when more join.
+function fold(rows) {
+	const open = new Map(), out = [];
+	for (let i = rows.length - 1; i >= 0; i--) {
+		const row = rows[i], key = key_of(row), time = Date.parse(row.time);
+		const with_it = key && open.get(key);
+		if (with_it && time - with_it.last <= GAP_MS && time - with_it.first <= MOST_MS) {
+			Object.assign(with_it, { row, times: with_it.times + 1, last: Math.max(time, with_it.last) });
+			continue;
+		}
+		out.push({ id: row.id, row, times: 1, first: time, last: time });
+		if (key) open.set(key, out[out.length - 1]);
+	}
+	return out.sort((a, b) => b.row.id - a.row.id);
 }
 
 // --- the feed: everything between the gateway and the rows ---
@@ -292,7 +304,9 @@ function use_feed(filter) {
 
 // --- filters ---
 
-const keys = ["verdict", "name", "who", "rule"];
+const keys = ["verdict", "name", "who", "rule", "reference"];
+// what a block page calls its reference, as people type it (model/reference.h)
+const is_reference = (text) => /^[0-9a-tv-z]{4}[- ][0-9a-tv-z]{4}[- ][0-9a-tv-z]{4}$/i.test(text);
 const only_filters = (args) => Object.fromEntries(keys.filter((k) => args[k]).map((k) => [k, args[k]]));
 
 // The text under the hand is at once in the field and, a moment after the last key, in the filter.
@@ -428,7 +442,8 @@ function use_filter(args) {
 function Filters({ filter, set, feed, freeze, field }) {
 	return html`<div class="bar" role="search" aria-label=${t("activity.filter")}>
 		<${Verdicts} value=${filter.verdict} set=${(verdict) => set({ verdict })} />
-		<${TextFilter} id="filter-name" hint=${t("activity.name.hint")} value=${filter.name} set=${(name) => set({ name })} field=${field} />
+		<${TextFilter} id="filter-name" hint=${t("activity.name.hint")} value=${filter.reference ?? filter.name}
+			set=${(text) => set(is_reference(text) ? { reference: text, name: "" } : { reference: "", name: text })} field=${field} />
 		<${DeviceFilter} value=${filter.who} set=${(who) => set({ who })} />
 		${filter.rule && html`<button type="button" class="chip" onClick=${() => set({ rule: "" })}
 			aria-label=${`${t("activity.rule", { line: filter.rule })}: ${t("activity.clear")}`}>${t("activity.rule", { line: filter.rule })}<${Icon} name="close" /></button>`}
@@ -437,16 +452,17 @@ function Filters({ filter, set, feed, freeze, field }) {
 }
 
 function Rows({ feed, list, open }) {
+	const folded = useMemo(() => fold(feed.rows), [feed.rows]);
 	const heads = ["time", "verdict", "device", "site", "reason", "where", "bytes"];
 	return html`<div class="rows">
 		<div class="heads" aria-hidden="true">${heads.map((c) => html`<span key=${c} class=${"c-" + c}>${t("col." + c)}</span>`)}</div>
-		<ol ref=${list} aria-label=${t("activity.title")}>${fold(feed.rows).map((g) => html`<${Memo} key=${g.row.id} ...${g} open=${open} />`)}</ol>
+		<ol ref=${list} aria-label=${t("activity.title")}>${folded.map((f) => html`<${Memo} key=${f.id} ...${f} open=${open} />`)}</ol>
 	</div>`;
 }
 
 // a row is drawn once; the day may turn under it, the next visit says so
-function Memo({ row, again, since, open }) {
-	return useMemo(() => html`<${Row} row=${row} again=${again} since=${since} open=${open} />`, [row, again, since]);
+function Memo({ row, times, first, last, open }) {
+	return useMemo(() => html`<${Row} row=${row} times=${times} first=${first} last=${last} open=${open} />`, [row, times]);
 }
 
 function use_drawer() {
@@ -479,7 +495,7 @@ export function Activity({ args, refresh, status }) {
 		set_busy(false);
 	};
 	const filtered = Object.keys(filter).length > 0;
-	const clear = () => set({ verdict: "", name: "", who: "", rule: "" });
+	const clear = () => set({ verdict: "", name: "", who: "", rule: "", reference: "" });
 	return html`<div class="page activity">
 		<h1 class="hidden">${t("activity.title")}</h1>
 		<${Filters} filter=${filter} set=${set} feed=${feed} freeze=${freeze} field=${field} />

@@ -42,14 +42,14 @@ static void it_says_what_why_for_whom_and_until_when(void **state)
 		.because = slice_str("Gute Nacht \xe2\x80\x93 bis morgen"),
 		.list = slice_str("games"),
 		.until = slice_str("Sunday 07:00"),
-		.id = 0xabc123};
+		.reference = slice_str("06DK-4Q1N-8ZC0")};
 	refuse_page_blocked(&p, &out);
 	assert_int_equal(strncmp(strbuf_text(&out), "HTTP/1.1 403 Forbidden\r\n", 24), 0);
 	assert_true(has("<h1>games.example is blocked on this network</h1>"));
 	assert_true(has("<dd>anna-tablet</dd>"));
 	assert_true(has("Gute Nacht \xe2\x80\x93 bis morgen"));
 	assert_true(has("<dd>Sunday 07:00</dd>"));
-	assert_true(has("<dd>abc123</dd>"));
+	assert_true(has("<dd>06DK-4Q1N-8ZC0</dd>"));
 	assert_true(has("\r\nCache-Control: no-store\r\n"));
 	assert_true(has("\r\nConnection: close\r\n"));
 	assert_false(has("<script"));

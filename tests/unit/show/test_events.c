@@ -3,6 +3,8 @@
  */
 #include "show/house.h"
 
+#include "model/reference.h"
+
 /* --- events --- */
 
 static void events_are_found_and_hostile_names_are_harmless(void **state)
@@ -44,6 +46,32 @@ static void events_are_found_and_hostile_names_are_harmless(void **state)
 	g = ask(true, "GET", "/api/v1/devices", NULL, NULL);
 	assert_int_equal(g.status, 200);
 	got_fini(&g);
+}
+
+static void a_block_pages_reference_finds_its_decision_and_no_other(void **state)
+{
+	struct event e = event_of("one.ads.example", ACTION_BLOCK);
+	char ref[REFERENCE_TEXT], path[128];
+	struct got g;
+
+	push(e);
+	snprintf(e.ident.name, sizeof e.ident.name, "two.ads.example");
+	e.flow.sport++;
+	push(e);
+	snprintf(e.ident.name, sizeof e.ident.name, "six.ads.example");
+	e.wall_ms++;
+	push(e);
+	await_events(3);
+	reference_write(e.wall_ms - 1, e.flow.sport, ref);
+	snprintf(path, sizeof path, "/api/v1/events?reference=%s", ref);
+	g = ask(true, "GET", path, NULL, NULL);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	assert_string_equal(
+		jr_get_text(jr_at(jr_get(g.json, "events"), 0), "name"), "two.ads.example");
+	assert_string_equal(jr_get_text(jr_at(jr_get(g.json, "events"), 0), "reference"), ref);
+	got_fini(&g);
+	assert_int_equal(
+		ask_status(true, "GET", "/api/v1/events?reference=06DK-10ZC", NULL, NULL), 400);
 }
 
 /* --- the stream --- */
@@ -294,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_HOUSE(events_are_found_and_hostile_names_are_harmless),
+		IN_HOUSE(a_block_pages_reference_finds_its_decision_and_no_other),
 		IN_HOUSE(the_stream_says_hello_and_then_what_happens),
 		IN_HOUSE(a_stream_obeys_every_filter_at_once),
 		IN_HOUSE(readers_that_left_make_room_at_once),
