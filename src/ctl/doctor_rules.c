@@ -136,6 +136,12 @@ static void count_nat(void *user, const struct foreign *f)
 	t->nat = t->nat || f->kind == FOREIGN_NAT;
 }
 
+/* A portal's rule stands in nat, behind TPROXY: what is diverted reaches neither as it should. */
+static bool breaks_proxy(const struct telling *t, const struct foreign *f)
+{
+	return f->kind == FOREIGN_TAKES_WEB && t->d->settings.proxy_tcp.n > 0;
+}
+
 static void tell(void *user, const struct foreign *f)
 {
 	static const enum finding weights[] = {
@@ -167,8 +173,15 @@ static void tell(void *user, const struct foreign *f)
 	else if (mark)
 		strbuf_str(&fix, "give that rule other bits: no 8 neighbouring ones are free for "
 				 "mark-mask");
-	doctor_say(t->d, weights[f->kind], "rule of another", strbuf_text(&fix), "%s (%s)",
-		foreign_words(f->kind), f->rule);
+	if (breaks_proxy(t, f))
+		doctor_say(t->d, FINDING_BAD, "rule of another",
+			"sed -i '/^proxy-tcp/d' /etc/durward/settings; systemctl restart durward",
+			"takes connections that the setting proxy-tcp takes, too: where the ports "
+			"are the same, both break (%s)",
+			f->rule);
+	else
+		doctor_say(t->d, weights[f->kind], "rule of another", strbuf_text(&fix), "%s (%s)",
+			foreign_words(f->kind), f->rule);
 	strbuf_fini(&fix);
 }
 

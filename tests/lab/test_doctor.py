@@ -33,6 +33,11 @@ def found(lab, words):
     return [f for f in doctor(lab)[1] if words in f["words"] and f["state"] != "ok"]
 
 
+def bad(findings):
+    """The bad ones, but for what the daemon tells of our own doings here: that others change its rules again and again."""
+    return [f for f in findings if f["state"] == "bad" and f["what"] != "daemon"]
+
+
 def shell(lab, command):
     done = lab.exec("gateway", ["sh", "-c", command])
     assert done.returncode == 0, (command, done.stderr.decode())
@@ -149,8 +154,8 @@ def test_a_captive_portal_is_told_and_is_no_fault(lab):
     try:
         one, = found(lab, "never sees them")
         assert one["state"] == "info", one
-        status, findings = doctor(lab)
-        assert status == 0 and {f["what"]: f["state"] for f in findings}["NAT"] == "ok"
+        findings = doctor(lab)[1]
+        assert not bad(findings) and {f["what"]: f["state"] for f in findings}["NAT"] == "ok"
     finally:
         shell(lab, "iptables -t nat -F")
 
@@ -167,7 +172,7 @@ def test_switches_of_the_kernel(lab):
         one, = found(lab, "nothing is forwarded")
         assert one["state"] == "bad"
         shell(lab, one["fix"])
-        assert doctor(lab)[0] == 0
+        assert not bad(doctor(lab)[1])
         shell(lab, "ip route del default")
         one, = found(lab, "does not lead to the internet")
         assert one["state"] == "bad" and doctor(lab)[0] == 1

@@ -30,6 +30,9 @@ FLUSHES = {
     "accept in front of us": "for i in iptables ip6tables; do $i -w -I FORWARD 1 -j ACCEPT; $i -w -t mangle -I FORWARD 1 -j ACCEPT; "
                              "$i -w -t mangle -I PREROUTING 1 -i lan -j ACCEPT; $i -w -t security -I FORWARD 1 -j ACCEPT; done",
     "nft flush ruleset": "nft flush ruleset",
+    # in a copy of its configuration: `ip netns exec` has given this shell mounts of its own
+    "ufw reload": "cp -a /etc/ufw $0/ufw.$$ && mount --bind $0/ufw.$$ /etc/ufw && ufw default allow routed >/dev/null && "
+                  "ufw default allow incoming >/dev/null && ufw --force enable && ufw reload",
 }
 BACK = ("for n in 1 2 3; do for i in iptables ip6tables; do $i -w -D FORWARD -j ACCEPT; $i -w -t mangle -D FORWARD -j ACCEPT; "
         "$i -w -t mangle -D PREROUTING -i lan -j ACCEPT; $i -w -t security -D FORWARD -j ACCEPT; done; done 2>/dev/null; true")
@@ -67,7 +70,7 @@ def test_nothing_blocked_is_served(lab, what):
     with Asking(lab) as asking:
         until(lambda: asking.asked > 8)
         for _ in range(2):
-            done = lab.exec("gateway", ["sh", "-c", FLUSHES[what]])
+            done = lab.exec("gateway", ["sh", "-c", FLUSHES[what], lab.state])
             assert done.returncode == 0, done
             before = asking.asked
             until(lambda: asking.asked > before + 8)
@@ -77,6 +80,8 @@ def test_nothing_blocked_is_served(lab, what):
         until(lambda: lab.curl("http://ok.example/", timeout=5).status == 200)
         until(lambda: lab.curl("http://blocked.example/", timeout=5).status == 403)
         lab.exec("gateway", ["sh", "-c", BACK])
+    if what == "ufw reload":
+        lab.exec("gateway", ["sh", "-c", "cp -a /etc/ufw $0/ufw && mount --bind $0/ufw /etc/ufw && ufw --force enable && ufw disable", lab.state])
     lab.exec("gateway", ["iptables-restore", "--noflush"], stdin=masquerade)
     for scheme in ("http", "https"):
         for v6 in (False, True):

@@ -89,7 +89,7 @@ def test_a_second_copy_touches_nothing(own):
             words = (done.stdout + done.stderr).decode()
             print(f"{kind}: {words.strip()}")
             assert done.returncode == 1, words
-            assert "already runs" in words or "nobody-of-that-name" in words or "cannot read" in words, words
+            assert "already runs" in words or "nobody-of-that-name" in words or "No such file" in words, words
             assert loaded(own) == before, kind
     assert own.faces() == faces and filters(own) and not status(own)["rules_mended"]
 
