@@ -98,10 +98,8 @@ static void add_prefix(struct nl_object *o, void *arg)
 }
 
 /* A default route, or one half of it: VPNs add 0.0.0.0/1 and 128.0.0.0/1, or a table of their own. */
-static void note_default(struct nl_object *o, void *arg)
+static void note_default(struct rtnl_route *r, struct route_view *v)
 {
-	struct rtnl_route *r = (struct rtnl_route *)o;
-	struct route_view *v = arg;
 	struct nl_addr *dst = rtnl_route_get_dst(r);
 	bool v4 = rtnl_route_get_family(r) == AF_INET;
 
@@ -116,6 +114,25 @@ static void note_default(struct nl_object *o, void *arg)
 		if (f)
 			*(v4 ? &f->default_v4 : &f->default_v6) = true;
 	}
+}
+
+static int note_route(struct nl_msg *message, void *view)
+{
+	struct rtnl_route *r;
+
+	if (rtnl_route_parse(nlmsg_hdr(message), &r) == 0) {
+		note_default(r, view);
+		rtnl_route_put(r);
+	}
+	return NL_OK;
+}
+
+/* One route after the other: a router may have a million, and two of them matter. A family that the kernel lacks has none. */
+static void read_routes(struct nl_sock *s, int family, struct route_view *v)
+{
+	nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, note_route, v);
+	if (nl_rtgen_request(s, RTM_GETROUTE, family, NLM_F_DUMP) >= 0)
+		nl_recvmsgs_default(s);
 }
 
 static void each(struct nl_cache *all, void (*f)(struct nl_object *, void *), struct route_view *v)
@@ -140,11 +157,8 @@ int route_view_read(struct route_view *out)
 	if ((err = rtnl_addr_alloc_cache(s, &all)))
 		goto out;
 	each(all, add_prefix, out);
-	for (int i = 0; i < 2; i++) {
-		/* a family that the kernel lacks has no routes */
-		if (rtnl_route_alloc_cache(s, families[i], 0, &all) == 0)
-			each(all, note_default, out);
-	}
+	for (int i = 0; i < 2; i++)
+		read_routes(s, families[i], out);
 out:
 	nl_socket_free(s);
 	return route_errno(err);

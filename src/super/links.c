@@ -15,23 +15,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "super_int.h"
 
-enum { CALM_MS = 300 };
+enum {
+	CALM_MS = 300,
+	SHARE = 20, /* a look reads all routes, and a router may have a million: at most this part of the time */
+};
 
 static void on_calm(struct timer *t, uint64_t now_ms)
 {
 	struct super *su = t->user;
+	bool moved = force_sides_moved(su);
+	uint64_t end_ms = clock_mono_ms();
 
-	(void)now_ms;
-	if (force_sides_moved(su) && su->plan.state == RULES_UP)
+	su->links.next_ms = end_ms + (end_ms - now_ms) * SHARE;
+	if (moved && su->plan.state == RULES_UP)
 		keeper_wish(su);
 }
 
 static void on_news(struct watch *w, uint32_t events)
 {
 	struct super *su = w->user;
+	uint64_t due = loop_now_ms(su->loop) + CALM_MS;
 	char bytes[8192];
 
 	(void)events;
@@ -39,7 +46,8 @@ static void on_news(struct watch *w, uint32_t events)
 	while (recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {
 	}
 	if (su->links.calm.slot == 0)
-		loop_timer_set(su->loop, &su->links.calm, loop_now_ms(su->loop) + CALM_MS);
+		loop_timer_set(su->loop, &su->links.calm,
+			due < su->links.next_ms ? su->links.next_ms : due);
 }
 
 void links_start(struct super *su)

@@ -86,6 +86,7 @@ struct loaded {
 struct links {
 	struct watch news; /* of interfaces, addresses and routes; fd -1 = none */
 	struct timer calm;
+	uint64_t next_ms; /* not looked at before */
 };
 
 struct super {
