@@ -20,10 +20,11 @@ enum foreign_kind {
 	FOREIGN_CONNMARK, /* writes bits of ours in the connection mark: verdicts are forged or forgotten */
 	FOREIGN_MARK, /* writes bits of ours in the packet mark where a verdict is on its way */
 	FOREIGN_MARK_EARLY, /* the same before routing, where ours are not set yet */
-	FOREIGN_IN_FRONT,   /* stands before our jump and lets packets past it */
-	FOREIGN_DROP,	    /* nft: a base chain of the box's own traffic that drops by policy */
-	FOREIGN_OFFLOAD,    /* a flowtable: established connections pass by every rule */
-	FOREIGN_QUEUE,	    /* another program's NFQUEUE in the forwarding path */
+	FOREIGN_MARK_ROUTE, /* nft, before routing and behind iptables' chains: may wipe the mark that `fail closed` asks for */
+	FOREIGN_IN_FRONT, /* stands before our jump and lets packets past it */
+	FOREIGN_DROP,	  /* nft: a base chain of the box's own traffic that drops by policy */
+	FOREIGN_OFFLOAD,  /* a flowtable: established connections pass by every rule */
+	FOREIGN_QUEUE,	  /* another program's NFQUEUE in the forwarding path */
 	FOREIGN_DOCKER, /* FORWARD drops by policy and Docker made it so: devices need a rule of their own */
 	FOREIGN_TAKES_WEB, /* REDIRECT, DNAT or TPROXY of port 80 or 443: those connections never come to us */
 	FOREIGN_NAT, /* masquerading: there is NAT on this box */

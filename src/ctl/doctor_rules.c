@@ -106,6 +106,9 @@ const char *foreign_words(enum foreign_kind kind)
 				 "verdict on its way is lost",
 		[FOREIGN_MARK_EARLY] =
 			"writes bits of the packet mark that are Durward's (mark-mask)",
+		[FOREIGN_MARK_ROUTE] =
+			"may wipe the packet mark without which, with fail closed, nothing is "
+			"forwarded (mark-mask)",
 		[FOREIGN_IN_FRONT] = "stands before Durward's rules and lets packets past them",
 		[FOREIGN_DROP] =
 			"drops this box's own traffic by policy, Durward's answers and its "
@@ -148,6 +151,7 @@ static void tell(void *user, const struct foreign *f)
 		[FOREIGN_CONNMARK] = FINDING_BAD,
 		[FOREIGN_MARK] = FINDING_BAD,
 		[FOREIGN_MARK_EARLY] = FINDING_NOTE,
+		[FOREIGN_MARK_ROUTE] = FINDING_BAD,
 		[FOREIGN_IN_FRONT] = FINDING_BAD,
 		[FOREIGN_DROP] = FINDING_BAD,
 		[FOREIGN_OFFLOAD] = FINDING_BAD,
@@ -158,7 +162,7 @@ static void tell(void *user, const struct foreign *f)
 	struct telling *t = user;
 	struct strbuf fix = {0};
 	bool mark = f->kind == FOREIGN_CONNMARK || f->kind == FOREIGN_MARK ||
-		    f->kind == FOREIGN_MARK_EARLY;
+		    f->kind == FOREIGN_MARK_EARLY || f->kind == FOREIGN_MARK_ROUTE;
 
 	if (f->kind == FOREIGN_NAT)
 		return;

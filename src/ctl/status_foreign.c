@@ -23,7 +23,8 @@ static void tell(void *user, const struct foreign *f)
 	struct words_for *w = user;
 	struct strbuf b = {0};
 
-	if (f->kind != FOREIGN_CONNMARK && f->kind != FOREIGN_MARK && f->kind != FOREIGN_IN_FRONT &&
+	if (f->kind != FOREIGN_CONNMARK && f->kind != FOREIGN_MARK &&
+		f->kind != FOREIGN_MARK_ROUTE && f->kind != FOREIGN_IN_FRONT &&
 		f->kind != FOREIGN_DROP && f->kind != FOREIGN_OFFLOAD)
 		return;
 	if (w->json) {

@@ -162,7 +162,9 @@ static enum foreign_kind mark_kind(const struct place *p, enum term key)
 {
 	if (key == TERM_CT)
 		return FOREIGN_CONNMARK;
-	return hook_is(p, "prerouting") || hook_is(p, "input") ? FOREIGN_MARK_EARLY : FOREIGN_MARK;
+	if (hook_is(p, "prerouting"))
+		return FOREIGN_MARK_ROUTE;
+	return hook_is(p, "input") ? FOREIGN_MARK_EARLY : FOREIGN_MARK;
 }
 
 static void check_marks(struct place *p)

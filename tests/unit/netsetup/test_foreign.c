@@ -216,7 +216,7 @@ static void rules_of_nft(void **state)
 				    "set ct mark & "
 				    "0xff000000 | 0x00000005 accept'"}},
 		{"prerouting",
-			{"meta mark set ct mark & 0x000000ff", FOREIGN_MARK_EARLY,
+			{"meta mark set ct mark & 0x000000ff", FOREIGN_MARK_ROUTE,
 				"nft delete rule inet fw c handle 8 && iptables -t mangle -A "
 				"PREROUTING "
 				"-j CONNMARK --restore-mark --mask 0xff && ip6tables -t mangle -A "
