@@ -21,11 +21,11 @@
  *   ALLOWED          final                          HELD ALLOWED     plain HTTP: only the client's bytes are queued
  * A queued packet carries its connection's bits, REPLY, and OUTSIDE.
  *
- * The lowest two bits mean other things where those above cannot be:
+ * The lowest three bits mean other things where those above cannot be:
  *   OUTSIDE   a queued packet: its flow entered by an uplink (a port forward); its client is nobody's of ours
  *   JUDGED    a packet behind the rules of FORWARD, and every packet that the gate lets pass: in `fail closed` nothing is
  *             forwarded without it (DURWARD-UNSEEN)
- *   ROUTED    a packet between PREROUTING and FORWARD, in `fail closed`: without it, and without any other mark, the policy
+ *   ROUTED    (NOTRACK's bit) a packet between PREROUTING and FORWARD, in `fail closed`: without it, and without any other mark, the policy
  *             route refuses it (netsetup/route.h)
  */
 #ifndef MODEL_MARK_H
@@ -39,6 +39,7 @@ enum mark_bit {
 	MARK_OWN = 1 << 1,
 	MARK_OUTSIDE = MARK_OWN,
 	MARK_NOTRACK = 1 << 2,
+	MARK_ROUTED = MARK_NOTRACK,
 	MARK_TPROXY = 1 << 3,
 	MARK_HELD = 1 << 4,
 	MARK_ALLOWED = 1 << 5,

@@ -25,6 +25,23 @@ PROBLEM(INTERFACES_UNKNOWN, "interfaces-unknown",
 PROBLEM(INTERFACE_MISSING, "interface-missing",
 	"the settings (client-interfaces, uplink-interfaces) name an interface that does not exist",
 	"make it, or correct the setting and restart")
+PROBLEM(INTERFACE_DOUBTFUL, "interface-doubtful",
+	"a default route leads through an interface of clients, which counts as theirs all the "
+	"same",
+	"if it is meant, name it: uplink-interfaces in the settings; if not, find who advertises a "
+	"router there")
+PROBLEM(INTERFACE_ODD, "interface-odd",
+	"the rules cannot hold the name of an interface, and what it needs is left out",
+	"rename it: letters, digits and _ . @ : + - only")
+PROBLEM(RULES_OLD, "rules-old",
+	"the packet rules could not be changed, those of an earlier policy are in force",
+	"it is tried again every few seconds; `journalctl -u durward` tells why")
+PROBLEM(NO_HOLD, "no-hold",
+	"should another program flush all of netfilter, packets would pass until our rules are "
+	"back",
+	"with fail closed a policy route would refuse them; it cannot stand beside what is there: "
+	"put "
+	"net.ipv4.conf.*.rp_filter off, our rules check sources by themselves")
 PROBLEM(WEB_LISTEN, "web-listen-missing",
 	"the web page cannot be reached at every web-listen address",
 	"it is tried again every few seconds; nothing else depends on it")

@@ -78,22 +78,6 @@ static void check_servers(struct doctor *d)
 
 /* --- interfaces --- */
 
-/* Made by containers, virtual machines and VPNs: no network of people's devices. */
-static bool is_virtual(const char *name)
-{
-	static const char *const begin[] = {"docker", "veth", "virbr", "vnet", "wg", "tun", "tap",
-		"tailscale", "cni", "podman", "lxc", "lxd"};
-
-	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
-		if (strncmp(name, begin[i], strlen(begin[i])) == 0)
-			return true;
-	if (strncmp(name, "br-", 3) != 0 || strlen(name) != 15)
-		return false;
-	for (name += 3; *name && isxdigit((unsigned char)*name); name++) {
-	}
-	return *name == 0; /* br-1a2b3c4d5e6f: Docker's */
-}
-
 static bool has_address(const struct route_view *v, uint32_t index)
 {
 	for (uint32_t i = 0; i < v->n_prefixes; i++)
@@ -109,7 +93,7 @@ static const struct route_iface *only_iface(const struct route_view *v)
 
 	for (uint32_t i = 0; i < v->n_ifaces; i++) {
 		const struct route_iface *f = &v->ifaces[i];
-		if (!f->up || f->loopback || is_virtual(f->name) || !has_address(v, f->index))
+		if (!f->up || f->loopback || route_is_inner(f->name) || !has_address(v, f->index))
 			continue;
 		if (one)
 			return NULL;

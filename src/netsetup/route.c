@@ -7,11 +7,14 @@
  */
 #include "netsetup/route.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/route/route.h>
 #include <netlink/route/rule.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "route_int.h"
 
@@ -323,6 +326,26 @@ int route_policy_check(const struct route_policy *p)
 	return v4 && (v6 || !route_has_v6()) ? 0 : -ENOENT;
 }
 
+/* Holds at other priorities: an earlier run's, with other settings. */
+static void hold_sweep(struct nl_sock *s, uint32_t priority, int family)
+{
+	struct nl_cache *all;
+
+	if (rtnl_rule_alloc_cache(s, family, &all) < 0)
+		return;
+	for (struct nl_object *o = nl_cache_get_first(all); o; o = nl_cache_get_next(o)) {
+		struct rtnl_rule *r = (struct rtnl_rule *)o;
+		uint32_t at = rtnl_rule_get_prio(r);
+		struct triple t = hold_rules(at - 1);
+
+		if (at > 1 && at != priority + 1 && rtnl_rule_get_family(r) == family &&
+			rtnl_rule_get_action(r) == FR_ACT_PROHIBIT && rtnl_rule_get_mark(r) == 0 &&
+			rtnl_rule_get_mask(r) == UINT32_MAX)
+			triple_down(s, &t, family);
+	}
+	nl_cache_free(all);
+}
+
 static int hold_change(
 	uint32_t priority, int (*change)(struct nl_sock *, const struct triple *, int))
 {
@@ -334,6 +357,8 @@ static int hold_change(
 		return -EINVAL;
 	if ((err = route_socket(&s)))
 		return err;
+	hold_sweep(s, priority, AF_INET);
+	hold_sweep(s, priority, AF_INET6);
 	t = hold_rules(priority);
 	err = change(s, &t, AF_INET);
 	err6 = forgive_v6(change(s, &t, AF_INET6));
@@ -364,4 +389,67 @@ int route_hold_check(uint32_t priority)
 		(!route_has_v6() || triple_is_there(s, &t, AF_INET6));
 	nl_socket_free(s);
 	return there ? 0 : -ENOENT;
+}
+
+static long number_at(const char *iface, const char *name)
+{
+	char path[160];
+	long v = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/%s", iface, name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%ld", &v) != 1)
+		v = 0;
+	fclose(f);
+	return v;
+}
+
+/* The greater of all's and the interface's own holds; `default` is of those to come. */
+static bool any_rp_filter(void)
+{
+	DIR *d = opendir("/proc/sys/net/ipv4/conf");
+	const struct dirent *e;
+	bool any = false;
+
+	while (d && !any && (e = readdir(d)))
+		any = e->d_name[0] != '.' && strcmp(e->d_name, "default") != 0 &&
+		      strcmp(e->d_name, "lo") != 0 && number_at(e->d_name, "rp_filter") != 0;
+	if (d)
+		closedir(d);
+	return any;
+}
+
+static bool marks_choose_routes(struct nl_sock *s, uint32_t own)
+{
+	struct nl_cache *all;
+	bool any = false;
+
+	if (rtnl_rule_alloc_cache(s, AF_INET, &all) < 0)
+		return true;
+	for (struct nl_object *o = nl_cache_get_first(all); o; o = nl_cache_get_next(o)) {
+		struct rtnl_rule *r = (struct rtnl_rule *)o;
+
+		any = any || (rtnl_rule_get_mark(r) != 0 && rtnl_rule_get_mark(r) != UINT32_MAX &&
+				     rtnl_rule_get_prio(r) != own);
+	}
+	nl_cache_free(all);
+	return any;
+}
+
+int route_hold_needs_marks(uint32_t own)
+{
+	struct nl_sock *s;
+	bool chosen;
+	int err;
+
+	if (!any_rp_filter() || number_at("all", "src_valid_mark") != 0)
+		return 0;
+	if ((err = route_socket(&s)))
+		return err;
+	chosen = marks_choose_routes(s, own);
+	nl_socket_free(s);
+	return chosen ? -EBUSY : 1;
 }

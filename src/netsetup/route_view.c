@@ -16,17 +16,28 @@
 
 #include "route_int.h"
 
-bool route_has_v6(void)
+/* What a switch of /proc/sys begins with; `otherwise` where there is none. */
+static char switch_at(const char *path, char otherwise)
 {
-	char c = '0';
-	FILE *f = fopen("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "re");
+	char c = otherwise;
+	FILE *f = fopen(path, "re");
 
 	if (!f)
-		return false;
+		return otherwise;
 	if (fread(&c, 1, 1, f) != 1)
-		c = '1';
+		c = otherwise;
 	fclose(f);
-	return c == '0';
+	return c;
+}
+
+static bool is_on(const char *path)
+{
+	return switch_at(path, '0') != '0';
+}
+
+bool route_has_v6(void)
+{
+	return switch_at("/proc/sys/net/ipv6/conf/lo/disable_ipv6", '1') == '0';
 }
 
 static struct route_iface *iface_of(struct route_view *v, uint32_t index)
@@ -55,6 +66,8 @@ static void add_iface(struct nl_object *o, void *arg)
 		return;
 	i = &v->ifaces[v->n_ifaces++];
 	*i = (struct route_iface){.index = (uint32_t)rtnl_link_get_ifindex(l),
+		.master = (uint32_t)rtnl_link_get_master(l),
+		.metric = UINT32_MAX,
 		.up = flags & IFF_UP,
 		.loopback = flags & IFF_LOOPBACK,
 		.bridge = kind && strcmp(kind, "bridge") == 0};
@@ -97,11 +110,27 @@ static void add_prefix(struct nl_object *o, void *arg)
 	v->n_prefixes++;
 }
 
+static void add_default(struct route_iface *f, struct rtnl_route *r)
+{
+	bool v4 = rtnl_route_get_family(r) == AF_INET;
+	bool told = rtnl_route_get_protocol(r) == RTPROT_RA;
+	uint32_t metric = rtnl_route_get_priority(r);
+
+	if (!v4)
+		f->default_ra = told && (f->default_ra || !f->default_v6);
+	if (rtnl_route_get_table(r) == RT_TABLE_MAIN) {
+		if (v4 && !f->default_v4)
+			f->metric = UINT32_MAX; /* of IPv6 until now */
+		if ((v4 || !f->default_v4) && metric < f->metric)
+			f->metric = metric;
+	}
+	*(v4 ? &f->default_v4 : &f->default_v6) = true;
+}
+
 /* A default route, or one half of it: VPNs add 0.0.0.0/1 and 128.0.0.0/1, or a table of their own. */
 static void note_default(struct rtnl_route *r, struct route_view *v)
 {
 	struct nl_addr *dst = rtnl_route_get_dst(r);
-	bool v4 = rtnl_route_get_family(r) == AF_INET;
 
 	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL || rtnl_route_get_type(r) != RTN_UNICAST)
 		return;
@@ -112,7 +141,7 @@ static void note_default(struct rtnl_route *r, struct route_view *v)
 		struct route_iface *f = iface_of(v, (uint32_t)rtnl_route_nh_get_ifindex(nh));
 
 		if (f)
-			*(v4 ? &f->default_v4 : &f->default_v6) = true;
+			add_default(f, r);
 	}
 }
 
@@ -151,6 +180,7 @@ int route_view_read(struct route_view *out)
 	if (err)
 		return err;
 	memset(out, 0, sizeof *out);
+	out->forwards_v6 = is_on("/proc/sys/net/ipv6/conf/all/forwarding");
 	if ((err = rtnl_link_alloc_cache(s, AF_UNSPEC, &all)))
 		goto out;
 	each(all, add_iface, out);

@@ -68,7 +68,7 @@ int rules_params_write(const char *path, const struct rules_params *p)
 	add_ports(&b, "inspect-udp", &s->inspect_udp);
 	add_ports(&b, "proxy-tcp", &s->proxy_tcp);
 	add_words(&b, "uplinks", p->sides->uplinks);
-	add_words(&b, "client-interfaces", p->sides->clients);
+	add_words(&b, "client-interfaces", p->sides->switched);
 	add_words(&b, "own-nets", p->sides->own_nets);
 	add_words(&b, "bridges", p->sides->bridges);
 	strbuf_fmt(&b, "catch-all %s\n", p->catch_all ? "yes" : "no");

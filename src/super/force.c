@@ -76,10 +76,18 @@ static int look_at_sides(struct super *su, struct route_sides *out)
 		log_error("the interfaces cannot be read: %s; all that is forwarded is judged as "
 			  "clients'",
 			strerror(-rc));
-	else if (route_sides_of(&view, su->s->client_interfaces, su->s->uplink_interfaces, out) !=
-		 0)
+	else if (route_sides_of(&view, su->s->client_interfaces, su->s->uplink_interfaces,
+			 su->n_sides ? &su->sides : NULL, out) != 0)
 		log_warn("more interfaces than the rules can name: name them in the settings");
 	return rc;
+}
+
+static void tell_left_out(struct super *su, enum problem p, const char *names)
+{
+	if (names[0])
+		problem_raise(su, p, "%.200s", names);
+	else
+		problem_over(su, p);
 }
 
 static void tell_sides(struct super *su, const struct route_sides *now)
@@ -96,20 +104,11 @@ static void tell_sides(struct super *su, const struct route_sides *now)
 		problem_raise(su, PROBLEM_INTERFACE_MISSING, "%.200s", now->absent);
 	else
 		problem_over(su, PROBLEM_INTERFACE_MISSING);
+	tell_left_out(su, PROBLEM_INTERFACE_ODD, now->odd);
+	tell_left_out(su, PROBLEM_INTERFACE_DOUBTFUL, now->doubtful);
 }
 
-bool force_sides_moved(struct super *su)
-{
-	static struct route_sides now; /* large */
-
-	if (look_at_sides(su, &now) != 0 || memcmp(&now, &su->sides, sizeof now) == 0)
-		return false;
-	su->sides = now;
-	tell_sides(su, &now);
-	return true;
-}
-
-static int write_params(struct super *su)
+static int keep_params(struct super *su)
 {
 	char path[SETTING_TEXT + 8];
 	struct rules_params p = {.settings = su->s,
@@ -119,14 +118,73 @@ static int write_params(struct super *su)
 		.fail_open = su->fail_open,
 		.hold = su->hold};
 
-	force_sides_moved(su);
 	snprintf(path, sizeof path, "%s/rules", su->s->run_dir);
 	return rules_params_write(path, &p);
 }
 
-/* After the rules, which mark what may pass; before them, when they go. */
-static void hold(struct super *su, bool up)
+bool force_sides_moved(struct super *su)
 {
+	static struct route_sides now; /* large */
+
+	if (look_at_sides(su, &now) != 0 ||
+		(su->n_sides && memcmp(&now, &su->sides, sizeof now) == 0))
+		return false;
+	su->sides = now;
+	su->n_sides++;
+	tell_sides(su, &now);
+	keep_params(su); /* for an `up` by hand, whatever is in force now */
+	return true;
+}
+
+static int write_params(struct super *su)
+{
+	force_sides_moved(su);
+	return keep_params(su);
+}
+
+/* What `durward-rules down` puts back; the file holds what was before us, once. */
+static void valid_marks_on(struct super *su)
+{
+	static const char name[] = "net/ipv4/conf/all/src_valid_mark";
+	char path[SETTING_TEXT + 16];
+	FILE *kept, *now;
+
+	snprintf(path, sizeof path, "%s/rules.sysctls", su->s->run_dir);
+	kept = fopen(path, "ae");
+	if (kept)
+		fprintf(kept, "%s 0\n", name);
+	if (!kept || fclose(kept) != 0)
+		return;
+	snprintf(path, sizeof path, "/proc/sys/%s", name);
+	now = fopen(path, "we");
+	if (!now || fputs("1\n", now) < 0)
+		log_warn("%s cannot be set: %s", name, strerror(errno));
+	if (now)
+		fclose(now);
+}
+
+/* Whether the hold does no harm beside the kernel's own look at sources. */
+static bool hold_is_harmless(struct super *su)
+{
+	int need = route_hold_needs_marks(su->s->route_priority);
+
+	if (need == 1) {
+		valid_marks_on(su);
+		need = route_hold_needs_marks(su->s->route_priority);
+	}
+	if (need == 0)
+		problem_over(su, PROBLEM_NO_HOLD);
+	else
+		problem_raise(su, PROBLEM_NO_HOLD, "%s",
+			need == -EBUSY ? "rp_filter is on, and rules choose routes by marks"
+				       : "rp_filter is on, and src_valid_mark cannot be");
+	return need == 0;
+}
+
+/* After the rules, which mark what may pass; before them, when they go. */
+static void hold(struct super *su, bool wanted)
+{
+	bool up = wanted && hold_is_harmless(su);
 	int rc = up ? route_hold_up(su->s->hold_priority) : route_hold_down(su->s->hold_priority);
 
 	if (rc != 0)
@@ -153,8 +211,10 @@ static int prepare(struct super *su)
 
 		rc = su->queue_fd[i] < 0 ? 0 : nfq_send_config(su->queue_fd[i], &config);
 	}
-	su->loading =
-		(struct loaded){.open = su->fail_open, .all = su->judges_all, .hold = su->hold};
+	su->loading = (struct loaded){.open = su->fail_open,
+		.all = su->judges_all,
+		.hold = su->hold,
+		.sides = su->n_sides};
 	return rc;
 }
 
@@ -207,12 +267,12 @@ bool force_is_stale(const struct super *su)
 {
 	return su->plan.state == RULES_UP &&
 	       (su->loaded.open != su->fail_open || su->loaded.all != su->judges_all ||
-		       su->loaded.hold != su->hold);
+		       su->loaded.hold != su->hold || su->loaded.sides != su->n_sides);
 }
 
 /* The super's first act. In `fail closed` the working rules stand before there is a queue or a listener: what is decided
  * (a mark of an earlier life) goes on, what is new waits, for a packet to a queue or a diverted port that nobody holds is
- * dropped and sent again. Where they cannot be made yet (no client interface), nothing passes at all. In `fail open` traffic
+ * dropped and sent again. Where they cannot be made yet (no netfilter, say), nothing passes at all. In `fail open` traffic
  * passes until the gate is ready, as declared; so it does where no policy declares anything. */
 void force_first(struct super *su)
 {
@@ -234,7 +294,7 @@ bool force_route_mend(struct super *su)
 {
 	struct route_policy route = policy_route(su->s);
 
-	if (!su->fail_open && route_hold_check(su->s->hold_priority) == -ENOENT)
+	if (!su->loaded.open)
 		hold(su, true);
 	return route_policy_check(&route) == -ENOENT && route_policy_up(&route) == 0;
 }

@@ -57,10 +57,12 @@ static void up_failed(struct super *su)
 	}
 	log_error("the rules could not be changed; what stands stays in force, and it is tried "
 		  "again");
+	problem_raise(su, PROBLEM_RULES_OLD, "%s", "");
 }
 
 static void up(struct super *su)
 {
+	problem_over(su, PROBLEM_RULES_OLD);
 	if (force_is_stale(su))
 		keeper_wish(su);
 	super_ready(su);

@@ -35,17 +35,34 @@ static void on_calm(struct timer *t, uint64_t now_ms)
 		keeper_wish(su);
 }
 
+/* Of routes only a default route, or half of one: a router that speaks BGP hears of thousands a minute. */
+static bool any_matters(const char *bytes, size_t n)
+{
+	const struct nlmsghdr *h = (const struct nlmsghdr *)bytes;
+
+	for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+		bool route = h->nlmsg_type == RTM_NEWROUTE || h->nlmsg_type == RTM_DELROUTE;
+
+		if (!route || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)) ||
+			((const struct rtmsg *)NLMSG_DATA(h))->rtm_dst_len <= 1)
+			return true;
+	}
+	return false;
+}
+
 static void on_news(struct watch *w, uint32_t events)
 {
 	struct super *su = w->user;
 	uint64_t due = loop_now_ms(su->loop) + CALM_MS;
-	char bytes[8192];
+	char bytes[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+	bool matters = false;
+	ssize_t n;
 
 	(void)events;
-	/* what exactly changed does not matter, nor that some of it was lost (ENOBUFS): all is read again */
-	while (recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {
-	}
-	if (su->links.calm.slot == 0)
+	/* what exactly changed is read again; where some of it was lost (ENOBUFS), it may have been anything */
+	while ((n = recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS)
+		matters = matters || n < 0 || any_matters(bytes, (size_t)n);
+	if (matters && su->links.calm.slot == 0)
 		loop_timer_set(su->loop, &su->links.calm,
 			due < su->links.next_ms ? su->links.next_ms : due);
 }

@@ -80,6 +80,7 @@ struct web {
 /* What the rules say that may change while we run. */
 struct loaded {
 	bool open, all, hold;
+	uint32_t sides; /* n_sides then */
 };
 
 /* links.c */
@@ -101,8 +102,9 @@ struct super {
 	struct route_sides
 		sides; /* which interfaces lead where: of the rules' parameters as last written */
 	struct web web;
-	int rescue_pipe; /* our end; -1 = none */
-	int image_fd;	 /* the last policy image; -1 = none yet */
+	uint32_t n_sides; /* how often they moved; 0: not looked at yet */
+	int rescue_pipe;  /* our end; -1 = none */
+	int image_fd;	  /* the last policy image; -1 = none yet */
 	uint32_t revision;
 	bool fail_open, judges_all;
 	bool hold; /* no gate yet, or none any more: new connections wait (fail closed) */

@@ -116,13 +116,31 @@ def test_the_owners_forward_reject_holds_for_http(lab, inspected, v6):
     assert lab.curl("http://addr3.test/", v6=v6).status == 200
 
 
-@pytest.mark.parametrize("rp_filter", [0, 1, 2])
-def test_src_valid_mark(lab, rp_filter):
-    """VPN clients set it. The kernel's own question for the way back to a source is not diverted (netsetup/route.h)."""
-    was = gw(lab, "cat /proc/sys/net/ipv4/conf/all/rp_filter").strip()
-    with changed(lab, f"echo 1 >/proc/sys/net/ipv4/conf/all/src_valid_mark; echo {rp_filter} >/proc/sys/net/ipv4/conf/all/rp_filter",
-                 f"echo 0 >/proc/sys/net/ipv4/conf/all/src_valid_mark; echo {was} >/proc/sys/net/ipv4/conf/all/rp_filter"):
+CONF = "/proc/sys/net/ipv4/conf/"
+
+
+@pytest.mark.parametrize("valid_mark", [0, 1])
+@pytest.mark.parametrize("rp_filter", ["all=0", "all=1", "all=2", "lan=1", "wan=2"])
+def test_src_valid_mark_and_rp_filter(lab, rp_filter, valid_mark):
+    """VPN clients set the one, distributions the other. Neither the policy route of diverted packets nor the hold of `fail
+    closed` is taken for the way back to a source (netsetup/route.h)."""
+    where, value = rp_filter.split("=")
+    was = gw(lab, f"cat {CONF}{where}/rp_filter").strip()
+    with changed(lab, f"echo {valid_mark} >{CONF}all/src_valid_mark; echo {value} >{CONF}{where}/rp_filter",
+                 f"echo 0 >{CONF}all/src_valid_mark; echo {was} >{CONF}{where}/rp_filter"):
+        assert until(lambda: lab.curl("http://ok.example/", timeout=3).status == 200)
         works(lab)
+        assert " prohibit" in gw(lab, "ip rule")
+
+
+def test_rp_filter_beside_routes_by_marks(lab):
+    """Then src_valid_mark would answer otherwise: the hold is not raised, and that is told."""
+    with changed(lab, f"echo 1 >{CONF}lan/rp_filter; ip rule add fwmark 7 table 77 priority 700",
+                 f"echo 0 >{CONF}lan/rp_filter; ip rule del priority 700"):
+        assert until(lambda: " prohibit" not in gw(lab, "ip rule"))
+        works(lab)
+        assert until(lambda: "rp_filter is on, and rules choose routes by marks" in lab.ctl("status").stdout)
+    assert until(lambda: " prohibit" in gw(lab, "ip rule"))
 
 
 BRIDGE = "/proc/sys/net/bridge/bridge-nf-call-"

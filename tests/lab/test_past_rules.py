@@ -23,6 +23,9 @@ EMPTY = ":PREROUTING ACCEPT [0:0]\\n:INPUT ACCEPT [0:0]\\n:FORWARD ACCEPT [0:0]\
 FLUSHES = {
     "mangle -F": "iptables -w -t mangle -F; ip6tables -w -t mangle -F",
     "security -F": "iptables -w -t security -F; ip6tables -w -t security -F",
+    "FORWARD of mangle and security": "for t in mangle security; do for i in iptables ip6tables; do $i -w -t $t -F FORWARD; done; done",
+    "a chain of ours": "for c in DURWARD-QUEUE DURWARD-TLS DURWARD-TLSR DURWARD-PASS; do for i in iptables ip6tables; do "
+                       "$i -w -t security -F $c; done; sleep 0.3; done",
     "filter -F": "iptables -w -F; ip6tables -w -F",
     "every table -F, -X": "for t in raw mangle security filter; do for i in iptables ip6tables; do "
                           "$i -w -t $t -F; $i -w -t $t -X 2>/dev/null; done; done; true",

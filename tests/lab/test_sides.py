@@ -139,9 +139,15 @@ def one_armed(lab):
     assert done.returncode == 0, done
 
 
-def test_one_interface():
+def with_containers(lab):
+    one_armed(lab)
+    gw(lab, "ip link add docker0 type bridge; ip addr add 203.0.113.129/25 dev docker0; ip link set docker0 up")
+
+
+@pytest.mark.parametrize("prepare", [one_armed, with_containers], ids=["alone", "with containers"])
+def test_one_interface(prepare):
     """Clients, gateway and router on one switch: the source's prefix tells the direction."""
-    with gateway(prepare=one_armed) as lab:
+    with gateway(prepare=prepare) as lab:
         assert "uplinks lan\n" in open(f"{lab.state}/run/rules", encoding="ascii").read()
         watch = lab.popen("client", ["tcpdump", "-l", "-n", "-i", "eth0",
                                      "icmp[icmptype] == icmp-redirect or (icmp6 and ip6[40] == 137)"])
@@ -242,3 +248,38 @@ def test_a_kernel_without_the_table_security(tmp_path):
         done = lab.exec("gateway", [f"{tmp_path}/durward-rules", "down", "--params", f"{lab.state}/run/rules"])
         assert done.returncode == 0, done
         assert "DURWARD" not in gw(lab, "iptables-save; ip6tables-save")
+
+
+def test_a_name_that_the_rules_cannot_hold():
+    """It is left out and told, and stops nothing: neither the rules nor their end."""
+    def odd(lab):
+        gw(lab, "ip link add 'br~x' type bridge; ip addr add 203.0.113.1/24 dev 'br~x'; ip link set 'br~x' up")
+    with gateway(prepare=odd) as lab:
+        assert lab.curl("http://blocked.example/").status == 403
+        assert lab.curl("http://ok.example/").status == 200
+        assert until(lambda: "br~x" in lab.ctl("status").stdout)
+        with open(f"{lab.state}/run/rules", "a", encoding="ascii") as f:
+            f.write("colour bl~ue\nmark-mask nonsense\n")
+        done = lab.exec("gateway", [f"{labkit.REPO}/iptables/durward-rules", "down", "--params", f"{lab.state}/run/rules"])
+        assert done.returncode == 0 and "DURWARD" not in gw(lab, "iptables-save; ip6tables-save"), done
+        assert lab.curl("http://blocked.example/").status == 200
+
+
+def test_a_hold_of_earlier_settings_goes():
+    """After a crash with one hold-priority and a start with another nothing is left that refuses."""
+    lab = labkit.Lab(daemon=False).up()
+    try:
+        for priority in (10, 20):
+            lab.furnish(POLICY, AUTO + f"hold-priority {priority}\n")
+            daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stderr=-1)
+            assert until(lambda: lab.ctl("status", "-q").returncode == 0)
+            assert f"{priority + 1}:" in gw(lab, "ip rule | grep prohibit")
+            if priority == 10:
+                subprocess.run(["kill", "-9", *map(str, lab.faces().values())], check=True)
+            else:
+                daemon.terminate()
+            daemon.communicate(timeout=90)
+        assert "prohibit" not in gw(lab, "ip rule; ip -6 rule")
+        assert lab.curl("http://ok.example/").status == 200
+    finally:
+        lab.down()

@@ -185,3 +185,17 @@ def test_a_new_super_takes_them_over(own, tmp_path):
     finally:
         again.terminate()
         again.wait(60)
+
+
+@BOTH_PATHS
+def test_a_flush_of_the_refusal_opens_nothing(own):
+    """Nobody is there who would put it back."""
+    os.kill(own.faces()["super"], signal.SIGKILL)
+    assert labkit.until(lambda: not own.faces(), step=0.02)
+    for table in ("filter", "security"):
+        for tool in ("iptables", "ip6tables"):
+            assert own.exec("gateway", [tool, "-w", "-t", table, "-F"]).returncode == 0
+    for v6 in (False, True):
+        for kind in ("http", "https"):
+            assert own.curl(f"{kind}://tracker.example/", v6=v6, timeout=3).status == 0
+            assert own.curl(f"{kind}://fine.test/", v6=v6, timeout=3).status == 0

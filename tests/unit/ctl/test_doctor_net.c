@@ -58,9 +58,9 @@ static void names_of_interfaces(void **state)
 		"eth0", "enp1s0", "br-lan", "br0", "lan", "eth0.10", "br-1a2b3c4d5e6g", "bond0"};
 
 	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-		assert_true(is_virtual(made[i]));
+		assert_true(route_is_inner(made[i]));
 	for (size_t i = 0; i < sizeof real / sizeof *real; i++)
-		assert_false(is_virtual(real[i]));
+		assert_false(route_is_inner(real[i]));
 }
 
 static struct route_view view(size_t n, const char *const *names)

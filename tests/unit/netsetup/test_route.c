@@ -245,7 +245,7 @@ static struct route_sides sides(const char *clients, const char *uplinks)
 	struct route_sides s;
 
 	assert_int_equal(route_view_read(&v), 0);
-	assert_int_equal(route_sides_of(&v, clients, uplinks, &s), 0);
+	assert_int_equal(route_sides_of(&v, clients, uplinks, NULL, &s), 0);
 	return s;
 }
 
@@ -303,6 +303,133 @@ static void with_one_interface_its_prefixes_are_the_clients(void **state)
 	run("ip link set wan0 up; ip link set lan0 up");
 }
 
+/* --- made-up boxes --- */
+
+static struct route_iface *has_iface(struct route_view *v, const char *name, const char *net)
+{
+	struct route_iface *f = &v->ifaces[v->n_ifaces++];
+
+	*f = (struct route_iface){.index = v->n_ifaces,
+		.up = true,
+		.metric = UINT32_MAX,
+		.mac = {{2, 0, 0, 0, 0, 1}}};
+	snprintf(f->name, sizeof f->name, "%s", name);
+	if (net) {
+		struct route_prefix *p = &v->prefixes[v->n_prefixes++];
+
+		assert_true(cidr_parse(slice_str(net), &p->net));
+		p->own = p->net.net;
+		p->index = f->index;
+	}
+	return f;
+}
+
+static void default_by(struct route_iface *f, uint32_t metric)
+{
+	f->default_v4 = true;
+	f->metric = metric;
+}
+
+static struct route_sides told(const struct route_view *v, const struct route_sides *before)
+{
+	struct route_sides s;
+
+	assert_int_equal(route_sides_of(v, "auto", "auto", before, &s), 0);
+	return s;
+}
+
+static void containers_are_no_network_of_the_house(void **state)
+{
+	static struct route_view v;
+	struct route_sides s;
+
+	(void)state;
+	default_by(has_iface(&v, "eth0", "192.0.2.0/24"), 0);
+	has_iface(&v, "docker0", "198.51.100.0/24");
+	has_iface(&v, "wg0", "203.0.113.0/24");
+	s = told(&v, NULL);
+	assert_string_equal(s.uplinks, "eth0");
+	assert_string_equal(s.clients, "docker0 wg0");
+	assert_string_equal(s.own_nets, "192.0.2.0/24");
+	has_iface(&v, "br-lan", "203.0.113.128/25");
+	assert_string_equal(told(&v, NULL).own_nets, "");
+}
+
+static void a_device_does_not_make_itself_the_way_out(void **state)
+{
+	static struct route_view v;
+	struct route_iface *lan, *wan;
+	struct route_sides before, s;
+
+	(void)state;
+	wan = has_iface(&v, "wan", "198.51.100.0/24");
+	lan = has_iface(&v, "lan", "192.0.2.0/24");
+	default_by(wan, 0);
+	before = told(&v, NULL);
+	lan->default_v6 = lan->default_ra = true; /* a router advertisement came in there */
+	s = told(&v, &before);
+	assert_string_equal(s.uplinks, "wan"); /* IPv6 is not forwarded: this box is a host there */
+	assert_string_equal(s.doubtful, "");
+	v.forwards_v6 = true;
+	s = told(&v, &before);
+	assert_string_equal(s.uplinks, "wan");
+	assert_string_equal(s.clients, "lan");
+	assert_string_equal(s.doubtful, "lan");
+	lan->default_ra = false; /* the owner's own route, a tunnel broker's say */
+	assert_string_equal(told(&v, &before).uplinks, "wan");
+	assert_string_equal(told(&v, &before).doubtful, "lan"); /* no house would be left */
+	has_iface(&v, "guest", "203.0.113.0/24");
+	assert_string_equal(told(&v, &before).uplinks, "wan lan");
+}
+
+static void a_backup_route_through_the_house_leaves_it_the_house(void **state)
+{
+	static struct route_view v;
+	struct route_sides s;
+
+	(void)state;
+	default_by(has_iface(&v, "wan", "198.51.100.0/24"), 0);
+	default_by(has_iface(&v, "lan", "192.0.2.0/24"), 500);
+	s = told(&v, NULL);
+	assert_string_equal(s.uplinks, "wan");
+	assert_string_equal(s.clients, "lan");
+	assert_string_equal(s.own_nets, "");
+	assert_string_equal(s.doubtful, "lan");
+}
+
+static void what_the_rules_cannot_hold_is_left_out(void **state)
+{
+	static struct route_view v;
+	struct route_sides s;
+
+	(void)state;
+	default_by(has_iface(&v, "wan", "198.51.100.0/24"), 0);
+	has_iface(&v, "br~x", "192.0.2.0/24")->bridge = true;
+	s = told(&v, NULL);
+	assert_string_equal(s.clients, "");
+	assert_string_equal(s.bridges, "");
+	assert_string_equal(s.odd, "br~x");
+}
+
+static void a_bridge_has_its_ports_addresses(void **state)
+{
+	static struct route_view v;
+	struct route_iface *port;
+	uint32_t bridge;
+
+	(void)state;
+	default_by(has_iface(&v, "wan", "198.51.100.0/24"), 0);
+	has_iface(&v, "lan", "192.0.2.0/24")->bridge = true;
+	bridge = v.n_ifaces;
+	port = has_iface(&v, "eth1", NULL);
+	port->master = bridge;
+	port->mac.b[5] = 2;
+	assert_string_equal(told(&v, NULL).bridges, "lan=02:00:00:00:00:01,02:00:00:00:00:02");
+	for (int i = 0; i < ROUTE_BRIDGE_MACS; i++)
+		has_iface(&v, "veth", NULL)->master = bridge;
+	assert_string_equal(told(&v, NULL).bridges, ""); /* more than a packet program compares */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +442,11 @@ int main(void)
 		cmocka_unit_test(the_default_route_tells_the_uplink),
 		cmocka_unit_test(a_vpn_that_takes_everything_is_an_uplink),
 		cmocka_unit_test(with_one_interface_its_prefixes_are_the_clients),
+		cmocka_unit_test(containers_are_no_network_of_the_house),
+		cmocka_unit_test(a_device_does_not_make_itself_the_way_out),
+		cmocka_unit_test(a_backup_route_through_the_house_leaves_it_the_house),
+		cmocka_unit_test(what_the_rules_cannot_hold_is_left_out),
+		cmocka_unit_test(a_bridge_has_its_ports_addresses),
 	};
 
 	return cmocka_run_group_tests_name("route", tests, enter, NULL);
