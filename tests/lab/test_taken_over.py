@@ -180,6 +180,6 @@ def test_what_the_gate_does_to_the_rules_does_not_last(lab):
     with captive.captive(gate) as one:
         got = one.call(captive.SENDTO, netlink.given(gate)["queue.0"], drop, len(drop), 0, KERNEL, len(KERNEL))
     assert got in (len(drop), -errno.EPERM), got
-    assert labkit.until(lambda: b"DURWARD-FWD" in lab.exec("gateway", ["iptables-save", "-t", "mangle"]).stdout and
+    assert labkit.until(lambda: b"DURWARD-POST" in lab.exec("gateway", ["iptables-save", "-t", "mangle"]).stdout and
                         lab.curl("http://blocked.example/").status == 403 and lab.curl("https://fine.test/").status == 200)
     print("refused by the kernel" if got < 0 else "put back by the super")
