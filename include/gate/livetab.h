@@ -8,7 +8,7 @@
  *     hash(src, dst, sport, dport, proto) -> record -> record ...      a pool, walked by index in pieces
  *
  * Bounded: what does not fit is not kept, and goes on as it was decided; the caller counts it.
- * A record goes when two readings of the kernel's table on end did not show its flow (livetab_seen, livetab_round).
+ * A record goes when readings of the kernel's table do not show its flow (livetab_seen, livetab_round).
  *
  * Owns: records and names. Thread: one. Fails: by result; the hash is keyed, for strangers choose the ports.
  */
@@ -68,9 +68,9 @@ uint32_t livetab_span(const struct livetab *t);
 uint32_t livetab_count(const struct livetab *t);
 uint32_t livetab_names(const struct livetab *t);
 
-/* A reading of the kernel's table begins; it shows this flow; after its end, those that are `gone`. */
+/* A reading of the kernel's table begins; it shows this flow; after its end, how many on end did not show it. */
 void livetab_round(struct livetab *t);
 void livetab_seen(struct livetab *t, struct live *l);
-bool livetab_gone(const struct livetab *t, const struct live *l);
+uint32_t livetab_missed(const struct livetab *t, const struct live *l);
 
 #endif

@@ -23,6 +23,7 @@
 #include "intercept/conns.h"
 
 enum {
+	FLOWS = 65536, /* where the settings say nothing */
 	SLICE_US = 2000,
 	BETWEEN_CLOCKS = 16, /* records */
 	ROUND_MS = 60000,
@@ -266,6 +267,19 @@ static void read_on(struct gate_worker *w)
 
 /* --- in pieces --- */
 
+static bool is_pressed(const struct gate_worker *w)
+{
+	uint32_t max = w->settings->flows_max;
+
+	return livetab_count(w->own->live.flows) > (max ? max : FLOWS) / 4 * 3;
+}
+
+/* A table that changes its size while it is read may show one flow less: that is made sure of, where there is room. */
+static bool is_gone(const struct gate_worker *w, const struct live *l)
+{
+	return livetab_missed(w->own->live.flows, l) >= (is_pressed(w) ? 1 : 2);
+}
+
 /* True: all were. */
 static bool walk(struct gate_worker *w)
 {
@@ -275,7 +289,7 @@ static bool walk(struct gate_worker *w)
 	while (k->at < livetab_span(k->flows)) {
 		struct live *l = livetab_at(k->flows, k->at++);
 
-		if (l && k->ageing && livetab_gone(k->flows, l))
+		if (l && k->ageing && is_gone(w, l))
 			livetab_remove(k->flows, l);
 		else if (l && k->judging)
 			judge_again(w, l);
@@ -331,13 +345,11 @@ static bool is_due(struct gate_worker *w)
 static bool wants_reading(const struct gate_worker *w)
 {
 	const struct live_work *k = &w->own->live;
-	uint32_t n = livetab_count(k->flows), max = w->settings->flows_max;
-	bool pressed = n > (max ? max : 65536) / 4 * 3;
 	uint64_t idle_ms = w->now_ms - k->round_ms;
 
 	if (k->cut || k->look_again)
 		return (k->cut && !k->broken) || idle_ms >= AGAIN_MS;
-	return n > 0 && idle_ms >= (pressed ? PRESSED_MS : ROUND_MS);
+	return livetab_count(k->flows) > 0 && idle_ms >= (is_pressed(w) ? PRESSED_MS : ROUND_MS);
 }
 
 void flow_live_sweep(struct gate_worker *w)
@@ -369,7 +381,7 @@ int flow_live_init(struct gate_worker *w)
 	k->round_ms = w->now_ms;
 	k->generation = w->generation;
 	k->judged_s = (int64_t)(w->wall_ms / 1000);
-	return livetab_new(&k->flows, n ? n : 65536, &w->settings->hash_key);
+	return livetab_new(&k->flows, n ? n : FLOWS, &w->settings->hash_key);
 }
 
 void flow_live_fini(struct gate_worker *w)

@@ -310,7 +310,7 @@ void livetab_seen(struct livetab *t, struct live *l)
 	l->round = t->round;
 }
 
-bool livetab_gone(const struct livetab *t, const struct live *l)
+uint32_t livetab_missed(const struct livetab *t, const struct live *l)
 {
-	return t->round - l->round >= 2;
+	return t->round - l->round;
 }
