@@ -32,9 +32,9 @@ enum {
 	MARK_SYN_SEEN = MARK_HELD,
 	MARK_UNDECIDED = MARK_HELD | MARK_TENTATIVE,
 	MARK_REQUESTS = MARK_HELD | MARK_ALLOWED,
-	MARK_ASKED =
-		MARK_HELD |
-		MARK_REFUSED, /* of HTTP, and of UDP that was cut: both sides' packets are queued */
+	/* cut: TCP; HTTP that waits for its next request, and UDP */
+	MARK_CUT = MARK_TENTATIVE | MARK_REFUSED,
+	MARK_ASKED = MARK_HELD | MARK_REFUSED,
 
 	SWEEP_MS = 100,
 	NEW_TUPLE_MS =

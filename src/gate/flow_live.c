@@ -4,6 +4,7 @@
  *	another policy, an hour's edge --> every record is judged, as it was first, with the policy and the time of now
  *	some are refused --> the kernel's table is read; their connections lose ALLOWED and get REFUSED
  *	their next packet is queued --> RST both ways, ICMP or nothing, by that packet's own numbers
+ *	a TCP connection that says nothing for AGAIN_MS is made to say where it stands
  *
  * All in pieces of SLICE_US, between which packets are judged. The kernel's table is also read from time to time to learn what
  * has ended, sooner when records run short. A refusal is recorded when the kernel shows that the flow is there, or it comes.
@@ -28,7 +29,7 @@ enum {
 	BETWEEN_CLOCKS = 16, /* records */
 	ROUND_MS = 60000,
 	PRESSED_MS = 5000,
-	AGAIN_MS = 1000,
+	AGAIN_MS = 500,
 };
 
 /* --- what is remembered --- */
@@ -176,12 +177,43 @@ static void judge_again(struct gate_worker *w, struct live *l)
 
 /* --- the kernel's table --- */
 
+static uint8_t mark_of_cut(const struct live *l)
+{
+	return l->proto == IPPROTO_TCP && l->cut == LIVE_CUT ? MARK_CUT : MARK_ASKED;
+}
+
+/* Cut a moment ago, and still there: it lies still. A segment in its server's name, far from what the client waits for, makes
+ * the client say where it stands, and that is answered as any packet of it (RFC 9293 3.10.7.4). */
+static void probe(struct gate_worker *w, const struct live *l)
+{
+	uint8_t out[REFUSE_PACKET_MAX];
+	uint32_t anywhere = (uint32_t)(w->now_ms * 2654435761u);
+	struct flow_rec r = {.mark = 0};
+	struct refuse_tcp t;
+	size_t n;
+
+	if (l->proto != IPPROTO_TCP || l->cut != LIVE_CUT || l->refuse == REFUSE_DROP || !w->inject)
+		return;
+	live_flow(l, &r.flow);
+	if (!answer_may(w, &r.flow))
+		return;
+	t = (struct refuse_tcp){.src = l->dst,
+		.dst = l->src,
+		.sport = l->dport,
+		.dport = l->sport,
+		.seq = anywhere,
+		.ack = anywhere};
+	n = refuse_tcp_words(&t, slice_of(NULL, 0), out, sizeof out);
+	if (n)
+		answer_send(w, &r, INJECT_TO_CLIENT, slice_of(out, n));
+}
+
 /* What was cut has REFUSED. Decided a moment later it was decided just then, by a rule or a packet that was on its way: cut
  * again. Later it is another flow by the same ports. */
 static void show(struct gate_worker *w, struct live *l, const struct conns_entry *e)
 {
 	uint32_t mask = w->settings->mark_mask, conn = mark_of(mask, MARK_CONN), have;
-	bool decided, asked = l->cut == LIVE_ASKED || l->proto == IPPROTO_UDP;
+	bool decided;
 
 	have = (e->mark & conn) / (mask & -mask);
 	decided = (have & MARK_ALLOWED) || have == MARK_TENTATIVE;
@@ -193,8 +225,10 @@ static void show(struct gate_worker *w, struct live *l, const struct conns_entry
 		return;
 	}
 	if (decided) {
-		conns_mark(w->conns, e, mark_of(mask, asked ? MARK_ASKED : MARK_REFUSED), conn);
+		conns_mark(w->conns, e, mark_of(mask, mark_of_cut(l)), conn);
 		w->own->live.look_again = true;
+	} else if (l->told && l->round - l->told_round == 1) {
+		probe(w, l);
 	}
 	if (l->cut == LIVE_CUT)
 		tell(w, l);
@@ -442,6 +476,10 @@ bool flow_live_packet(struct seen *s, struct flow_rec **r)
 		flowtab_remove(s->w->flows, *r);
 		*r = NULL;
 		return false;
+	}
+	if (s->k.proto == IPPROTO_TCP && (s->k.flags & PACKET_RST) && s->k.payload.n == 0) {
+		flow_pass(s, 0); /* so it ends */
+		return true;
 	}
 	if (s->k.proto == IPPROTO_TCP)
 		refusal_again(s, *r);

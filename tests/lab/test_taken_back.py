@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -171,7 +172,7 @@ class Echo:
     """A server in the origin."""
 
     def __init__(self, lab, kind, v6, port):
-        self.kind, self.stop = kind, False
+        self.kind, self.stop, self.resets = kind, False, 0
         with lab.inside("origin"):
             self.s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, kind)
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -204,7 +205,7 @@ class Echo:
                         return
                     c.sendall(data)
             except OSError:
-                pass
+                self.resets += 1
 
     def end(self):
         self.stop = True
@@ -218,6 +219,7 @@ def echo(lab):
 
     def begin(*a):
         servers.append(Echo(lab, *a))
+        return servers[-1]
     yield begin
     for s in servers:
         s.end()
@@ -244,15 +246,47 @@ def echoes(s, tries=1):
 
 @BOTH
 def test_another_tcp_flow_is_reset_when_its_port_is_blocked(lab, echo, v6):
-    echo(socket.SOCK_STREAM, v6, 2200)
-    echo(socket.SOCK_STREAM, v6, 2300)
-    with connect(lab, socket.SOCK_STREAM, v6, 2200) as s, connect(lab, socket.SOCK_STREAM, v6, 2300) as other:
-        assert echoes(s) and echoes(other)
+    server, _ = echo(socket.SOCK_STREAM, v6, 2200), echo(socket.SOCK_STREAM, v6, 2300)
+    with connect(lab, socket.SOCK_STREAM, v6, 2200) as s, connect(lab, socket.SOCK_STREAM, v6, 2200) as idle, \
+            connect(lab, socket.SOCK_STREAM, v6, 2300) as other:
+        assert echoes(s) and echoes(idle) and echoes(other)
         lab.set_policy(blocking("port tcp/2200"))
-        time.sleep(1.5)
         with pytest.raises(ConnectionError):
-            echoes(s, 5)
+            while True:
+                echoes(s)
+                time.sleep(0.05)
+        idle.settimeout(labkit.AT_ONCE)
+        with pytest.raises(ConnectionError):  # it said nothing, and neither did its server
+            idle.recv(1)
+        assert labkit.until(lambda: server.resets == 2)
         assert echoes(other)
+
+
+@BOTH
+def test_an_idle_tls_connection_is_reset_too(lab, v6):
+    told = ssl.create_default_context()
+    told.check_hostname, told.verify_mode = False, ssl.CERT_NONE
+
+    def begin(name):
+        with lab.inside("client"):
+            s = socket.create_connection((labkit.ORIGIN[6 if v6 else 4], 443), timeout=labkit.PATIENCE)
+        return told.wrap_socket(s, server_hostname=name)
+    with begin("idle.taken.example") as one, begin("idle.other.test") as other:
+        for s, name in ((one, "idle.taken.example"), (other, "idle.other.test")):
+            assert b" 200 " in request(s, name)
+            s.settimeout(0.5)
+            with pytest.raises(TimeoutError):  # the rest of the body
+                while s.recv(65536):
+                    pass
+            s.settimeout(labkit.AT_ONCE)
+        lab.set_policy(blocking("taken.example"))
+        begun = time.monotonic()
+        try:
+            assert one.recv(1) == b""  # what Python's TLS makes of a RST
+        except ConnectionError:
+            pass
+        print(f"idle TLS: {time.monotonic() - begun:.2f} s after the reload")
+        assert b" 200 " in request(other, "idle.other.test")
 
 
 @BOTH

@@ -8,7 +8,7 @@
 
 #include "intercept/conns.h"
 
-enum { ASKED = MARK_HELD | MARK_REFUSED };
+enum { ASKED = MARK_HELD | MARK_REFUSED, CUT = MARK_TENTATIVE | MARK_REFUSED };
 
 static struct conns_entry entry;
 static int entries, changes;
@@ -88,12 +88,12 @@ static void a_tls_flow_is_cut_and_told_once(void **state)
 	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
 	allow_tls(&h, "www.taken.example");
 	change(&h, NOW);
-	assert_int_equal(kernel(), MARK_REFUSED);
+	assert_int_equal(kernel(), CUT);
 	e = last_event(&h);
 	assert_string_equal(e.ident.name, "www.taken.example");
 	assert_int_equal(e.verdict.action, ACTION_BLOCK);
 	assert_int_equal(e.verdict.rule_line, 3);
-	assert_int_equal(answer(&h, MARK_REFUSED, 5000, 300, slice_str("more")), DROPPED);
+	assert_int_equal(answer(&h, CUT, 5000, 300, slice_str("more")), DROPPED);
 	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
 	assert_int_equal(seen.packet[INJECT_TO_CLIENT].seq, SERVER + 1 + 5000);
 	assert_int_equal(seen.injected[INJECT_TO_SERVER], 1);
@@ -117,8 +117,34 @@ static void an_idle_flow_is_cut_by_its_next_packet(void **state)
 		gate_sweep(&h.w);
 	assert_int_equal(flowtab_count(h.w.flows), 0);
 	change(&h, NOW);
-	assert_int_equal(tcp(&h, MARK_REFUSED, 900, slice_str("hello?")), DROPPED);
+	assert_int_equal(tcp(&h, CUT, 900, slice_str("hello?")), DROPPED);
 	assert_int_equal(seen.injected[INJECT_TO_CLIENT] + seen.injected[INJECT_TO_SERVER], 2);
+	close_home(&h);
+}
+
+/* Half a second later it lies still: it is asked where it stands, once, and its empty answer is enough. */
+static void an_idle_client_is_asked_where_it_stands(void **state)
+{
+	struct home h;
+
+	(void)state;
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	allow_tls(&h, "www.taken.example");
+	change(&h, NOW);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 0);
+	nfq_flush(NULL);
+	for (int i = 0; i < 100; i++, h.w.now_ms += 100)
+		gate_sweep(&h.w);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
+	assert_int_equal(seen.injected[INJECT_TO_SERVER], 0);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].flags, PACKET_ACK | PACKET_PSH);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].payload.n, 0);
+	assert_int_equal(tcp(&h, CUT, 900, slice_str("")), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 2);
+	assert_true(seen.packet[INJECT_TO_CLIENT].flags & PACKET_RST);
+	assert_int_equal(seen.packet[INJECT_TO_CLIENT].seq, SERVER + 1);
+	assert_int_equal(seen.injected[INJECT_TO_SERVER], 1);
+	assert_int_equal(seen.packet[INJECT_TO_SERVER].seq, ISN + 1 + 900);
 	close_home(&h);
 }
 
@@ -227,8 +253,8 @@ static void an_upload_is_cut(void **state)
 	open_live(&h, IPPROTO_TCP, 443, REQUESTS);
 	allow_http(&h, post);
 	change(&h, NOW);
-	assert_int_equal(kernel(), MARK_REFUSED);
-	assert_int_equal(tcp(&h, MARK_REFUSED, sizeof post - 1, slice_str("more")), DROPPED);
+	assert_int_equal(kernel(), CUT);
+	assert_int_equal(tcp(&h, CUT, sizeof post - 1, slice_str("more")), DROPPED);
 	assert_int_equal(seen.injected[INJECT_TO_CLIENT] + seen.injected[INJECT_TO_SERVER], 2);
 	close_home(&h);
 }
@@ -275,7 +301,7 @@ static void an_hour_begins(void **state)
 	assert_int_equal(h.w.counters.live_judged, 1);
 	for (int i = 0; i < 3; i++, h.w.wall_ms += 1000)
 		gate_sweep(&h.w);
-	assert_int_equal(kernel(), MARK_REFUSED);
+	assert_int_equal(kernel(), CUT);
 	assert_int_equal(h.w.counters.live_judged, 2);
 	close_home(&h);
 }
@@ -304,11 +330,11 @@ static void decided_just_then_is_cut_again(void **state)
 	open_live(&h, IPPROTO_TCP, 443, MARK_TENTATIVE);
 	allow_tls(&h, "www.taken.example");
 	change(&h, NOW);
-	assert_int_equal(kernel(), MARK_REFUSED);
+	assert_int_equal(kernel(), CUT);
 	entry.mark = 0x123456 | (uint32_t)MARK_ALLOWED << MASK_SHIFT;
 	h.w.now_ms += 1000;
 	gate_sweep(&h.w);
-	assert_int_equal(kernel(), MARK_REFUSED);
+	assert_int_equal(kernel(), CUT);
 	for (int i = 0; i < 200; i++, h.w.now_ms += 1000)
 		gate_sweep(&h.w);
 	entry.mark = 0x123456 | (uint32_t)MARK_ALLOWED << MASK_SHIFT;
@@ -325,10 +351,10 @@ static void a_new_gate_keeps_what_is_cut(void **state)
 
 	(void)state;
 	open_home(&h, "fail open\notherwise allow\n");
-	assert_int_equal(answer(&h, MARK_REFUSED, 0, 0, slice_str("body")), DROPPED);
+	assert_int_equal(answer(&h, CUT, 0, 0, slice_str("body")), DROPPED);
 	h.w.now_ms += 40000;
 	gate_sweep(&h.w);
-	assert_int_equal(tcp(&h, MARK_REFUSED, 0, slice_str("words")), DROPPED);
+	assert_int_equal(tcp(&h, CUT, 0, slice_str("words")), DROPPED);
 	close_home(&h);
 }
 
@@ -337,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tls_flow_is_cut_and_told_once),
 		cmocka_unit_test(an_idle_flow_is_cut_by_its_next_packet),
+		cmocka_unit_test(an_idle_client_is_asked_where_it_stands),
 		cmocka_unit_test(what_is_still_allowed_goes_on),
 		cmocka_unit_test(the_dead_are_left_in_peace),
 		cmocka_unit_test(new_connection_by_the_ports_of_a_cut_one),
