@@ -32,6 +32,9 @@ const char *image_device_name(const struct image *i, uint16_t device);
 /* The policy's zone: local wall clock minus UTC at that moment. */
 int32_t image_utc_offset(const struct image *i, int64_t utc_s);
 
+/* Whether some rule's hours begin or end between these two moments (or the clock was set, and they hold at one of them only). */
+bool image_hours_changed(const struct image *i, int64_t then_utc_s, int64_t now_utc_s);
+
 size_t image_count_devices(const struct image *i);
 size_t image_count_rules(const struct image *i);
 size_t image_count_names(const struct image *i);

@@ -35,6 +35,7 @@ struct flow_rec {
 	struct flow flow;
 	uint8_t state; /* enum flow_state */
 	uint8_t list;  /* enum flow_list */
+	bool cut;      /* allowed once, and taken back (gate/livetab.h) */
 	uint64_t born_ms, last_ms;
 	uint64_t answer_ms; /* not before this is a refusal answered again */
 	uint32_t answers;

@@ -21,6 +21,7 @@
 #include "model/message.h"
 #include "model/settings.h"
 
+struct conns;
 struct nfq;
 struct nfq_packet;
 struct synlog;
@@ -56,11 +57,14 @@ struct gate_worker {
 	struct ring *ring;	 /* of struct event; NULL: none is recorded */
 	struct devices *devices; /* NULL: who is the address and NFQA_HWADDR alone */
 	struct neigh *neigh;
+	struct conns *
+		conns; /* NULL: no decision can be taken back but by the next packet that is queued */
 
 	/* the turn: set by the process at the start of each loop turn, before any packet */
 	uint64_t now_ms;	   /* monotonic */
 	uint64_t wall_ms;	   /* UTC */
 	const struct image *image; /* NULL = none yet: `fail` answers */
+	uint64_t generation;	   /* another number for each image */
 
 	struct gate_counters counters; /* the process copies them out */
 
@@ -69,6 +73,8 @@ struct gate_worker {
 	struct timer sweep;
 	struct gate_own *own;
 	uint64_t event_id; /* counter of decisions */
+	uint32_t
+		judgements; /* moves when all that goes on is to be judged again: another policy, an hour's edge */
 };
 
 int gate_worker_init(struct gate_worker *w); /* the fields above are set; arms the sweep */

@@ -19,6 +19,7 @@
  *   none             found in mid-stream            HELD             its SYN was seen, nothing of it passed yet
  *   HELD TENTATIVE   undecided, bytes passed        TENTATIVE        allowed, the server has not answered
  *   ALLOWED          final                          HELD ALLOWED     plain HTTP: only the client's bytes are queued
+ *   TENTATIVE REFUSED  cut: all of both sides is queued   HELD REFUSED  the same, but the client's empty segments (HTTP that waits)
  * A queued packet carries its connection's bits, REPLY, and OUTSIDE.
  *
  * The lowest three bits mean other things where those above cannot be:

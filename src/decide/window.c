@@ -79,3 +79,20 @@ int64_t window_until(const struct img_window *w, size_t n, const struct tz_chang
 	}
 	return 0;
 }
+
+bool image_hours_changed(const struct image *i, int64_t then_utc_s, int64_t now_utc_s)
+{
+	const struct img_window *w = image_at(i, SEC_WINDOWS);
+	const struct img_rule *rule = image_at(i, SEC_RULES);
+	int64_t then = then_utc_s + image_utc_offset(i, then_utc_s),
+		now = now_utc_s + image_utc_offset(i, now_utc_s);
+
+	for (uint32_t k = 0; k < image_count(i, SEC_RULES); k++) {
+		struct img_slice s = rule[k].windows;
+
+		if ((rule[k].flags & RULE_HOURS) && window_inside(w + s.first, s.n, then) !=
+							    window_inside(w + s.first, s.n, now))
+			return true;
+	}
+	return false;
+}

@@ -40,6 +40,13 @@ void flow_tcp_settle(struct flow_tcp *t)
 	segments_release(&t->seg, t->seg.released + n);
 }
 
+bool flow_tcp_in_body(const struct flow_tcp *t)
+{
+	return stream_ident_rest(&t->id) > 0 ||
+	       (int32_t)(segments_next_seq(&t->seg) - t->client_end) >
+		       0; /* skipped before it came */
+}
+
 bool flow_tcp_skip_body(struct flow_tcp *t, uint32_t newest)
 {
 	uint64_t rest = stream_ident_rest(&t->id), pos = t->id.pos, most;

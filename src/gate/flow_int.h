@@ -6,7 +6,7 @@
  *   flow_server.c   what its server says                          flow_offer.c   offers that are taken out
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
  *   refusal.c       the answers of a refusal                      answer.c       how many of them, and how they are sent
- *   flow_sweep.c    deadlines, idle flows
+ *   flow_sweep.c    deadlines, idle flows                       flow_live.c    decisions that are taken back
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
@@ -14,6 +14,7 @@
 #include "act/inject.h"
 #include "act/refuse.h"
 #include "gate/flowtab.h"
+#include "gate/livetab.h"
 #include "gate/worker.h"
 #include "identify/http_offer.h"
 #include "identify/identify.h"
@@ -31,6 +32,9 @@ enum {
 	MARK_SYN_SEEN = MARK_HELD,
 	MARK_UNDECIDED = MARK_HELD | MARK_TENTATIVE,
 	MARK_REQUESTS = MARK_HELD | MARK_ALLOWED,
+	/* cut: TCP; HTTP that waits for its next request, and UDP */
+	MARK_CUT = MARK_TENTATIVE | MARK_REFUSED,
+	MARK_ASKED = MARK_HELD | MARK_REFUSED,
 
 	SWEEP_MS = 100,
 	NEW_TUPLE_MS =
@@ -77,6 +81,7 @@ struct flow_tcp {
 	bool retry;	      /* the server asked for a second hello */
 	bool tunnel;	      /* behind plain words: nothing more will be said of its bytes */
 	bool unseen;	      /* bytes have passed that are not in seg */
+	bool asked;	      /* HTTP: what goes on is refused now (LIVE_ASKED) */
 	uint32_t judged_end;  /* the server has answered when it acknowledges this */
 	uint32_t pass_seq;    /* first byte not passed on without a gap */
 	uint32_t client_end;  /* one past the newest byte the client sent */
@@ -121,6 +126,20 @@ struct answers {
 	} later[ANSWERS_LATER];
 };
 
+/* flow_live.c: judging again, piece by piece. */
+struct live_work {
+	struct livetab *flows;
+	struct timer timer;
+	uint64_t generation; /* of the policy that all were judged by */
+	int64_t judged_s;    /* UTC */
+	uint32_t at;	     /* the next record */
+	bool judging, reading, ageing;
+	bool cut;	   /* some were, since the table was read last */
+	bool broken;	   /* it could not be read */
+	bool look_again;   /* some lost their marks a moment ago */
+	uint64_t round_ms; /* when it was */
+};
+
 /* The worker's own. */
 struct gate_own {
 	uint8_t scratch[TLS_SCRATCH];
@@ -128,6 +147,7 @@ struct gate_own {
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
 	struct answers answers;
+	struct live_work live;
 	uint64_t overload_ms, start_ms;
 };
 
@@ -158,6 +178,7 @@ void flow_settle(struct gate_worker *w, struct flow_rec *r, enum flow_state stat
 /* flow_tcp.c, flow_server.c */
 /* The server's answer to what is judged now begins at this number. */
 void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
+uint8_t flow_tcp_mark(const struct flow_rec *r);    /* of its connection, by its state */
 bool flow_tcp_is_attempt(const struct flow_rec *r); /* nothing but SYNs (seen.attempt) */
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
@@ -170,6 +191,7 @@ bool flow_tcp_before_start(const struct flow_tcp *t, uint32_t seq);
 void flow_tcp_settle(struct flow_tcp *t); /* what was read goes to the past */
 /* Whether a body stands here that need not be read: it is behind us now. newest: one past this packet's last byte. */
 bool flow_tcp_skip_body(struct flow_tcp *t, uint32_t newest);
+bool flow_tcp_in_body(const struct flow_tcp *t); /* more of a request's body is to come */
 /* As segments_add(), compared with all that is kept. */
 enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
 /* flow_offer.c */
@@ -194,6 +216,23 @@ void flow_udp_free(struct flow_udp *u);
 void flow_udp_due(
 	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */
 void flow_other_packet(struct seen *s, struct flow_rec *r);
+
+/* flow_live.c */
+int flow_live_init(struct gate_worker *w);
+void flow_live_fini(struct gate_worker *w);
+/* Allowed: remembered, with r->ident or as a flow of which its first packet said all. */
+void flow_live_note(struct gate_worker *w, const struct flow_rec *r, bool first);
+void flow_live_forget(
+	struct gate_worker *w, const struct flow_rec *r); /* refused, by its own words */
+void flow_live_note_overload(struct seen *s, const struct ident *i);
+/* By the policy's generation and the clock: whether all are to be judged again; and the kernel's table, read from time to time. */
+void flow_live_sweep(struct gate_worker *w);
+/* The mark says that the flow was cut: r, or the table's part of it, made anew. NULL: this gate knows nothing of it. */
+struct flow_rec *flow_live_recall(struct seen *s, struct flow_rec *r);
+/* A packet of a flow that was cut, r->cut. False: it is of a new one (and r is gone), or to be dealt with as ever. */
+bool flow_live_packet(struct seen *s, struct flow_rec **r);
+/* HTTP, r->tcp->asked: this packet belongs to what is refused. True: it was dealt with. */
+bool flow_live_end_asked(struct seen *s, struct flow_rec *r);
 
 /* answer.c */
 /* Whether one more packet may be sent because of this client; counted. */

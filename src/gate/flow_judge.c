@@ -113,10 +113,12 @@ void flow_overload(struct seen *s)
 		w->own->overload_ms = w->now_ms + 100;
 		flow_record(w, &s->flow, &i, &v);
 	}
-	if (v.action == ACTION_BLOCK)
+	if (v.action == ACTION_BLOCK) {
 		flow_drop(s); /* it may come again when there is room */
-	else
-		flow_pass(s, MARK_ALLOWED);
+		return;
+	}
+	flow_live_note_overload(s, &i);
+	flow_pass(s, MARK_ALLOWED);
 }
 
 struct flow_rec *flow_begin(struct seen *s)

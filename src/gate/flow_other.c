@@ -43,6 +43,10 @@ void flow_other_packet(struct seen *s, struct flow_rec *r)
 		flow_judge(s->w, &r->flow, &r->ident, STAGE_FIRST, &r->verdict);
 		flow_settle(
 			s->w, r, r->verdict.action == ACTION_BLOCK ? FLOW_REFUSED : FLOW_ALLOWED);
+		if (r->state == FLOW_ALLOWED)
+			flow_live_note(s->w, r, true);
+		else
+			flow_live_forget(s->w, r);
 	}
 	carry_out(s, r);
 }

@@ -115,6 +115,8 @@ int gate_worker_init(struct gate_worker *w)
 		return -ENOMEM;
 	w->own->quic = quic_crypt_new();
 	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
+	if (rc == 0)
+		rc = flow_live_init(w);
 	if (rc != 0)
 		return rc;
 	w->own->start_ms = w->now_ms;
@@ -128,8 +130,10 @@ void gate_worker_fini(struct gate_worker *w)
 	loop_timer_clear(&w->sweep);
 	flowtab_free(w->flows);
 	w->flows = NULL;
-	if (w->own)
+	if (w->own) {
+		flow_live_fini(w);
 		quic_crypt_free(w->own->quic);
+	}
 	free(w->own);
 	w->own = NULL;
 }
@@ -205,6 +209,10 @@ static void dispatch(struct seen *s)
 
 	if (r && !s->reply)
 		r->mark = s->p->mark & ~w->settings->mark_mask;
+	if (s->conn & MARK_REFUSED)
+		r = flow_live_recall(s, r);
+	if (r && r->cut && flow_live_packet(s, &r))
+		return;
 	if (s->p->truncated || s->k.truncated || s->k.fragment) {
 		unreadable(s, s->k.fragment ? ODD_FRAGMENT : ODD_TRUNCATED);
 	} else if (s->k.proto == IPPROTO_UDP && flow_udp_turn(s, r)) {

@@ -189,7 +189,8 @@ void flow_tcp_server(struct seen *s, struct flow_rec *r)
 		answer(s, r);
 		break;
 	case FLOW_REQUESTS:
-		flow_pass(s, MARK_REQUESTS);
+		if (!r->tcp->asked || s->k.payload.n == 0 || !flow_live_end_asked(s, r))
+			flow_pass(s, flow_tcp_mark(r));
 		break;
 	default:
 		flow_pass(s, MARK_ALLOWED);

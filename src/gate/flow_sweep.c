@@ -69,4 +69,5 @@ void gate_sweep(struct gate_worker *w)
 	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);
 	drop_idle(w, LIST_DIALOGUE, IDLE_DECIDED_MS);
+	flow_live_sweep(w);
 }

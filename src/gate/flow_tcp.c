@@ -81,13 +81,13 @@ void flow_tcp_note(struct seen *s, struct flow_tcp *t)
 		t->ts_server = k->ts_ecr;
 }
 
-static uint8_t mark_of_state(const struct flow_rec *r)
+uint8_t flow_tcp_mark(const struct flow_rec *r)
 {
 	switch (r->state) {
 	case FLOW_TENTATIVE:
 		return MARK_TENTATIVE;
 	case FLOW_REQUESTS:
-		return MARK_REQUESTS;
+		return r->tcp->asked ? MARK_ASKED : MARK_REQUESTS;
 	case FLOW_ALLOWED:
 		return MARK_ALLOWED;
 	default:
@@ -106,9 +106,9 @@ static void pass_bytes(struct seen *s, struct flow_rec *r)
 			t->pass_seq = t->client_end;
 	}
 	if (!t->closed && flow_offer_edit(s, t, s->w->own->edited))
-		flow_pass_as(s, mark_of_state(r), slice_of(s->w->own->edited, s->p->payload.n));
+		flow_pass_as(s, flow_tcp_mark(r), slice_of(s->w->own->edited, s->p->payload.n));
 	else
-		flow_pass(s, mark_of_state(r));
+		flow_pass(s, flow_tcp_mark(r));
 }
 
 /* The verdict is known: refuses, or settles in `allowed`. */
@@ -116,11 +116,14 @@ static bool carry_out(struct gate_worker *w, struct flow_rec *r, enum flow_state
 {
 	if (r->verdict.action == ACTION_BLOCK) {
 		flow_settle(w, r, FLOW_REFUSED);
+		flow_live_forget(w, r);
 		refusal_stream(w, r);
 		flow_tcp_close(w, r);
 		return false;
 	}
 	flow_settle(w, r, allowed);
+	r->tcp->asked = false;
+	flow_live_note(w, r, false);
 	if (allowed == FLOW_ALLOWED)
 		flow_tcp_close(w, r);
 	return true;
@@ -230,6 +233,8 @@ static void stored(struct seen *s, struct flow_rec *r, bool fresh)
 	}
 	if (!look(s, r))
 		return;
+	if (t->asked && flow_tcp_in_body(t) && flow_live_end_asked(s, r))
+		return; /* an upload */
 	/* a plain dialogue has no deadline, only an idle time: people and servers may be slow */
 	flowtab_use(s->w->flows, r,
 		r->state != FLOW_PENDING ? LIST_DECIDED
@@ -298,7 +303,7 @@ static void take_bytes(struct seen *s, struct flow_rec *r)
 	t->heard_ms = s->w->now_ms;
 	flow_tcp_note(s, t);
 	if (k->payload.n == 0)
-		flow_pass(s, mark_of_state(r));
+		flow_pass(s, flow_tcp_mark(r));
 	else if (k->flags & PACKET_URG)
 		flow_tcp_conclude(s, r, IDENT_EVASIVE, ODD_URGENT);
 	else if (flow_tcp_before_start(t, k->seq))
@@ -350,7 +355,7 @@ static void syn(struct seen *s, struct flow_rec *r)
 	if ((s->k.flags & PACKET_ACK) || (amid && (!same || r->state == FLOW_REFUSED))) {
 		flow_drop(s);
 	} else if (amid) {
-		flow_pass_bare(s, mark_of_state(r));
+		flow_pass_bare(s, flow_tcp_mark(r));
 	} else if (same && r->state == FLOW_TENTATIVE) {
 		/* the same one again, late; the bytes judged are still compared */
 		flow_pass_bare(s, MARK_TENTATIVE);
@@ -372,7 +377,8 @@ void flow_tcp_midstream(struct seen *s)
 {
 	uint32_t isn;
 	bool begun = synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
-	bool ours = (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) || begun;
+	bool ours = (s->conn & MARK_REFUSED) ||
+		    (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) || begun;
 	struct ident i = {.kind = IDENT_NOT_PROTO,
 		.odd = begun && s->conn == 0 ? ODD_MARK_LOST : ODD_MID_STREAM};
 	struct flow_rec *r = flow_begin(s);

@@ -51,6 +51,8 @@ static bool judge(struct seen *s, struct flow_rec *r, const struct ident *i)
 	flow_judge(s->w, &r->flow, i, STAGE_NAMED, &r->verdict);
 	allowed = r->verdict.action != ACTION_BLOCK;
 	flow_settle(s->w, r, allowed || any_allowed(u) ? FLOW_ALLOWED : FLOW_REFUSED);
+	if (allowed)
+		flow_live_note(s->w, r, false);
 	return allowed;
 }
 
@@ -213,7 +215,15 @@ bool flow_udp_turn(struct seen *s, const struct flow_rec *r)
 	return true;
 }
 
-/* The mark says that half a hello passed, and nobody knows what it was (an earlier gate did, or a full table): what comes now
+static void half_judged(struct gate_worker *w, struct flow_rec *r)
+{
+	r->udp->timed_out = r->verdict.action == ACTION_BLOCK;
+	flow_settle(w, r, r->udp->timed_out ? FLOW_REFUSED : FLOW_ALLOWED);
+	if (!r->udp->timed_out)
+		flow_live_note(w, r, false);
+}
+
+/* The mark says that half a hello passed, or that the flow was cut, and nobody knows what it was (an earlier gate did, or a full table): what comes now
  * may be the other half. */
 static void half_lost(struct seen *s, struct flow_rec *r)
 {
@@ -222,13 +232,12 @@ static void half_lost(struct seen *s, struct flow_rec *r)
 		.app = APP_QUIC,
 		.source = SOURCE_QUIC};
 	flow_judge(s->w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
-	r->udp->timed_out = r->verdict.action == ACTION_BLOCK;
-	flow_settle(s->w, r, r->udp->timed_out ? FLOW_REFUSED : FLOW_ALLOWED);
+	half_judged(s->w, r);
 }
 
 void flow_udp_packet(struct seen *s, struct flow_rec *r)
 {
-	bool lost = !r && (s->conn & MARK_CONN) == MARK_HELD;
+	bool lost = !r && (s->conn == MARK_HELD || (s->conn & MARK_REFUSED));
 
 	if (s->reply) {
 		from_server(s, r);
@@ -263,6 +272,5 @@ void flow_udp_due(struct gate_worker *w, struct flow_rec *r)
 	r->ident = (struct ident){
 		.kind = IDENT_EVASIVE, .odd = ODD_TIMEOUT, .app = APP_QUIC, .source = SOURCE_QUIC};
 	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
-	r->udp->timed_out = r->verdict.action == ACTION_BLOCK;
-	flow_settle(w, r, r->udp->timed_out ? FLOW_REFUSED : FLOW_ALLOWED);
+	half_judged(w, r);
 }

@@ -26,6 +26,7 @@
 #include "gate/image_slot.h"
 #include "gate/proxy.h"
 #include "gate/worker.h"
+#include "intercept/conns.h"
 #include "intercept/nfq.h"
 #include "intercept/synlog.h"
 #include "model/mark.h"
@@ -77,6 +78,7 @@ static void turn(void *user)
 	w->now_ms = loop_now_ms(w->loop);
 	w->wall_ms = clock_wall_ms();
 	w->image = image_slot_take(t->gate->images, &t->image, &t->image_generation);
+	w->generation = t->image_generation;
 	atomic_store(&t->revision, w->image ? image_revision(w->image) : 0);
 }
 
@@ -121,6 +123,7 @@ static void worker_beat(struct timer *tm, uint64_t now)
 	pthread_mutex_lock(&t->lock);
 	t->counters = t->worker.counters;
 	pthread_mutex_unlock(&t->lock);
+	proxy_judge_again(t->proxy);
 	done(t);
 	loop_timer_set(t->worker.loop, tm, now + BEAT_MS);
 }
@@ -193,6 +196,8 @@ static int thread_open(struct gate *g, unsigned i, const struct handoff *h)
 			&w->ring);
 	if (rc == 0)
 		rc = thread_queue(t, handoff_get(h, "queue.%u", i), i);
+	if (rc == 0)
+		rc = conns_adopt(handoff_get(h, "conns.%u", i), &w->conns);
 	w->now_ms = clock_mono_ms();
 	w->wall_ms = clock_wall_ms();
 	/* decisions of an earlier gate keep their ids apart from ours */
@@ -429,6 +434,7 @@ static void stop_threads(struct gate *g)
 		pthread_join(t->id, NULL);
 		proxy_free(t->proxy);
 		gate_worker_fini(&t->worker);
+		conns_free(t->worker.conns);
 	}
 }
 

@@ -28,7 +28,8 @@ enum {
 	 * are sent again (after 1, 3 and 7 s) must do */
 	DIAL_MS = 10000,
 	SPARE_FDS = 64,
-	REST_MS = 100, /* of the listeners, when no descriptor is left */
+	REST_MS = 100,	     /* of the listeners, when no descriptor is left */
+	JUDGED_AGAIN = 1000, /* relays at a time */
 };
 
 static void begin(struct proxy *p)
@@ -92,6 +93,8 @@ void conn_close(struct conn *c, bool orderly)
 	loop_timer_clear(&c->timer);
 	splice_fini(&c->up.pipe);
 	splice_fini(&c->down.pipe);
+	if (p->look == c)
+		p->look = c->next;
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -395,6 +398,34 @@ static void on_rested(struct timer *t, uint64_t now)
 			loop_add(p->c.worker->loop, &p->listener[i], EPOLLIN);
 }
 
+/* New ones come in front, and were judged by the policy of now. */
+static void on_again(struct timer *t, uint64_t now)
+{
+	struct proxy *p = t->user;
+
+	begin(p);
+	for (int i = 0; i < JUDGED_AGAIN && p->look; i++) {
+		struct conn *c = p->look;
+
+		p->look = c->next;
+		conn_judge_again(c);
+	}
+	if (p->look)
+		loop_timer_set(p->c.worker->loop, t, now);
+	finish(p);
+}
+
+void proxy_judge_again(struct proxy *p)
+{
+	struct gate_worker *w = p->c.worker;
+
+	if (p->judgements == w->judgements)
+		return;
+	p->judgements = w->judgements;
+	p->look = p->conns;
+	loop_timer_set(w->loop, &p->again, w->now_ms);
+}
+
 static uint32_t room(const struct proxy_config *c)
 {
 	struct rlimit r = {0};
@@ -418,6 +449,7 @@ int proxy_new(struct proxy **out, const struct proxy_config *c)
 	p->max = room(c);
 	rc = accounts_new(&p->clients, p->max, &c->worker->settings->hash_key);
 	p->rested = (struct timer){.on_due = on_rested, .user = p};
+	p->again = (struct timer){.on_due = on_again, .user = p};
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		p->listener[i] =
 			(struct watch){.fd = c->listener[i], .on_event = on_listener, .user = p};
@@ -440,6 +472,7 @@ void proxy_free(struct proxy *p)
 		conn_close(p->conns, false);
 	finish(p);
 	loop_timer_clear(&p->rested);
+	loop_timer_clear(&p->again);
 	splice_pool_fini(&p->pipes);
 	for (int i = 0; i < 2; i++)
 		loop_del(&p->listener[i]);

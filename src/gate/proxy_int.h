@@ -56,6 +56,7 @@ struct conn {
 	bool greeted;	 /* judged without a byte, the client being silent */
 	bool unrecorded; /* that judgement: nobody has spoken yet, and perhaps nobody will */
 	struct verdict silent;
+	bool asked; /* HTTP: what it carries is refused now; its next request is judged for itself */
 	bool dead;
 	struct way up, down;
 	struct strbuf answer; /* to the client, after what the server sent */
@@ -76,6 +77,9 @@ struct proxy {
 	struct timer rested;
 	struct conn *conns;
 	struct conn *dead; /* freed at the end of the event */
+	struct conn *look; /* the next to be judged again; NULL: all were */
+	struct timer again;
+	uint32_t judgements; /* of the worker, as last seen */
 	struct accounts *clients;
 	uint32_t n, max;
 	struct splice_pool pipes;
@@ -96,6 +100,8 @@ void conn_judge_silent(struct conn *c); /* the client says nothing: a flow witho
 void conn_server_spoke(
 	struct conn *c); /* the silent client's server did: now it is one, and recorded */
 void conn_judge_evasive(struct conn *c, enum oddity odd); /* a hello or head begun and not ended */
+void conn_judge_again(struct conn *c); /* by another policy, or at another hour */
+void conn_end_asked(struct conn *c);   /* c->asked, and it goes on: reset */
 
 /* proxy_relay.c: moves what can be moved; closes when both directions have ended */
 void conn_read_client(struct conn *c);

@@ -154,6 +154,7 @@ static void judge_one(struct conn *c, const struct identify_result *r)
 		refuse(c, r, &v);
 		return;
 	}
+	c->asked = false;
 	c->down_at_request = c->down.bytes;
 	c->pass_to = r->safe_to;
 	take_offers_out(c, r);
@@ -244,4 +245,60 @@ void conn_judge_evasive(struct conn *c, enum oddity odd)
 	conn_undecided(c, false);
 	conn_dial(c);
 	conn_relay(c, false, false);
+}
+
+/* What it was judged by, or NULL: nothing was, yet. */
+static const struct ident *judged_by(const struct conn *c, struct ident *silent)
+{
+	*silent = (struct ident){.kind = IDENT_NOT_PROTO, .odd = ODD_SILENT};
+	if (c->unrecorded)
+		return silent;
+	return c->requests ? &c->last.ident : NULL;
+}
+
+static bool still_refused(struct conn *c)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+	struct ident silent;
+	const struct ident *i = judged_by(c, &silent);
+	struct verdict v;
+
+	if (!i)
+		return false;
+	w->counters.live_judged++;
+	gate_ask(w, &c->who, &c->flow, i, STAGE_NAMED, &v);
+	return v.action == ACTION_BLOCK;
+}
+
+/* A body of the client's is on its way, or its head is not all there: of HTTP only what lies still is left alone. */
+static bool waits_for_requests(const struct conn *c)
+{
+	return c->state == CONN_JUDGED && c->requests && c->last.ident.app == APP_HTTP &&
+	       !c->up.pipe.held && stream_ident_rest(&c->ident) == 0;
+}
+
+void conn_end_asked(struct conn *c)
+{
+	struct gate_worker *w = c->proxy->c.worker;
+	struct ident silent, i;
+	struct verdict v;
+	const struct ident *by = judged_by(c, &silent);
+
+	c->asked = false;
+	if (c->dead || !by || !still_refused(c))
+		return;
+	i = *by;
+	w->counters.live_cut++;
+	ask(c, &i, &v);
+	conn_close(c, false);
+}
+
+void conn_judge_again(struct conn *c)
+{
+	c->asked = false;
+	if (c->dead || c->state > CONN_OPEN || !still_refused(c))
+		return;
+	c->asked = true;
+	if (!waits_for_requests(c))
+		conn_end_asked(c);
 }

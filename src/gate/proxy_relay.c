@@ -240,6 +240,8 @@ static void relay_up(struct conn *c, bool readable)
 		readable = false;
 		if (!c->dead && (c->n || c->up.eof))
 			conn_judge(c);
+		if (!c->dead && c->asked && stream_ident_rest(&c->ident) > 0)
+			conn_end_asked(c); /* an upload */
 	}
 	/* refused behind a request that was allowed: the server still gets that one */
 	if (!c->dead && c->state != CONN_LINGER && write_judged(c) && !c->dead)
@@ -273,6 +275,8 @@ static void relay_down(struct conn *c, bool readable)
 		return;
 	conn_server_spoke(c);
 	c->quiet_ms = c->proxy->c.worker->now_ms;
+	if (c->asked)
+		conn_end_asked(c);
 }
 
 void conn_relay(struct conn *c, bool client_readable, bool server_readable)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * lsm.c - a small program for the kernel: netfilter messages of one user are about packet queues, or are refused.
+ * lsm.c - a small program for the kernel: netfilter messages of one user are about packet queues, or about connections that
+ * are there, or are refused.
  *
  *   other user, other protocol, other network namespace          pass
  *   each message of the datagram: subsystem NFNL_SUBSYS_QUEUE     pass
+ *   ... IPCTNL_MSG_CT_GET; IPCTNL_MSG_CT_NEW without NLM_F_CREATE  pass: looks at connections, changes one
  *   a message that the kernel would not read (cut, too short)     pass: it and what follows is not read
  *   anything else, or more messages than MESSAGES                -EPERM
  *
@@ -18,6 +20,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,7 +28,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGES = 1024, CODE_MAX = 64, TRY_S = 10 };
+enum {
+	MESSAGES = 1024,
+	CODE_MAX = 64,
+	TRY_S = 10,
+	CONN_LOOK = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+	CONN_CHANGE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+};
 
 /* Bytes from the beginning of the struct; -1: this kernel has no such field. */
 struct places {
@@ -177,6 +186,18 @@ static void put_whose(struct code *c, const struct places *p, uid_t uid, uint32_
 	load(c, BPF_W, 7, 8, p->len);
 }
 
+/* r2 nlmsg_type, r3 nlmsg_flags */
+static void put_what(struct code *c)
+{
+	move(c, 4, 2);
+	half(c, BPF_RSH, 4, 8);
+	put(c, BPF_JMP32 | BPF_JEQ | BPF_K, 4, 0, 4, NFNL_SUBSYS_QUEUE); /* past this */
+	put(c, BPF_JMP32 | BPF_JEQ | BPF_K, 2, 0, 3, CONN_LOOK);
+	refuse_if(c, BPF_JNE, 2, CONN_CHANGE);
+	half(c, BPF_AND, 3, NLM_F_CREATE);
+	refuse_if(c, BPF_JNE, 3, 0);
+}
+
 /* As the kernel goes from message to message: r8 counts, the head is read to the stack. */
 static void put_loop(struct code *c)
 {
@@ -193,10 +214,10 @@ static void put_loop(struct code *c)
 	refuse_if(c, BPF_JNE, 0, 0);
 	load(c, BPF_W, 1, 10, -8); /* nlmsg_len */
 	load(c, BPF_H, 2, 10, -4); /* nlmsg_type */
+	load(c, BPF_H, 3, 10, -2); /* nlmsg_flags */
 	pass_if(c, BPF_JLT | BPF_K, 1, 0, NLMSG_HDRLEN);
 	pass_if(c, BPF_JGT | BPF_X, 1, 7, 0);
-	half(c, BPF_RSH, 2, 8);
-	refuse_if(c, BPF_JNE, 2, NFNL_SUBSYS_QUEUE);
+	put_what(c);
 	half(c, BPF_ADD, 1, NLMSG_ALIGNTO - 1);
 	half(c, BPF_AND, 1, ~(NLMSG_ALIGNTO - 1));
 	pass_if(c, BPF_JGE | BPF_X, 1, 7, 0); /* that was the last one */

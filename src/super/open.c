@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "conf/settings_file.h"
+#include "intercept/conns.h"
 #include "intercept/nfq.h"
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
@@ -185,6 +186,10 @@ static int open_worker(struct super *su, unsigned i)
 		rc = open_queue(su, i);
 	if (rc != 0)
 		return rc;
+	rc = conns_open(&fd);
+	if (rc != 0)
+		return fail(rc, "connection table", "modprobe nf_conntrack_netlink");
+	handoff_add(&su->gate.hands, fd, "conns.%u", i);
 	rc = ring_create(sizeof(struct event), EVENT_RING_ITEMS, &fd);
 	if (rc != 0)
 		return fail(rc, "ring of events", "");

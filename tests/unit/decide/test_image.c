@@ -101,6 +101,18 @@ static void until_is_the_end_of_the_hours(void **state)
 	assert_int_equal(v.until_s, NOON + 19 * 3600);
 }
 
+/* 10 hours bedtime sun-thu 20:30-07:00; NOON is a day's, and the zone is none: 12:00 is 12:00. */
+static void hours_change_at_their_edges_only(void **state)
+{
+	(void)state;
+	int64_t begins = NOON + 8 * 3600 + 1800, ends = NOON + 19 * 3600;
+	assert_false(image_hours_changed(img, begins - 60, begins - 1));
+	assert_true(image_hours_changed(img, begins - 1, begins));
+	assert_false(image_hours_changed(img, begins, ends - 1));
+	assert_true(image_hours_changed(img, ends - 1, ends));
+	assert_true(image_hours_changed(img, begins, begins - 60)); /* the clock was set */
+}
+
 static void texts_are_inside(void **state)
 {
 	assert_string_equal(image_line_text(img, 14), "allow school");
@@ -355,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_match_decides),
 		cmocka_unit_test(until_is_the_end_of_the_hours),
+		cmocka_unit_test(hours_change_at_their_edges_only),
 		cmocka_unit_test(texts_are_inside),
 		cmocka_unit_test(who_is_found_by_mac_before_address),
 		cmocka_unit_test(a_name_of_the_policy_is_found),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_lsm.c - one user's messages to netfilter: verdicts pass, all else is refused; others' are not looked at. Root, and a
+ * test_lsm.c - one user's messages to netfilter: verdicts and marks pass, all else is refused; others' are not looked at. Root, and a
  * kernel that runs BPF as a security module; else it is skipped.
  */
 #include "netsetup/lsm.h"
 
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -25,15 +26,20 @@ enum { SOMEBODY = 64124, OTHER = 64125 };
 static uint8_t datagram[65536];
 static size_t length;
 
-static void add(uint8_t subsystem, uint8_t type, uint32_t said, size_t really)
+static void add_with(uint16_t flags, uint8_t subsystem, uint8_t type, uint32_t said, size_t really)
 {
 	struct nlmsghdr h = {.nlmsg_len = said,
 		.nlmsg_type = (uint16_t)(subsystem << 8 | type),
-		.nlmsg_flags = NLM_F_REQUEST};
+		.nlmsg_flags = NLM_F_REQUEST | flags};
 
 	memset(datagram + length, 0, really);
 	memcpy(datagram + length, &h, sizeof h);
 	length += really;
+}
+
+static void add(uint8_t subsystem, uint8_t type, uint32_t said, size_t really)
+{
+	add_with(0, subsystem, type, said, really);
 }
 
 static int send_as(uid_t uid, int protocol)
@@ -90,9 +96,30 @@ static void verdicts_pass(void **state)
 	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), 0);
 }
 
+/* Of a connection that is there; none can be made, ended, or counted anew. */
+static void marks_pass(void **state)
+{
+	static const uint8_t others[] = {IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET_CTRZERO, 4, 5, 99};
+
+	(void)state;
+	need_guard();
+	add(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, 20, 20);
+	add(NFNL_SUBSYS_QUEUE, 1, 32, 32);
+	add_with(NLM_F_DUMP, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, 20, 20);
+	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), 0);
+	add_with(NLM_F_CREATE, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, 20, 20);
+	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), EPERM);
+	for (size_t i = 0; i < sizeof others; i++) {
+		add(NFNL_SUBSYS_CTNETLINK, others[i], 20, 20);
+		assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), EPERM);
+	}
+	add(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_CT_NEW, 20, 20);
+	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), EPERM);
+}
+
 static void all_else_is_refused(void **state)
 {
-	static const uint8_t subsystems[] = {NFNL_SUBSYS_NONE, NFNL_SUBSYS_CTNETLINK,
+	static const uint8_t subsystems[] = {NFNL_SUBSYS_NONE, NFNL_SUBSYS_CTNETLINK_EXP,
 		NFNL_SUBSYS_ULOG, NFNL_SUBSYS_IPSET, NFNL_SUBSYS_NFTABLES, NFNL_SUBSYS_NFT_COMPAT,
 		11, 12, 99};
 
@@ -153,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts_pass),
+		cmocka_unit_test(marks_pass),
 		cmocka_unit_test(all_else_is_refused),
 		cmocka_unit_test(what_the_kernel_does_not_read_is_not_ours),
 		cmocka_unit_test(others_are_not_looked_at),

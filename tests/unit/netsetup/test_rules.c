@@ -61,8 +61,9 @@ static void parameters_are_lines(void **state)
 		.run_dir = "/run/durward",
 		.inspect_tcp = {.r = {{443, 443}, {8000, 8010}}, .n = 2},
 		.inspect_udp = {.r = {{443, 443}}, .n = 1}};
-	struct route_sides sides = {
-		.uplinks = "wan ppp0", .switched = "lan0 lan1", .bridges = "lan0=00:00:5e:00:53:01"};
+	struct route_sides sides = {.uplinks = "wan ppp0",
+		.switched = "lan0 lan1",
+		.bridges = "lan0=00:00:5e:00:53:01"};
 	struct rules_params p = {.settings = &s, .queues = 2, .sides = &sides, .catch_all = true};
 	struct strbuf b = {0};
 
