@@ -32,11 +32,20 @@ struct http_head {
 	uint8_t minor;	     /* HTTP/1.minor; 9 = HTTP/0.9 */
 	uint64_t length;     /* HTTP_BODY_LENGTH: bytes of body */
 	size_t head_len;     /* bytes, empty lines in front and the one at the end included */
+	bool in_body;	     /* stands in the body of the request before it (http_in_body) */
 };
 
 /* in: from the request's first byte on. *scanned: bytes already searched in earlier calls for the same head, 0 at
  * first; makes feeding byte by byte linear. */
 enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *out);
+
+/* A body, to a server that answers without reading it: the next request. in: the body's bytes from its first one on, or from
+ * behind a head that was read so. last: no more of the body will come.
+ * OK: a head, judged as a request's would be; EVASIVE if it has a body itself, or the body ends amid it. Whoever reads on does
+ *     so behind out->head_len. ident.kind NOT_PROTO: it names no site.
+ * INVALID: no request line stands here, the first *used bytes (> 0) tell so, whatever follows them. */
+enum parse http_in_body(
+	struct slice in, bool last, size_t *scanned, size_t *used, struct http_head *out);
 
 /* The status line of a response: OK and its three digits. */
 enum parse http_status_parse(struct slice in, unsigned *status);

@@ -7,6 +7,10 @@
  *   SWITCHED what follows s->pos is another protocol (CONNECT, Upgrade): identify afresh, or relay
  *   BAD      out->ident is EVASIVE; nothing from s->pos on may pass; final
  *
+ * There are servers that answer a request without reading its body, and take that for the next request. So a body's first
+ * bytes are read as such a server would: heads that stand there, one behind the other, are REQUESTs too (head.in_body). The
+ * first byte that begins no request line, which most bodies begin with, ends that. A size of a chunk is no request line.
+ *
  * Whether the server agreed to an Upgrade need not be known: bytes behind it that begin like a request are read as a
  * request (the server may have refused), bytes that cannot begin one are the tunnel (a server that refused answers 400
  * to them). CONNECT is SWITCHED at once. HTTP/2's preface is EVASIVE wherever it comes, so `Upgrade: h2c` is a request
@@ -38,6 +42,7 @@ struct http_stream {
 	bool stops; /* set by the caller: next() says WAIT where a body or chunk begins, for _rest() and _skip() */
 	uint8_t line;	  /* private: bytes of a chunk line or trailer line so far */
 	uint8_t flags;	  /* private */
+	bool shadow;	  /* private: a server that reads no body may find a request here */
 	uint16_t trailer; /* private */
 };
 
@@ -47,6 +52,8 @@ enum http_step http_stream_next(struct http_stream *s, struct slice bytes, struc
 /* Bytes from s->pos on that belong to a body and need not be seen: all of them may pass unread, told by _skip(). */
 uint64_t http_stream_rest(const struct http_stream *s);
 void http_stream_skip(struct http_stream *s, uint64_t n); /* n <= rest */
+/* The next byte is one of a body or chunk, whether it need be seen or not. */
+bool http_stream_in_body(const struct http_stream *s);
 /* The server agreed to the last request's switch (101, or 2xx to CONNECT): what follows is a tunnel, whatever it looks like. */
 void http_stream_switched(struct http_stream *s);
 

@@ -35,9 +35,10 @@ void flow_offer_look(struct flow_tcp *t, enum identify_step step, const struct i
 	if (step == IDENTIFY_RESULT) {
 		end = res->safe_to;
 		from = end - res->http.head_len;
-		if (end == UINT64_MAX || res->http.switch_to == HTTP_SWITCH_NONE)
+		if (end == UINT64_MAX || res->http.switch_to == HTTP_SWITCH_NONE ||
+			res->http.in_body)
 			return;
-	} else if (step != IDENTIFY_WAIT || stream_ident_rest(&t->id)) {
+	} else if (step != IDENTIFY_WAIT || http_stream_in_body(&t->id.http)) {
 		return;
 	}
 	if (from >= t->seg.released && from < end)

@@ -8,6 +8,7 @@
  */
 #include "flow_int.h"
 #include "intercept/synlog.h"
+#include "who/neigh.h"
 
 enum {
 	PAST_HELLO = 4096, /* a HelloRetryRequest is shorter */
@@ -145,11 +146,19 @@ static void unknown(struct seen *s)
 	}
 }
 
-/* A client that speaks for its server: where both are behind one interface, the reverse path does not tell them apart. */
+/* A client that speaks for its server: where both are behind one interface, the reverse path does not tell them apart. A flow
+ * that is not in the table is one of an earlier gate's. */
 static bool by_client(const struct seen *s, const struct flow_rec *r)
 {
-	return r && r->flow.has_mac && s->p->has_mac &&
-	       memcmp(&r->flow.mac, &s->p->mac, sizeof s->p->mac) == 0;
+	struct mac client;
+
+	if (!s->p->has_mac || (r && !r->flow.has_mac))
+		return false;
+	if (r)
+		client = r->flow.mac;
+	else if (s->outside || !s->w->neigh || !neigh_find(s->w->neigh, &s->flow.src, &client))
+		return false;
+	return memcmp(&client, &s->p->mac, sizeof client) == 0;
 }
 
 void flow_tcp_server(struct seen *s, struct flow_rec *r)

@@ -446,9 +446,9 @@ static struct flow_rec *begin(struct seen *s)
 		flow_pass(s, s->conn);
 	else if (s->conn == MARK_SYN_SEEN || s->conn == MARK_TENTATIVE)
 		return begin_by_syn(s);
-	else if (s->conn == MARK_REQUESTS && s->w->now_ms - s->w->own->start_ms < START_MS)
-		return begin_at(s, s->k.seq); /* the gate is new: a request begins here */
-	else
+	else if (s->conn == MARK_REQUESTS && s->k.payload.n == 0)
+		flow_pass(s, s->conn); /* says nothing: an answer may be on its way */
+	else /* of a request, of a body? Nobody knows where the next request begins */
 		flow_tcp_midstream(s);
 	return NULL;
 }

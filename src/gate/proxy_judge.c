@@ -138,7 +138,8 @@ static void take_offers_out(struct conn *c, const struct identify_result *r)
 	uint8_t *head = c->bytes + (from - c->offset);
 	size_t at;
 
-	if (r->ident.app != APP_HTTP || r->safe_to == UINT64_MAX || from < c->offset)
+	if (r->ident.app != APP_HTTP || r->safe_to == UINT64_MAX || from < c->offset ||
+		r->http.in_body)
 		return;
 	while (http_offer_find(&o, slice_of(head, r->http.head_len), &at))
 		head[at] = HTTP_OFFER_NONE;

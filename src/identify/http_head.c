@@ -153,7 +153,8 @@ static void judge_framing(struct head *h)
 	if (h->codings && (!h->chunked || out->minor == 0))
 		evasive(out, ODD_FRAMING);
 	/* there are servers that ignore such a body, and take it for the next request (RFC 9110 9.3.1) */
-	if ((http_same(out->method, "GET") || http_same(out->method, "HEAD")) &&
+	if ((http_same(out->method, "GET") || http_same(out->method, "HEAD") ||
+		    http_same(out->method, "TRACE")) &&
 		(h->codings || out->length > 0))
 		evasive(out, ODD_FRAMING);
 	if (http_same(out->method, "CONNECT")) {
@@ -333,6 +334,87 @@ enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *o
 	if (status != PARSE_OK)
 		return status;
 	return at.odd ? odd_start(in, at.from, out) : read_head(in, &at, scanned, out);
+}
+
+/* Does a server that reads no body take this line for a request's first? */
+static bool is_line_in_body(struct slice line, struct http_head *out)
+{
+	struct http_line l;
+
+	if (!http_line_read(line, &l))
+		return false;
+	out->method = l.method;
+	out->target = l.target;
+	out->minor = l.minor;
+	if (l.odd == ODD_H2C && !http_same(l.method, "PRI"))
+		return false; /* a sentence that ends so */
+	if (l.odd)
+		evasive(out, l.odd);
+	return l.minor != HTTP_MINOR_09 || slice_eq(l.method, slice_str("GET"));
+}
+
+/* A Host in whatever way it is written, or the beginning of one. */
+static bool speaks_of_host(struct slice lines)
+{
+	while (lines.n > 0) {
+		const uint8_t *lf = memchr(lines.p, '\n', lines.n);
+		size_t n = lf ? (size_t)(lf - lines.p) : lines.n;
+		struct slice line = http_trim(slice_of(lines.p, n));
+
+		if (line.n >= 4 && strncasecmp((const char *)line.p, "Host", 4) == 0)
+			return true;
+		n += lf != NULL;
+		lines = slice_of(lines.p + n, lines.n - n);
+	}
+	return false;
+}
+
+static bool names_a_site(struct slice line, struct slice lines, const struct http_head *out)
+{
+	return out->switch_to == HTTP_SWITCH_CONNECT || memmem(line.p, line.n, "://", 3) ||
+	       (out->ident.kind == IDENT_EVASIVE && out->ident.odd == ODD_H2C) ||
+	       speaks_of_host(lines);
+}
+
+/* The first line reads as a request's; behind it come header lines. */
+static enum parse read_in_body(
+	struct slice in, size_t lf, bool last, size_t *scanned, struct http_head *out)
+{
+	struct slice line = slice_of(in.p, lf), lines;
+	size_t end = in.n;
+	enum parse extent = scan(in, lf, scanned, &end);
+
+	if (extent == PARSE_NEED_MORE && !last)
+		return extent;
+	lines = slice_of(in.p + lf + 1, end - lf - 1);
+	read_headers(lines, out);
+	out->in_body = true;
+	out->head_len = end;
+	if (extent == PARSE_INVALID)
+		evasive(out, ODD_BAD_REQUEST);
+	else if (!names_a_site(line, lines, out))
+		out->ident = (struct ident){.kind = IDENT_NOT_PROTO, .app = APP_HTTP};
+	else if (extent == PARSE_NEED_MORE || out->body != HTTP_BODY_NONE ||
+		 out->switch_to == HTTP_SWITCH_CONNECT)
+		evasive(out, ODD_FRAMING);
+	return PARSE_OK;
+}
+
+enum parse http_in_body(
+	struct slice in, bool last, size_t *scanned, size_t *used, struct http_head *out)
+{
+	struct http_found at;
+	enum parse status = http_line_find_in_body(in, &at);
+	struct slice line;
+
+	*out = (struct http_head){0};
+	*used = at.lf < in.n ? at.lf + 1 : in.n;
+	if (status != PARSE_OK)
+		return last ? PARSE_INVALID : status;
+	line = slice_of(in.p + at.from, at.lf + 1 - at.from);
+	if (!is_line_in_body(take_line(&line), out))
+		return PARSE_INVALID;
+	return read_in_body(in, at.lf, last, scanned, out);
 }
 
 enum parse http_status_parse(struct slice in, unsigned *status)

@@ -50,6 +50,10 @@ struct http_found {
  * `in` were looked at before. INVALID: no HTTP. */
 enum parse http_line_find(struct slice in, size_t scanned, struct http_found *out);
 
+/* The same in a body, where any text may stand: only a method of a token's bytes, which a blank of some kind follows, begins a
+ * line worth reading. INVALID: out->lf is the byte that tells. */
+enum parse http_line_find_in_body(struct slice in, struct http_found *out);
+
 struct http_line {
 	struct slice method, target; /* as sent */
 	uint8_t minor;		     /* as in struct http_head */

@@ -102,6 +102,27 @@ enum parse http_line_find(struct slice in, size_t scanned, struct http_found *ou
 	return status == PARSE_OK && !lf && !out->odd ? PARSE_NEED_MORE : status;
 }
 
+enum parse http_line_find_in_body(struct slice in, struct http_found *out)
+{
+	const uint8_t *lf;
+	size_t i = 0;
+
+	*out = (struct http_found){0};
+	while (i < in.n && (in.p[i] == '\n' || is_gap(in.p[i])))
+		i++;
+	out->from = i;
+	while (i < in.n && http_is_token(in.p[i]) && i - out->from < METHOD_MAX)
+		i++;
+	out->lf = i;
+	if (i == in.n)
+		return PARSE_NEED_MORE;
+	if (i == out->from || !is_gap(in.p[i]))
+		return PARSE_INVALID;
+	lf = memchr(in.p + i, '\n', in.n - i);
+	out->lf = lf ? (size_t)(lf - in.p) : in.n;
+	return lf ? PARSE_OK : PARSE_NEED_MORE;
+}
+
 static struct slice last_word(struct slice line)
 {
 	size_t i = line.n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_stream.c - the client's side of one HTTP/1 connection.
  *
- *	HEAD --> (BODY | SIZE -> DATA -> DATA_END -> SIZE ... TRAILER) --> HEAD, or AFTER (Upgrade), or TUNNEL (CONNECT)
+ *	HEAD --> (BODY (shadow: read as requests) | SIZE -> DATA -> DATA_END -> SIZE ... TRAILER) --> HEAD, or AFTER (Upgrade), or TUNNEL (CONNECT)
  *
  * Chunks are read strictly (CR LF, hexadecimal digits, no blank): what servers read in different ways is FRAMING.
  *
@@ -46,7 +46,12 @@ static uint8_t body_end(const struct http_stream *s)
 
 uint64_t http_stream_rest(const struct http_stream *s)
 {
-	return s->state == BODY || s->state == DATA ? s->left : 0;
+	return (s->state == BODY && !s->shadow) || s->state == DATA ? s->left : 0;
+}
+
+bool http_stream_in_body(const struct http_stream *s)
+{
+	return s->state == BODY || s->state == DATA;
 }
 
 /* BODY and DATA: bytes that are nobody's business. */
@@ -92,7 +97,7 @@ static bool size_byte(struct http_stream *s, uint8_t c)
 		return s->flags & DIGIT;
 	}
 	if (s->flags & EXTENSION)
-		return c == '\t' || (c >= ' ' && c != 0x7f);
+		return c > ' ' && c != 0x7f && c != 0x85 && c != 0xa0; /* no word behind it */
 	if (c == ';') {
 		s->flags |= EXTENSION;
 		return s->flags & DIGIT;
@@ -171,6 +176,7 @@ static enum http_step read_head(struct http_stream *s, struct slice in, struct h
 	s->switch_to = out->switch_to;
 	s->left = out->body == HTTP_BODY_LENGTH ? out->length : 0;
 	s->flags = s->line = 0;
+	s->shadow = s->left > 0;
 	if (out->switch_to == HTTP_SWITCH_CONNECT)
 		s->state = TUNNEL;
 	else if (out->body == HTTP_BODY_CHUNKED)
@@ -178,6 +184,34 @@ static enum http_step read_head(struct http_stream *s, struct slice in, struct h
 	else
 		s->state = s->left > 0 ? BODY : body_end(s);
 	return HTTP_REQUEST;
+}
+
+/* A look at the body as a server reads it that does not know it for one. WAIT with s->pos moved: go on. */
+static enum http_step look_at_body(struct http_stream *s, struct slice *in, struct http_head *out)
+{
+	size_t n = s->left < in->n ? (size_t)s->left : in->n, used = 0;
+	bool last = n == s->left || n >= s->limit;
+
+	if (n > s->limit)
+		n = s->limit;
+	switch (http_in_body(slice_of(in->p, n), last, &s->scanned, &used, out)) {
+	case PARSE_NEED_MORE:
+		return HTTP_WAIT;
+	case PARSE_INVALID:
+		s->shadow = false;
+		break;
+	case PARSE_OK:
+		if (out->ident.kind == IDENT_EVASIVE) {
+			s->state = FAILED;
+			return HTTP_BAD;
+		}
+		used = out->head_len;
+		break;
+	}
+	s->scanned = 0;
+	*in = slice_of(in->p + used, in->n - used);
+	http_stream_skip(s, used);
+	return s->shadow && out->ident.kind != IDENT_NOT_PROTO ? HTTP_REQUEST : HTTP_WAIT;
 }
 
 /* The first byte behind an Upgrade: a request's, or one that no request begins with? The server may have ignored the
@@ -195,15 +229,22 @@ static void after_switch(struct http_stream *s, uint8_t c)
 
 enum http_step http_stream_next(struct http_stream *s, struct slice in, struct http_head *out)
 {
+	enum http_step step = HTTP_WAIT;
+
 	while (in.n > 0 || s->state == TUNNEL) {
+		uint64_t from = s->pos;
+
 		switch (s->state) {
 		case HEAD:
 			return read_head(s, in, out);
 		case BODY:
 		case DATA:
-			if (s->stops)
-				return HTTP_WAIT;
-			skip(s, &in);
+			if (s->state == BODY && s->shadow)
+				step = look_at_body(s, &in, out);
+			else if (!s->stops)
+				skip(s, &in);
+			if (step != HTTP_WAIT || s->pos == from)
+				return step;
 			break;
 		case AFTER:
 			after_switch(s, in.p[0]);

@@ -134,6 +134,41 @@ def test_a_relay_of_a_killed_gate_ends_by_reset(own, tmp_path):
     assert got.returncode == 56 and b"reset" in err, (got.returncode, err)
 
 
+@BOTH_PATHS
+@pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
+def test_P29_plain_requests_end_by_reset_with_the_gate_and_begin_anew(own, v6):
+    """The new gate does not know whether a body is under way, so what comes next on that connection is nothing it could judge."""
+    lab = own(settings="inspect-tcp 80 443\nproxy-tcp none\n")
+    head = b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 4000\r\n\r\n" + b"\1" * 1000
+    idle = b"GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n"
+    for first, then in ((head, b"\1"), (head, b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 99999\r\n\r\n"), (idle, idle)):
+        with lab.inside("client"):
+            s = socket.create_connection((labkit.ORIGIN[6 if v6 else 4], 80), timeout=labkit.PATIENCE)
+        with s:
+            s.sendall(first)
+            if first == idle:
+                assert s.recv(9)
+            assert labkit.until(lambda: "fine.test" in str(lab.events('"fine.test"')))
+            kill_and_wait(lab, "gate")
+            with pytest.raises(ConnectionError):
+                s.sendall(then)
+                while s.recv(65536):
+                    pass
+                raise AssertionError("it ended by a FIN")
+        assert works(lab, v6=v6)
+
+
+@BOTH_PATHS
+def test_P29_a_plain_answer_outlives_the_gate(own, tmp_path):
+    lab, path = own(settings="inspect-tcp 80 443\nproxy-tcp none\n"), str(tmp_path / "got")
+    got = lab.popen("client", ["curl", "-sS", "-4", "-m", "60", "--limit-rate", "4M", "-N", "-o", path, "-w",
+                               "%{size_download}", "http://fine.test/big"])
+    assert begins(path)
+    kill_and_wait(lab, "gate")
+    out, err = got.communicate(timeout=90)
+    assert out == b"10000000", (out, err)
+
+
 def test_packets_do_not_notice_that_the_desk_died(own):
     lab = own()
     begin = time.monotonic()

@@ -21,9 +21,10 @@ static void a_body_comes_in_any_order_and_again(void **state)
 
 	(void)state;
 	begin(&h);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("{")), REQUESTS);
 	for (uint32_t at = HEAD + 1000; at < HEAD + BODY; at += 1000)
 		assert_int_equal(tcp(&h, REQUESTS, at, slice_str("body")), REQUESTS);
-	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("what was lost")), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("{what was lost")), REQUESTS);
 	assert_int_equal(tcp(&h, REQUESTS, 0, slice_str(head)), REQUESTS);
 	assert_true(flowtab_memory(h.w.flows) < 16 * 1024);
 	assert_int_equal(tcp(&h, REQUESTS, HEAD + BODY - 4, slice_str("BODYGET /")), REQUESTS);
@@ -38,9 +39,58 @@ static void T04_a_head_that_comes_again_is_compared(void **state)
 
 	(void)state;
 	begin(&h);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("{")), REQUESTS);
 	assert_int_equal(tcp(&h, REQUESTS, HEAD + 900000, slice_str("body")), REQUESTS);
 	assert_int_equal(tcp(&h, REQUESTS, 0, slice_str(other)), DROPPED);
 	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+}
+
+/* To a server that does not read it. Its first byte decides, and stays. */
+static void H15_a_body_that_is_a_request_is_judged(void **state)
+{
+	struct home h;
+
+	(void)state;
+	for (uint32_t n = 1; n < 20; n++) {
+		uint32_t at = 0;
+
+		begin(&h);
+		for (; at + n < sizeof(bad) - 1; at += n)
+			assert_int_equal(
+				tcp(&h, REQUESTS, HEAD + at, slice_of(bad + at, n)), REQUESTS);
+		assert_int_equal(
+			tcp(&h, REQUESTS, HEAD + at, slice_of(bad + at, sizeof(bad) - 1 - at)),
+			DROPPED);
+		assert_string_equal(last_event(&h).ident.name, "blocked.example");
+		close_home(&h);
+	}
+	begin(&h);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD + 3, slice_str(bad + 3)), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_of(bad, 3)), DROPPED);
+	assert_string_equal(last_event(&h).ident.name, "blocked.example");
+	close_home(&h);
+	begin(&h);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("{}")), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str(bad)), DROPPED);
+	assert_int_equal(last_event(&h).ident.odd, ODD_CONTRADICTION);
+	close_home(&h);
+}
+
+static void H15_a_body_is_not_edited(void **state)
+{
+	static const char offer[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n";
+	struct home h;
+
+	(void)state;
+	begin(&h);
+	for (uint32_t at = 0; at < sizeof(offer) - 1; at += 11)
+		assert_int_equal(
+			tcp(&h, REQUESTS, HEAD + at,
+				slice_of(offer + at,
+					sizeof(offer) - 1 - at < 11 ? sizeof(offer) - 1 - at : 11)),
+			REQUESTS);
+	assert_int_equal(seen.edited, 0);
 	close_home(&h);
 }
 
@@ -50,6 +100,7 @@ static void H25_what_stands_behind_the_body_is_judged(void **state)
 
 	(void)state;
 	begin(&h);
+	assert_int_equal(tcp(&h, REQUESTS, HEAD, slice_str("{")), REQUESTS);
 	assert_int_equal(tcp(&h, REQUESTS, HEAD + BODY, slice_str(bad)), DROPPED);
 	assert_string_equal(last_event(&h).ident.name, "blocked.example");
 	close_home(&h);
@@ -67,6 +118,7 @@ static void a_body_of_five_gigabytes(void **state)
 	open_home(&h, POLICY);
 	syn_at(&h, ISN, false);
 	assert_int_equal(tcp(&h, MARK_HELD, 0, slice_str(large)), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, (uint32_t)at, slice_str("{")), REQUESTS);
 	for (at += 1000; at + 4 < end; at += 100000000) {
 		assert_int_equal(tcp(&h, REQUESTS, (uint32_t)at, slice_str("body")), REQUESTS);
 		assert_int_equal(tcp(&h, REQUESTS, (uint32_t)at - 50, slice_str("bo")), REQUESTS);
@@ -129,6 +181,7 @@ static void H12_an_offer_of_http2_is_taken_out_each_time(void **state)
 	assert_int_equal(tcp(&h, UNDECIDED, A, slice_str(b)), REQUESTS);
 	expect_edited("x\r\n\r\n");
 	assert_int_equal(tcp(&h, REQUESTS, A + B, slice_str(head)), REQUESTS);
+	assert_int_equal(tcp(&h, REQUESTS, A + B + HEAD, slice_str("{")), REQUESTS);
 	assert_int_equal(seen.edited, 0);
 	assert_int_equal(tcp(&h, REQUESTS, A + B + HEAD + 500000, slice_str("h2c")), REQUESTS);
 	assert_int_equal(seen.edited, 0);
@@ -198,6 +251,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_body_comes_in_any_order_and_again),
 		cmocka_unit_test(T04_a_head_that_comes_again_is_compared),
+		cmocka_unit_test(H15_a_body_that_is_a_request_is_judged),
+		cmocka_unit_test(H15_a_body_is_not_edited),
 		cmocka_unit_test(H25_what_stands_behind_the_body_is_judged),
 		cmocka_unit_test(a_body_of_five_gigabytes),
 		cmocka_unit_test(chunks_are_jumped_over_one_by_one),

@@ -78,6 +78,25 @@ static void forgotten_requests_do_not_begin_anywhere(void **state)
 	close_home(&h);
 }
 
+/* The gate is new, and knows of no body under way: whatever the bytes look like, they may be anything. What carries no byte
+ * passes: an answer may be under way. */
+static void P29_requests_do_not_begin_anywhere_in_a_new_gate(void **state)
+{
+	static const char *const bytes[] = {"GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 99999\r\n\r\n", "\1\2\3"};
+	struct home h;
+
+	for (int i = 0; i < 3; i++) {
+		open_home(&h, "fail closed\notherwise allow\n");
+		assert_int_equal(tcp(&h, REQUESTS, 5000, slice_of(NULL, 0)), REQUESTS);
+		assert_int_equal(answer(&h, REQUESTS, 100, 5000, slice_str("data")), REQUESTS);
+		assert_int_equal(tcp(&h, REQUESTS, 5000, slice_str(bytes[i])), DROPPED);
+		assert_int_equal(last_event(&h).ident.odd, ODD_MID_STREAM);
+		assert_int_equal(seen.injected[INJECT_TO_SERVER], 1);
+		close_home(&h);
+	}
+}
+
 static void P29_midstream_follows_fail(void **state)
 {
 	static const char *const policies[] = {
@@ -179,6 +198,7 @@ int main(void)
 		cmocka_unit_test(P30_a_new_syn_makes_the_tuple_a_new_flow),
 		cmocka_unit_test(the_same_number_again_is_a_new_flow),
 		cmocka_unit_test(forgotten_requests_do_not_begin_anywhere),
+		cmocka_unit_test(P29_requests_do_not_begin_anywhere_in_a_new_gate),
 		cmocka_unit_test(P29_midstream_follows_fail),
 		cmocka_unit_test(who_waits_until_the_gate_forgets_is_not_let_through),
 		cmocka_unit_test(who_makes_conntrack_forget_is_not_older_than_the_gate),
