@@ -76,6 +76,8 @@ enum identify_step stream_ident_next(struct stream_ident *s, uint64_t offset, st
  * _skip() tells how many did. 0 = none now: the next bytes are to be shown. UINT64_MAX: all there will ever be. */
 uint64_t stream_ident_rest(const struct stream_ident *s);
 void stream_ident_skip(struct stream_ident *s, uint64_t n); /* n <= rest */
+/* More of a request's body is to come, whether it need be shown or not (see http_stream.h). */
+bool stream_ident_in_body(const struct stream_ident *s);
 
 /* Behind plain words: may these bytes take the place of the ones read at stream offset `at`, whatever those were? They may
  * when no hello can begin in them, or by them. */

@@ -42,7 +42,7 @@ void flow_tcp_settle(struct flow_tcp *t)
 
 bool flow_tcp_in_body(const struct flow_tcp *t)
 {
-	return stream_ident_rest(&t->id) > 0 ||
+	return stream_ident_in_body(&t->id) ||
 	       (int32_t)(segments_next_seq(&t->seg) - t->client_end) >
 		       0; /* skipped before it came */
 }

@@ -59,6 +59,11 @@ uint64_t stream_ident_rest(const struct stream_ident *s)
 	return s->state == REQUESTS && s->http.pos == s->pos ? http_stream_rest(&s->http) : 0;
 }
 
+bool stream_ident_in_body(const struct stream_ident *s)
+{
+	return stream_ident_rest(s) > 0 || (s->state == REQUESTS && http_stream_in_body(&s->http));
+}
+
 bool stream_ident_may_differ(const struct stream_ident *s, uint64_t at, struct slice bytes)
 {
 	return s->state == DIALOGUE && s->asked_at <= at && starttls_tells_nothing(&s->talk, bytes);
