@@ -28,7 +28,8 @@ enum {
 
 enum quic_step {
 	QUIC_STEP_OTHER, /* not QUIC, or not to be proven: ident is NOT_PROTO. A UDP flow like any other: ask policy. */
-	QUIC_STEP_PASS, /* part of a hello not complete yet (ident PENDING): pass it on, mark nothing */
+	QUIC_STEP_PASS, /* part of a hello not complete yet (ident PENDING): keep it until the connection's JUDGE, and do with it as
+	                 * then. Not before: a server knows a connection by its ID, and may get the rest from another port. */
 	QUIC_STEP_HOLD, /* nothing can be judged by it and it must not go on (ident PENDING): drop it, the client sends it
 	                  * again; or keep a few until the next JUDGE. Whatever policy says. */
 	QUIC_STEP_JUDGE, /* ident is news about connection `conn` (also: a NAME that became EVASIVE): ask policy */
@@ -64,7 +65,9 @@ bool quic_ident_pending(const struct quic_ident *q);
  * An unreadable version is EVASIVE/QUIC_VERSION for this datagram only: a rule by address may allow it, the default
  * is to block; a later Initial of a known version is judged for itself. Behind a first datagram that was no QUIC only
  * versions of known families count, for random bytes look like others once in a thousand datagrams.
- * A short header before any Initial is NONE/QUIC_SHORT.
+ * A short header before any Initial is NONE/QUIC_SHORT. An Initial of a known version that no key opens, and a Handshake
+ * packet before any Initial, are EVASIVE/MID_STREAM: their connection began elsewhere, and a client may not move to another
+ * port while its handshake lasts (RFC 9000 9). A second hello may be in there.
  * packet in ident counts the client's datagrams. now_ms: monotonic. */
 void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice datagram,
 	uint64_t now_ms, struct quic_seen *out);

@@ -6,7 +6,8 @@
  *   flow_server.c   what its server says                          flow_offer.c   offers that are taken out
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
  *   refusal.c       the answers of a refusal                      answer.c       how many of them, and how they are sent
- *   flow_sweep.c    deadlines, idle flows                       flow_live.c    decisions that are taken back
+ *   flow_held.c     UDP datagrams that wait                       flow_sweep.c   deadlines, idle flows
+ *   flow_live.c     decisions that are taken back
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
@@ -54,6 +55,10 @@ enum {
 	ANSWERS_LATER = 32,
 	PACKET_MAX = 65535, /* as the kernel hands them over */
 	OFFERS = 16,	    /* of HTTP/2 without TLS, that a flow keeps in mind */
+	HELD_OF_FLOW = 16,  /* datagrams of unfinished hellos that wait in the kernel's queue */
+	HELD_BYTES = 65536, /* a super-packet is one of them */
+	HELD_OF_WORKER = 256,
+	HELD_MS = 3000, /* a client that lost a half sends it again within a second or two */
 };
 
 /* One packet on its way through gate_packet(). */
@@ -100,14 +105,34 @@ struct flow_tcp {
 	uint8_t server[SERVER_LOOK];
 };
 
+struct held_packet {
+	uint32_t id, mark, bytes;
+	uint8_t conn; /* whose hello it waits for */
+};
+
+/* In order of arrival. */
+struct flow_held {
+	struct flow_held *prev, *next; /* in the worker's list, while n is not 0 */
+	uint64_t since_ms;	       /* the first came */
+	uint32_t bytes;
+	uint8_t n;
+	struct held_packet packets[HELD_OF_FLOW];
+};
+
+/* Flows for which datagrams wait, the oldest first. */
+struct held_list {
+	struct flow_held *first, *last;
+	uint32_t n; /* datagrams */
+};
+
 struct flow_udp {
 	struct quic_ident *quic;
+	struct flow_held held;
 	bool judged[QUIC_CONNS], allowed[QUIC_CONNS];
 	bool other_judged, other_allowed; /* as a flow that is not QUIC */
 	bool timed_out;	   /* a hello was begun and not ended: all that comes is refused */
 	uint64_t any_ms;   /* when a datagram of no known connection was judged last */
 	uint64_t heard_ms; /* when the client said something last */
-	bool passed;	   /* something of it went on while it was not decided */
 };
 
 enum answer_class { ANSWER_KNOWN, ANSWER_STRANGER, ANSWER_CLASSES };
@@ -146,6 +171,7 @@ struct gate_own {
 	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
 	bool cleared; /* packets that a dead gate left were dropped */
+	struct held_list held;
 	struct answers answers;
 	struct live_work live;
 	uint64_t overload_ms, start_ms;
@@ -212,7 +238,7 @@ void flow_tcp_due(struct gate_worker *w, struct flow_rec *r); /* no hello in tim
 void flow_udp_packet(struct seen *s, struct flow_rec *r);
 /* A packet that conntrack calls a server's is a client's: s is turned round. r: the flow as conntrack has it, or NULL. */
 bool flow_udp_turn(struct seen *s, const struct flow_rec *r);
-void flow_udp_free(struct flow_udp *u);
+void flow_udp_free(struct gate_worker *w, struct flow_udp *u);
 void flow_udp_due(
 	struct gate_worker *w, struct flow_rec *r); /* a hello that did not come whole in time */
 void flow_other_packet(struct seen *s, struct flow_rec *r);
@@ -233,6 +259,14 @@ struct flow_rec *flow_live_recall(struct seen *s, struct flow_rec *r);
 bool flow_live_packet(struct seen *s, struct flow_rec **r);
 /* HTTP, r->tcp->asked: this packet belongs to what is refused. True: it was dealt with. */
 bool flow_live_end_asked(struct seen *s, struct flow_rec *r);
+
+/* flow_held.c */
+/* The packet waits for what its connection's hello says: it has its verdict later. False: no room, nothing was done. */
+bool flow_held_add(struct seen *s, struct flow_held *h, uint8_t conn);
+/* Ends the waiting of a connection's datagrams, or of all (QUIC_CONN_ANY), in order of arrival. conn_bits: as flow_pass(). */
+void flow_held_end(
+	struct gate_worker *w, struct flow_held *h, uint8_t conn, bool pass, uint8_t conn_bits);
+void flow_held_sweep(struct gate_worker *w); /* what has waited for too long */
 
 /* answer.c */
 /* Whether one more packet may be sent because of this client; counted. */

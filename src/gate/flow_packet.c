@@ -59,9 +59,8 @@ void flow_drop(struct seen *s)
 
 static void free_parts(void *user, struct flow_rec *r)
 {
-	(void)user;
 	flow_tcp_free(r->tcp);
-	flow_udp_free(r->udp);
+	flow_udp_free(user, r->udp);
 }
 
 static void evicted(void *user, struct flow_rec *r)

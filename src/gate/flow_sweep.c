@@ -65,6 +65,7 @@ void gate_sweep(struct gate_worker *w)
 {
 	count_queue(w);
 	answer_again(w);
+	flow_held_sweep(w);
 	due_pending(w);
 	drop_idle(w, LIST_OTHER, IDLE_REFUSED_MS);
 	drop_idle(w, LIST_DECIDED, IDLE_DECIDED_MS);

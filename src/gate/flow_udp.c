@@ -3,7 +3,7 @@
  *
  * The verdict is a connection's, the mark a 4-tuple's: ALLOWED once any connection of it was, and then short headers pass
  * in the kernel while long ones keep coming. Every packet that passes carries the mark, for only the first or all of a
- * burst make it stick.
+ * burst make it stick. Until a hello is complete, its datagrams wait (flow_held.c).
  *
  * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: identification.md Q01-Q30.
  */
@@ -11,10 +11,11 @@
 
 #include "flow_int.h"
 
-void flow_udp_free(struct flow_udp *u)
+void flow_udp_free(struct gate_worker *w, struct flow_udp *u)
 {
 	if (!u)
 		return;
+	flow_held_end(w, &u->held, QUIC_CONN_ANY, false, 0);
 	quic_ident_free(u->quic);
 	free(u);
 }
@@ -29,7 +30,6 @@ static bool any_allowed(const struct flow_udp *u)
 
 static void pass(struct seen *s, struct flow_udp *u)
 {
-	u->passed = true;
 	flow_pass(s, any_allowed(u) ? MARK_ALLOWED : MARK_HELD);
 }
 
@@ -84,6 +84,7 @@ static void news(struct seen *s, struct flow_rec *r, const struct quic_seen *q)
 	if (q->conn < QUIC_CONNS) {
 		u->judged[q->conn] = true;
 		u->allowed[q->conn] = allowed;
+		flow_held_end(s->w, &u->held, q->conn, allowed, MARK_ALLOWED);
 	}
 	if (!allowed)
 		refuse(s, r, q);
@@ -106,15 +107,11 @@ static void follow(struct seen *s, struct flow_rec *r, const struct quic_seen *q
 		refuse(s, r, q);
 }
 
-/* Of what was let through, the other half must not follow: that much is remembered. */
+/* Nothing of it went on: there is nothing to remember. */
 static void no_room(struct seen *s, struct flow_rec *r)
 {
-	r->udp->timed_out = r->udp->passed;
 	flow_overload(s);
-	if (r->udp->timed_out)
-		flow_settle(s->w, r, FLOW_REFUSED);
-	else
-		flowtab_remove(s->w->flows, r);
+	flowtab_remove(s->w->flows, r);
 }
 
 static void from_client(struct seen *s, struct flow_rec *r)
@@ -129,7 +126,8 @@ static void from_client(struct seen *s, struct flow_rec *r)
 	}
 	switch (q.step) {
 	case QUIC_STEP_PASS:
-		pass(s, r->udp);
+		if (!flow_held_add(s, &r->udp->held, q.conn))
+			flow_drop(s);
 		break;
 	case QUIC_STEP_HOLD:
 		flow_drop(s);
@@ -223,8 +221,8 @@ static void half_judged(struct gate_worker *w, struct flow_rec *r)
 		flow_live_note(w, r, false);
 }
 
-/* The mark says that half a hello passed, or that the flow was cut, and nobody knows what it was (an earlier gate did, or a full table): what comes now
- * may be the other half. */
+/* The mark says that half a hello passed (an older gate let it), or that the flow was cut, and nobody knows what it was: what
+ * comes now may be the other half. */
 static void half_lost(struct seen *s, struct flow_rec *r)
 {
 	r->ident = (struct ident){.kind = IDENT_EVASIVE,
@@ -265,12 +263,13 @@ void flow_udp_packet(struct seen *s, struct flow_rec *r)
 	}
 }
 
-/* Half a hello may have reached the server: whatever would complete it now is not what was seen. */
 void flow_udp_due(struct gate_worker *w, struct flow_rec *r)
 {
 	w->counters.timeouts++;
 	r->ident = (struct ident){
 		.kind = IDENT_EVASIVE, .odd = ODD_TIMEOUT, .app = APP_QUIC, .source = SOURCE_QUIC};
 	flow_judge(w, &r->flow, &r->ident, STAGE_NAMED, &r->verdict);
+	flow_held_end(
+		w, &r->udp->held, QUIC_CONN_ANY, r->verdict.action != ACTION_BLOCK, MARK_ALLOWED);
 	half_judged(w, r);
 }

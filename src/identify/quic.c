@@ -358,6 +358,7 @@ struct walk {	      /* what was met in one datagram */
 	int conn;     /* of the first Initial that opened, or NOT_OPENED, NO_SLOT */
 	bool hold;    /* something in it must not go on */
 	bool initial; /* an Initial, opened or not */
+	bool closed;  /* one that no key opens, where a server would look for one */
 	bool early;   /* 0-RTT */
 	bool handshake;
 	struct quic_packet first;
@@ -365,13 +366,15 @@ struct walk {	      /* what was met in one datagram */
 };
 
 static void walk_initial(struct quic_ident *q, struct quic_crypt *c, const struct quic_packet *p,
-	bool whole, uint64_t now_ms, struct walk *w)
+	bool whole, bool due, uint64_t now_ms, struct walk *w)
 {
 	struct slice plain;
 	int i = open_initial(q, c, p, now_ms, &plain);
 	w->initial = true;
-	if (i == NOT_OPENED)
+	if (i == NOT_OPENED) {
+		w->closed |= due;
 		return;
+	}
 	if (w->conn == NOT_OPENED)
 		w->conn = i;
 	if (i == NO_SLOT || i != w->conn || !whole) {
@@ -398,28 +401,31 @@ static struct walk walk_datagram(
 {
 	struct walk w = {.conn = NOT_OPENED};
 	struct quic_packet p;
-	bool whole = d.n >= QUIC_INITIAL_MIN;
+	bool whole = d.n >= QUIC_INITIAL_MIN, due;
+	size_t next = 0; /* where the packet behind the ones before begins */
 	int looked = 0;
 	for (struct slice at = d; at.n > 0; at = slice_of(at.p + 1, at.n - 1)) {
 		struct slice rest = at;
+		size_t where = (size_t)(at.p - d.p);
 		if (at.p != d.p && !begins_long(at))
 			continue;
-		if (!quic_packet_next(&rest, &p)) {
-			if (at.p == d.p)
-				break;
+		if (!quic_packet_next(&rest, &p))
 			continue;
-		}
 		if (++looked > PACKETS_MAX) {
 			w.hold = true;
 			break;
 		}
-		if (!w.any)
-			w.first = p;
-		w.any = true;
+		due = where == next ||
+		      (where >= QUIC_INITIAL_MIN && at.n >= QUIC_INITIAL_MIN); /* of a GSO packet */
+		if (where == next)
+			next += p.whole.n;
 		if (p.type == QUIC_TYPE_INITIAL)
-			walk_initial(q, c, &p, whole, now_ms, &w);
-		w.early |= p.type == QUIC_TYPE_0RTT;
-		w.handshake |= p.type == QUIC_TYPE_HANDSHAKE;
+			walk_initial(q, c, &p, whole, due, now_ms, &w);
+		w.early |= due && p.type == QUIC_TYPE_0RTT;
+		w.handshake |= due && p.type == QUIC_TYPE_HANDSHAKE;
+		if (!w.any && (due || w.conn != NOT_OPENED))
+			w.first = p;
+		w.any |= due || w.conn != NOT_OPENED;
 	}
 	return w;
 }
@@ -494,7 +500,7 @@ static void say_later(struct quic_ident *q, const struct walk *w, struct quic_se
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
 			ODD_NOTHING); /* its Initial was lost or is late */
 	else
-		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM);
 }
 
 /* Random bytes (a VPN's, a game's) look like a QUIC version that nobody has heard of once in a thousand datagrams: only
@@ -525,11 +531,14 @@ static void say_odd(
 	}
 }
 
-/* Initials that no key opens are not QUIC (Q01), or junk that the server drops too. */
-static void say_unopened(const struct quic_ident *q, struct quic_seen *out)
+/* Initials that no key opens: junk that the server drops, too, or of a connection that began on other ports, whose keys the
+ * server has. What only looks like one in the midst of other bytes is no QUIC. */
+static void say_unopened(const struct quic_ident *q, const struct walk *w, struct quic_seen *out)
 {
 	if (q->conns[0])
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
+	else if (w->closed)
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM);
 	else
 		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
 }
@@ -547,11 +556,11 @@ void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice 
 		out->scid = w.first.scid;
 	}
 	if (w.conn >= 0) {
-		say_conn(q->conns[w.conn], w.conn, w.hold, out);
+		say_conn(q->conns[w.conn], w.conn, w.hold || w.closed, out);
 	} else if (w.conn == NO_SLOT) {
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_OVERLOAD);
 	} else if (w.initial) {
-		say_unopened(q, out);
+		say_unopened(q, &w, out);
 	} else if (w.early || w.handshake) {
 		say_later(q, &w, out);
 	} else {

@@ -5,7 +5,7 @@
  *   super <--"N packets wait, the last number was M"-- /proc/net/netfilter/nfnetlink_queue
  *
  * A worker hangs when packets wait in its queue and none was answered for a while; the probes see to it that one always
- * waits. Its heartbeat says less: a thread's timer may run while its queue is not read, and the other way round a busy
+ * waits. (Without them it might keep some on purpose: the halves of hellos, src/gate/flow_held.c.) Its heartbeat says less: a thread's timer may run while its queue is not read, and the other way round a busy
  * worker answers thousands of packets between two beats. The gate drops a probe before it looks into it, records
  * and counts nothing, so a client gains nothing by an imitation (it cannot make one: the hook is OUTPUT).
  * Why no veth pair, to cross FORWARD: an interface of ours would be seen by every program that configures networks, by
@@ -69,7 +69,7 @@ void probe_open(struct super *su)
 		rc = p->queue[i].socket =
 			open_one(mark_of(su->s->mark_mask, MARK_OWN | MARK_NOTRACK), i);
 	if (rc < 0)
-		log_warn("no probe of the queues: %s; a hung gate is known by what waits there",
+		log_warn("no probe of the queues: %s; a hung gate is known by its heartbeat only",
 			strerror(-rc));
 }
 
@@ -81,7 +81,7 @@ void probe_reset(struct super *su)
 
 bool probe_send(struct super *su)
 {
-	bool back = false;
+	bool back = false, missed;
 	char byte = 0;
 
 	for (unsigned i = 0; i < su->workers; i++) {
@@ -89,11 +89,12 @@ bool probe_send(struct super *su)
 
 		if (fd < 0)
 			continue;
+		missed = false;
 		while (recv(fd, &byte, 1, MSG_DONTWAIT) >= 0)
-			back = true;
-		if (send(fd, "", 1, MSG_DONTWAIT) < 0) {
-			/* no loopback: what waits by itself is looked at all the same */
-		}
+			missed = true;
+		back |= missed;
+		su->probe.queue[i].sent =
+			!missed && (send(fd, "", 1, MSG_DONTWAIT) >= 0 || errno == EAGAIN);
 	}
 	return back;
 }
@@ -114,7 +115,7 @@ static void look_at(struct super *su, const char *line)
 		return;
 	q = &su->probe.queue[i];
 	answered = last - waiting - overrun;
-	q->quiet = waiting && answered == q->answered ? q->quiet + 1 : 0;
+	q->quiet = q->sent && waiting && answered == q->answered ? q->quiet + 1 : 0;
 	q->answered = answered;
 }
 

@@ -42,6 +42,7 @@ struct probe {
 	int file; /* the kernel's account of all queues; -1 = none */
 	struct probe_queue {
 		int socket;	   /* a probe to it goes out here; -1 = none */
+		bool sent;	   /* a probe went into the queue, as far as is known */
 		uint32_t answered; /* packets, modulo 2^32 */
 		unsigned quiet;	   /* turns in which packets waited and none was answered */
 	} queue[QUEUES_MAX];

@@ -24,13 +24,21 @@ enum { MASK_SHIFT = 24, ISN = 1000, SERVER = 77000, PORT = 40000 };
 enum {
 	UNDECIDED = MARK_HELD | MARK_TENTATIVE,
 	REQUESTS = MARK_HELD | MARK_ALLOWED,
-	DROPPED = 0x100
+	DROPPED = 0x100,
+	WAITS = 0x200, /* its verdict comes later */
+	NEWEST = 1024
 };
 
 static struct {
 	unsigned verdicts;
-	bool flushed;  /* since the last verdict */
-	int last;      /* the connection's bits, or DROPPED */
+	bool flushed; /* since the last verdict */
+	int last;     /* the connection's bits, or DROPPED */
+	uint32_t order
+		[NEWEST]; /* ids of the packets that have their verdicts, the n-th at n % NEWEST */
+	struct {
+		uint32_t id;
+		int said;
+	} of[NEWEST];  /* at id % NEWEST */
 	size_t edited; /* bytes of what went on in place of the last packet; 0: as it came */
 	uint8_t edited_bytes[65535];
 	unsigned injected[INJECT_WAYS];
@@ -41,8 +49,7 @@ static struct {
 int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, uint32_t mark)
 {
 	(void)q;
-	(void)id;
-	seen.verdicts++;
+	assert_int_not_equal(seen.of[id % NEWEST].id, id); /* one verdict a packet */
 	seen.flushed = false;
 	seen.edited = 0;
 	seen.last = a == NFQ_DROP ? DROPPED : -1;
@@ -51,6 +58,9 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 		assert_true(mark >> MASK_SHIFT & MARK_JUDGED); /* or `fail closed` drops it */
 		seen.last = (int)(mark >> MASK_SHIFT & ~(unsigned)MARK_JUDGED);
 	}
+	seen.of[id % NEWEST].id = id;
+	seen.of[id % NEWEST].said = seen.last;
+	seen.order[seen.verdicts++ % NEWEST] = id;
 	return 0;
 }
 
@@ -195,15 +205,29 @@ static inline struct slice packet_of(const struct shape *s, uint8_t out[static 2
 	return slice_of(out, n);
 }
 
-static inline int give(struct home *h, struct slice ip, uint8_t conn, bool reply)
+/* What became of the packet that was given as number id, so far. */
+static inline int verdict_of(uint32_t id)
 {
-	unsigned before = seen.verdicts;
+	return seen.of[id % NEWEST].id == id ? seen.of[id % NEWEST].said : WAITS;
+}
+
+/* Of a packet that may have to wait. */
+static inline int offer(struct home *h, struct slice ip, uint8_t conn, bool reply)
+{
 	struct nfq_packet p = {.id = ++h->id,
 		.hook = NFQ_FORWARD,
 		.payload = ip,
 		.mark = 0x123456 | (uint32_t)(conn | (reply ? MARK_REPLY : 0)) << MASK_SHIFT};
 
 	gate_packet(&h->w, &p);
+	return verdict_of(h->id);
+}
+
+static inline int give(struct home *h, struct slice ip, uint8_t conn, bool reply)
+{
+	unsigned before = seen.verdicts;
+
+	offer(h, ip, conn, reply);
 	assert_int_equal(seen.verdicts, before + 1);
 	return seen.last;
 }

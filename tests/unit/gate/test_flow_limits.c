@@ -129,6 +129,7 @@ static void a_probe_is_answered_and_leaves_no_trace(void **state)
 	assert_int_equal(flowtab_count(h.w.flows), 0);
 	assert_false(ring_pop(h.reader, &e));
 	p.hook = NFQ_FORWARD;
+	p.id++;
 	gate_packet(&h.w, &p);
 	assert_int_equal(seen.verdicts, 2);
 	assert_int_equal(h.w.counters.queued, 1);

@@ -454,7 +454,7 @@ static void Q15_junk_first_changes_nothing(void **state)
 	struct bytes junk = vector("rfc9001_client_initial.packet"), real = junk;
 	junk.b[300] ^= 1;
 	client(of(&junk));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
 	client(of(&real));
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
 	client(of(&junk));
@@ -463,6 +463,43 @@ static void Q15_junk_first_changes_nothing(void **state)
 	struct bytes other = hello_for("blocked.com");
 	send_all(&b, &other);
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "blocked.com");
+}
+
+/* The keys are those of another 4-tuple's connection. */
+static void what_began_on_another_port_is_evasive(void **state)
+{
+	struct bytes real = vector("rfc9001_client_initial.packet"), closed = real, d = {0};
+	struct bytes handshake = unhex("e000000001088394c8f03e51570802c1c24032");
+
+	handshake.n += 50;
+	client(of(&handshake));
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	closed.b[6] ^= 1; /* to the ID that the server chose */
+	client(of(&closed));
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	/* behind another datagram in a super-packet, too */
+	d.n = 1200;
+	put(&d, closed.b, closed.n);
+	client(of(&d));
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	teardown(state);
+	setup(state);
+	d.n = 1200;
+	put(&d, real.b, real.n);
+	client(of(&d));
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	teardown(state);
+	setup(state);
+	/* in the midst of bytes that are no QUIC it is none */
+	d.n = 100;
+	put(&d, closed.b, closed.n);
+	client(of(&d));
+	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
+	/* and nobody's hello takes it along */
+	d = real;
+	put(&d, closed.b, closed.n);
+	client(of(&d));
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
 }
 
 static void Q17_short_headers_follow_or_are_told(void **state)
@@ -541,7 +578,8 @@ static void no_prefix_of_a_datagram_names_a_site(void **state)
 	for (size_t n = 0; n < d.n; n += n < 60 ? 1 : 13) {
 		client(slice_of(d.b, n));
 		assert_true(seen.ident.kind != IDENT_NAME);
-		assert_true(seen.step == QUIC_STEP_OTHER || seen.step == QUIC_STEP_HOLD);
+		assert_true(seen.step == QUIC_STEP_OTHER || seen.step == QUIC_STEP_HOLD ||
+			    seen.ident.kind == IDENT_EVASIVE);
 	}
 }
 
@@ -550,6 +588,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(Q01_Q02_the_packets_of_the_rfcs_name_example_com),
+		T(what_began_on_another_port_is_evasive),
 		T(Q08_Q09_a_hello_cut_anywhere_is_named_when_complete),
 		T(Q07_Q23_chaos_in_one_packet_is_put_together),
 		T(Q10_other_bytes_later_are_evasive),
