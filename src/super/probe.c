@@ -9,7 +9,7 @@
  * worker answers thousands of packets between two beats. The gate drops a probe before it looks into it, records
  * and counts nothing, so a client gains nothing by an imitation (it cannot make one: the hook is OUTPUT).
  * Why no veth pair, to cross FORWARD: an interface of ours would be seen by every program that configures networks, by
- * `client-interfaces auto` and by the administrator's own rules, which may drop the probe; what could break between
+ * the look at interfaces and by the administrator's own rules, which may drop the probe; what could break between
  * FORWARD and the queue is our own rules, and these are held against what was loaded (watchdog.c). A packet that comes back
  * to us has met no queue: the rules are looked at once more.
  * The listeners have no probe: the same threads serve them, and one that rests because no descriptor is left

@@ -124,7 +124,8 @@ def run(lab, flood, kind, v6, tmp_path, during):
         assert give.stdout.readline() == f"open {number}\n".encode()
         during()
         grown = rss_mib(lab) - mib
-        if lab.path == "N" and kind == "tcp":  # (half a QUIC hello does not go on.) An earlier flood of this client may still have its share
+        # half a QUIC hello does not go on; an earlier flood of this client may still have its share
+        if lab.path == "N" and kind == "tcp":
             assert labkit.until(lambda: json.loads(ask(take))["halves"] > 200)
         assert ask(give) == f"rest {number}\n".encode()
         assert labkit.until(lambda: counters(lab)[limit] - before[limit] > number / 10), counters(lab)
