@@ -153,7 +153,8 @@ def guided(lab):
 
 
 def main():
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: who is started in the background has it ignored
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     before = labkit.machine()
     lab = labkit.Lab(policy=POLICY, prefix=os.environ.get("LAB_PREFIX", "demo"), env={"LAB_WEB_PORT": web_port()})
