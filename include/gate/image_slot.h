@@ -16,7 +16,6 @@ struct image_slot;
 struct image_ref;
 
 int image_slot_new(struct image_slot **out);
-void image_slot_free(struct image_slot *s); /* NULL is fine; after every holder let go */
 /* Maps the sealed memfd; the descriptor stays the caller's. -EPERM: not sealed; -EINVAL: not an image (*why set). */
 int image_slot_put(struct image_slot *s, int fd, const char **why);
 /* Any thread: *held becomes the newest (counted; the older one is let go). NULL while there is none. */

@@ -48,15 +48,6 @@ void image_slot_drop(struct image_ref **held)
 	}
 }
 
-void image_slot_free(struct image_slot *s)
-{
-	if (!s)
-		return;
-	image_slot_drop(&s->now);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
 static int map_sealed(int fd, struct image_ref *r, const char **why)
 {
 	const int want = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
