@@ -39,8 +39,8 @@ CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -M
 LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
 LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
 
-FLOOR_DIRS := base model identify decide conf intercept act record netsetup who load fetch super gate desk show
-LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(FLOOR_DIRS))))
+LAYER_DIRS := base model identify decide conf intercept act record netsetup who load fetch supervisor dataplane controller show
+LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(LAYER_DIRS))))
 LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o) $B/web/assets_data.o
 MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))
 CTL_OBJ  := $(patsubst %.c,$B/%.o,$(wildcard src/ctl/*.c))
@@ -134,8 +134,8 @@ lab-test: all
 	@tests/deps test
 	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lab
 
-# the desk that the browser tests ask: tests/web/house.c
-$B/tests/web/house: tests/web/house.c $(LIB)
+# the controller that the browser tests ask: tests/web/backend.c
+$B/tests/web/backend: tests/web/backend.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	@$(CC) $(CFLAGS_) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
@@ -143,9 +143,9 @@ $B/tests/web/house: tests/web/house.c $(LIB)
 programs: all
 	@tests/programs
 
-web-house: $B/tests/web/house
+web-backend: $B/tests/web/backend
 
-web-test: all web-house
+web-test: all web-backend
 	@tests/deps test
 	@tests/web/run
 
@@ -179,7 +179,7 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: FORCE evade fuzz all unit unit-programs lint deps deps-test check catalogue lab-test web-house web-test programs demo clean
+.PHONY: FORCE evade fuzz all unit unit-programs lint deps deps-test check catalogue lab-test web-backend web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -193,7 +193,7 @@ install: all
 	install -m 755 $B/durwardctl $(DESTDIR)$(PREFIX)/bin/durwardctl
 	install -m 755 iptables/durward-rules systemd/stopped systemd/unguard $(DESTDIR)$(PREFIX)/lib/durward/
 	ln -sf ../lib/durward/durward-rules $(DESTDIR)$(PREFIX)/sbin/durward-rules
-	for u in durward durward-guard; do $(SUB) systemd/$$u.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
+	for u in durward durward-boot-guard; do $(SUB) systemd/$$u.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
 	install -m 644 systemd/durward.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf
 	install -m 644 systemd/durward.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
 	install -m 644 docs/sample.policy docs/GATEWAYS.md $(DESTDIR)$(PREFIX)/share/doc/durward/
@@ -203,7 +203,7 @@ install: all
 uninstall:
 	-test -n "$(DESTDIR)" || $(PREFIX)/lib/durward/durward-rules down
 	rm -f $(DESTDIR)$(PREFIX)/sbin/durward $(DESTDIR)$(PREFIX)/sbin/durward-rules $(DESTDIR)$(PREFIX)/bin/durwardctl \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service $(DESTDIR)$(PREFIX)/lib/systemd/system/durward-guard.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/durward.service $(DESTDIR)$(PREFIX)/lib/systemd/system/durward-boot-guard.service \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/durward.conf \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/durward.conf
 	rm -rf $(DESTDIR)$(PREFIX)/lib/durward $(DESTDIR)$(PREFIX)/share/doc/durward

@@ -38,9 +38,10 @@ enum refuse_alert { REFUSE_ALERT_ACCESS_DENIED = 49, REFUSE_ALERT_UNRECOGNIZED_N
 void refuse_alert_record(enum refuse_alert alert, uint8_t out[static REFUSE_ALERT_SIZE]);
 
 /* PSH ACK with `payload`: more words will follow (a page longer than a segment). */
-size_t refuse_tcp_words(const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap);
+size_t refuse_tcp_payload(
+	const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap);
 /* PSH ACK FIN with `payload` (the alert's record): the client reads it and the end. */
-size_t refuse_tcp_last_words(
+size_t refuse_tcp_last_payload(
 	const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap);
 /* RST ACK. */
 size_t refuse_tcp_rst(const struct refuse_tcp *t, uint8_t *out, size_t cap);

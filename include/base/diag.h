@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * diag.h - the list of mistakes found in a file, each with its place.
+ * diag.h - the list of errors found in a file, each with its place.
  *
  * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries only counts.
  */

@@ -10,7 +10,7 @@
 enum log_level { LOG_ERROR_ = 3, LOG_WARN_ = 4, LOG_NOTE_ = 5, LOG_INFO_ = 6, LOG_DEBUG_ = 7 };
 
 void log_init(const char *process,
-	enum log_level max); /* process: static string, "super", "gate", "desk" */
+	enum log_level max); /* process: static string, "supervisor", "dataplane", "controller" */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(LOG_ERROR_, __VA_ARGS__)

@@ -7,7 +7,7 @@
  * must have one name only, since others may be able to link a second one there.
  *
  * Owns: the descriptor is the caller's. Thread: one (getpwuid). Fails: -errno; -EPERM with the folder or file at fault and
- * the command that mends it in `why`. Relative paths begin at the working folder, which is looked at as well.
+ * the command that fixes it in `why`. Relative paths begin at the working folder, which is looked at as well.
  * See: openat(2) O_PATH, O_NOFOLLOW; inode(7) "sticky bit"; proc(5) protected_hardlinks.
  */
 #ifndef BASE_TRUST_H

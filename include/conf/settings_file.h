@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * settings_file.h - the settings file as root obeys it, and the settings on their way to a child.
  *
- * The file is read once, by the process that root or the service manager starts (super, guard, route; durwardctl looks at it
+ * The file is read once, by the process that root or the service manager starts (supervisor, guard, route; durwardctl looks at it
  * too). The children get what was read as a sealed memfd and open no file: an edit, whole or half done, counts from the next
  * start on, and no child can differ from the rules in force.
  *
@@ -16,7 +16,7 @@
 #define SETTINGS_DEFAULT_PATH "/etc/durward/settings"
 
 /* path NULL: the default one, which may be missing; a named file may not. *said: what is wrong, a line each.
- * -EPERM not root's alone (base/trust.h): *out holds the defaults and nothing of the file. -EINVAL mistakes in it: *out
+ * -EPERM not root's alone (base/trust.h): *out holds the defaults and nothing of the file. -EINVAL errors in it: *out
  * holds the lines that are right, and defaults. Other errors: the defaults. */
 int settings_read(const char *path, struct settings *out, struct strbuf *said);
 

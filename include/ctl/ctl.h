@@ -36,7 +36,7 @@ int ctl_usage(
 struct api_answer {
 	long status;	    /* HTTP; 0 = the daemon was not reached */
 	struct strbuf body; /* JSON */
-	char trouble[256];  /* words when status is 0 */
+	char failure[256];  /* words when status is 0 */
 };
 /* path: "/api/v1/status". body NULL = none, else JSON. 0, or -errno when not reached. */
 int api_call(struct ctl *c, const char *method, const char *path, const char *body,

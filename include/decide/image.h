@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * image.h - the policy image: one flat, position-independent, checksummed block that holds a whole policy.
  *
- * The desk compiles it, the gate maps it read-only. image_open() checks magic, version, size, checksum and that every
+ * The controller compiles it, the dataplane maps it read-only. image_open() checks magic, version, size, checksum and that every
  * offset and index lies inside, once; after it, look-ups trust the bytes. Texts (rules, because, list and device names)
- * are inside, for the gate has no files.
+ * are inside, for the dataplane has no files.
  *
  * Owns: nothing; the caller keeps the bytes for as long as the image is used. Thread: any; immutable.
  * Fails: image_open -EINVAL with *why (static text) set.

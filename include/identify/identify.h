@@ -12,7 +12,7 @@
  *           hello, and the records that follow are watched for a second one (HelloRetryRequest, renegotiation). Behind
  *           an HTTP CONNECT identification begins afresh: the inner TLS or HTTP gives results of its own.
  *   RESULT  r is set: TLS one (and one more, EVASIVE NAME_CHANGED, if a second hello differs), HTTP one a request, else
- *           one. A result of kind EVASIVE is the last, and so is NOT_PROTO unless r.goes_on (a plain dialogue on a port
+ *           one. A result of kind EVASIVE is the last, and so is NOT_PROTO unless r.goes_on (a cleartext preamble on a port
  *           of STARTTLS: a hello may still come, and is one more result).
  *   DONE    nothing more will be said: TLS is encrypted now, or a tunnel is open, or the last result was final.
  *
@@ -38,7 +38,7 @@ struct stream_ident {
 	uint64_t need; /* next() says WAIT until offset + bytes.n reaches this */
 	uint32_t limit;
 	uint8_t state; /* private */
-	bool dialogue; /* a plain dialogue of which nothing was said yet may still turn into TLS */
+	bool preamble; /* a cleartext preamble of which nothing was said yet may still turn into TLS */
 	bool stops; /* set by the caller: next() says WAIT where a body begins; see _rest(). Without it bodies are consumed. */
 	struct starttls talk; /* private */
 	uint64_t asked_at;    /* private: talk.asked holds from this stream offset on */
@@ -63,9 +63,9 @@ struct identify_result {
 
 /* limit: bytes of one hello or head */
 void stream_ident_init(struct stream_ident *s, uint32_t limit);
-/* A port where TLS may begin behind a plain dialogue: its words pass (WAIT), the hello behind them is judged as ever,
+/* A port where TLS may begin behind a cleartext preamble: its words pass (WAIT), the hello behind them is judged as ever,
  * anything else is NOT_PROTO (or, at the stream's start, read by content: identify/starttls.h). Before the first next(). */
-void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p);
+void stream_ident_expect_preamble(struct stream_ident *s, enum starttls_proto p);
 
 /* bytes: the client's, without a gap, from stream offset `offset` <= s->pos on. scratch: TLS_SCRATCH bytes, may be shared
  * by all flows of a thread. */

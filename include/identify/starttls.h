@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * starttls.h - the client's side of a plain dialogue that may turn into TLS (STARTTLS, STLS, AUTH TLS, SSLRequest).
+ * starttls.h - the client's side of a cleartext preamble that may turn into TLS (STARTTLS, STLS, AUTH TLS, SSLRequest).
  *
- * What usually stands in front of TLS is a dialogue: greetings, capabilities, the request for TLS itself. The first word
+ * What usually stands in front of TLS is a preamble: greetings, capabilities, the request for TLS itself. The first word
  * of anything else (a login, a mail, an unknown command) is PLAIN, once: a flow without a name. But a server may answer
  * "500 what?" and agree to TLS all the same, so the watch goes on where the protocol allows TLS later: lines, XMPP, LDAP.
  * Servers throw away what they have read ahead when they turn to TLS; so once TLS was spoken of ("TLS" or "SSL" among
@@ -30,9 +30,9 @@ enum starttls_proto {
 };
 
 enum starttls_step {
-	STARTTLS_WAIT, /* *used bytes are dialogue; come back with more. t->skip: after skipping so many */
+	STARTTLS_WAIT, /* *used bytes are preamble; come back with more. t->skip: after skipping so many */
 	STARTTLS_TLS,	/* behind *used bytes a TLS record begins */
-	STARTTLS_PLAIN, /* behind *used bytes something begins that is no dialogue; said once */
+	STARTTLS_PLAIN, /* behind *used bytes something begins that is no preamble; said once */
 };
 
 struct starttls {	 /* = {.proto = ...} */
@@ -46,7 +46,7 @@ struct starttls {	 /* = {.proto = ...} */
 
 enum {
 	STARTTLS_UNIT = 2048,	/* bytes of one line or message */
-	STARTTLS_LIMIT = 16384, /* of a whole dialogue */
+	STARTTLS_LIMIT = 16384, /* of a whole preamble */
 	STARTTLS_HEARD = 65536, /* of plain words, behind which TLS counts as spoken of */
 };
 

@@ -12,7 +12,7 @@
 #include "model/ident.h"
 
 struct tls_hello {
-	uint8_t odd;	   /* INVALID: why. OK: NOTHING, or TWO_NAMES */
+	uint8_t anomaly;   /* INVALID: why. OK: NOTHING, or TWO_NAMES */
 	bool has_sni;	   /* a host_name entry is there */
 	bool ech;	   /* encrypted_client_hello (0xfe0d), outer or inner, grease or not */
 	bool esni;	   /* draft ESNI (0xffce) */

@@ -27,7 +27,7 @@ struct tls_message {
 	struct slice bytes; /* OK: type, 24-bit length, body: what tls_hello_parse takes */
 	size_t used; /* OK: stream bytes up to the end of the record that completes the message */
 	size_t need; /* NEED_MORE: no answer can come before `stream` has so many bytes (> stream.n) */
-	uint8_t odd;	  /* INVALID: enum oddity; NOT_KNOWN = this is not TLS at all */
+	uint8_t anomaly;  /* INVALID: enum anomaly; NOT_KNOWN = this is not TLS at all */
 	uint16_t records; /* OK: over how many records */
 };
 

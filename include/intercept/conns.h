@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * conns.h - the kernel's connection table, as a worker of the gate uses it: it is read, and bits of marks are changed.
+ * conns.h - the kernel's connection table, as a worker of the dataplane uses it: it is read, and bits of marks are changed.
  *
  * A connection is changed by the name that the table itself gave it: after a destination NAT, in a zone of its own, or of a
  * ping, what we saw of its packets does not name it. No answer to a change is asked for: what has ended meanwhile is none.
@@ -17,7 +17,7 @@
 
 struct conns;
 
-/* The super's: a netlink socket whose holder may change connections (CAP_NET_ADMIN at this moment). */
+/* The supervisor's: a netlink socket whose holder may change connections (CAP_NET_ADMIN at this moment). */
 int conns_open(int *fd);
 /* Takes over an inherited descriptor; what an earlier holder left in it is thrown away. */
 int conns_adopt(int fd, struct conns **out);

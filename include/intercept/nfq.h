@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * nfq.h - netfilter queues: the kernel asks about a packet, we answer with a verdict and a mark.
  *
- * The super binds a queue (it must outlive the gate), the gate adopts the inherited descriptor and reads it. One queue
+ * The supervisor binds a queue (it must outlive the dataplane), the dataplane adopts the inherited descriptor and reads it. One queue
  * a descriptor, one descriptor a worker.
  *
  * Owns: the descriptor, once opened or adopted. Thread: one at a time. Fails: 0 or -errno; lost messages (ENOBUFS) are
@@ -26,7 +26,7 @@ int nfq_open(const struct nfq_config *c, struct nfq **out);
 /* Takes over an inherited descriptor of a queue already bound; the descriptor is *out's from here on (also on failure
  * it stays the caller's). */
 int nfq_adopt(int fd, uint16_t queue, struct nfq **out);
-/* The super's commands on its copy of the descriptor. They wait for no answer: another process reads this socket. */
+/* The supervisor's commands on its copy of the descriptor. They wait for no answer: another process reads this socket. */
 int nfq_send_unbind(int fd, uint16_t queue);
 int nfq_send_bind(int fd, const struct nfq_config *c);	 /* again, after an unbind */
 int nfq_send_config(int fd, const struct nfq_config *c); /* fail_open and max_len, in place */
@@ -62,7 +62,7 @@ int nfq_verdict_edited(struct nfq *q, uint32_t id, uint32_t mark, struct slice b
 /* Verdicts given during a read go out now, ahead of what the caller is about to send by itself: a RST that overtook the
  * segments before it would be none for the server. q may be NULL. 0 or -errno. */
 int nfq_flush(struct nfq *q);
-/* After a restart: everything the dead gate had read and not answered is dropped. first_id: of the first message read
+/* After a restart: everything the dead dataplane had read and not answered is dropped. first_id: of the first message read
  * by us, or 0 when none waits (then all). */
 int nfq_drop_before(struct nfq *q, uint32_t first_id);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * policy_load.h - from a policy file on disk to an image in memory: reads the file, its lists and the time zone, and
- * compiles. The desk, `durwardctl check` and `durwardctl explain --policy` all go this way.
+ * compiles. The controller, `durwardctl check` and `durwardctl explain --policy` all go this way.
  *
  * A list whose file cannot be read, is not text, or has shrunk to less than half keeps its last good copy, where there
  * is one, and says so in a warning; without one the first two are errors. Copies are written by policy_load_keep().
  *
  * Owns: *out's members until policy_loaded_fini(). Thread: any, one at a time.
- * Fails: 0 and ok; -EINVAL: errors are in diag (file mistakes, a list that cannot be read); else -errno (out of memory).
+ * Fails: 0 and ok; -EINVAL: errors are in diag (file errors, a list that cannot be read); else -errno (out of memory).
  */
 #ifndef LOAD_POLICY_LOAD_H
 #define LOAD_POLICY_LOAD_H
@@ -23,7 +23,7 @@ struct list_fact {
 	bool kept;	  /* the last good copy is in force instead of the file */
 	bool shrunk;	  /* ... for the file is smaller than half of it: may be accepted */
 	uint64_t good_ms; /* wall clock: when the last good copy was made; 0 = none yet */
-	int trouble;	  /* -errno: the copy could not be written */
+	int failure;	  /* -errno: the copy could not be written */
 	/* policy_load_keep()'s */
 	char *copy;	/* where the last good copy lies; NULL = nowhere */
 	char *staged;	/* the new copy beside it, not in place yet; NULL = none */

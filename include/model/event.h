@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * event.h - one thing that happened to a flow, as it goes from the gate to the desk through a ring.
+ * event.h - one thing that happened to a flow, as it goes from the dataplane to the controller through a ring.
  *
  * Fixed size, no pointer, no text but the name. Owns: nothing. Thread: any.
  */

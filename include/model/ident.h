@@ -28,18 +28,18 @@ enum app_proto {
 #undef APP_PROTO
 	APP_PROTOS
 };
-enum oddity {
-#define ODDITY(e, k, w) ODD_##e,
+enum anomaly {
+#define ANOMALY(e, k, w) ANOMALY_##e,
 #include "tbl/ident.h"
-#undef ODDITY
-	ODDITIES
+#undef ANOMALY
+	ANOMALIES
 };
 
 struct ident {
 	uint8_t kind;	 /* enum ident_kind */
 	uint8_t source;	 /* enum ident_source */
 	uint8_t app;	 /* enum app_proto */
-	uint8_t odd;	 /* enum oddity: why not NAME */
+	uint8_t anomaly; /* enum anomaly: why not NAME */
 	bool ech;	 /* an encrypted_client_hello extension was there (0xfe0d), grease or not */
 	uint16_t packet; /* which client packet or read showed it, from 1; 0 = not said */
 	uint8_t name_len;
@@ -53,7 +53,7 @@ const char *ident_kind_key(enum ident_kind k);
 const char *ident_kind_words(enum ident_kind k);
 const char *ident_source_key(enum ident_source s);
 const char *app_proto_key(enum app_proto p);
-const char *oddity_key(enum oddity o);
-const char *oddity_words(enum oddity o);
+const char *anomaly_key(enum anomaly o);
+const char *anomaly_text(enum anomaly o);
 
 #endif

@@ -9,7 +9,7 @@
  *             never intercepted. 0x02000000 with the default mask
  *   NOTRACK   packet only, with OWN: injected towards a client; bypasses conntrack
  *   TPROXY    packet only: diverted to a local socket; the policy route looks at it
- *   HELD      connection: seen by the gate, not final: every packet of it with payload is queued
+ *   HELD      connection: seen by the dataplane, not final: every packet of it with payload is queued
  *   ALLOWED   connection: final for TCP (nothing is queued but a new SYN), for UDP all but QUIC long headers
  *   TENTATIVE connection, TCP: the hello was allowed; a ServerHello seen by the rules makes it ALLOWED
  *   REFUSED   connection: refused, and its server was sent a RST (which carries this bit); all that the server still says
@@ -24,7 +24,7 @@
  *
  * The lowest three bits mean other things where those above cannot be:
  *   OUTSIDE   a queued packet: its flow entered by an uplink (a port forward); its client is nobody's of ours
- *   JUDGED    a packet behind the rules of FORWARD, and every packet that the gate lets pass: in `fail closed` nothing is
+ *   JUDGED    a packet behind the rules of FORWARD, and every packet that the dataplane lets pass: in `fail closed` nothing is
  *             forwarded without it (DURWARD-UNSEEN)
  *   ROUTED    (NOTRACK's bit) a packet between PREROUTING and FORWARD, in `fail closed`: without it, and without any other mark, the policy
  *             route refuses it (netsetup/route.h)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * problem.h - what is wrong at the moment, as the super knows it: a set of rows of tbl/problems.h, with a detail each.
+ * problem.h - what is wrong at the moment, as the supervisor knows it: a set of rows of tbl/problems.h, with a detail each.
  *
  * It travels in every MESSAGE_STATUS and is shown by `durwardctl status`, the API and the page.
  * Owns: nothing. Thread: one at a time. Fails: never; a detail that is too long is cut.
@@ -13,7 +13,7 @@
 #include "base/strbuf.h"
 
 enum problem {
-#define PROBLEM(name, key, what, mends) PROBLEM_##name,
+#define PROBLEM(name, key, what, fixes) PROBLEM_##name,
 #include "tbl/problems.h"
 #undef PROBLEM
 	PROBLEMS

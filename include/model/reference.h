@@ -2,7 +2,7 @@
  * reference.h - the word on a block page by which that very decision is found again: "06DK-4Q1N-8ZC0".
  *
  * It says when the decision was made, to the millisecond, and the client's port; both stand in the record, so it is
- * found as long as its row is, over every restart, and the gate need not wait for the record to number it. People read
+ * found as long as its row is, over every restart, and the dataplane need not wait for the record to number it. People read
  * it out and type it: twelve of 32 digits and letters without I, L, O and U, which are read as 1, 1 and 0; case, dashes
  * and blanks do not matter.
  *

@@ -2,7 +2,7 @@
  * foreign.h - rules of others that Durward meets on a gateway, read from what iptables-save and nft print.
  *
  * Pure: text in, findings out; nothing is executed or changed. Rules of ours (chains DURWARD-*, jumps to them, tables
- * durward*) are left out. What cannot be read is passed over: this finds known trouble, it proves nothing.
+ * durward*) are left out. What cannot be read is passed over: this finds known failure, it proves nothing.
  *
  * Owns: nothing; a finding's texts live until tell() returns. Thread: any. Fails: never (out of memory: findings are
  * missing). Text: at most a few MB, from root's own tools; a line of more than 256 words is passed over.
@@ -33,7 +33,7 @@ enum foreign_kind {
 struct foreign {
 	enum foreign_kind kind;
 	const char *rule; /* as its tool prints it, with table and chain */
-	const char *mend; /* a command; "" where there is none */
+	const char *fix;  /* a command; "" where there is none */
 };
 
 struct foreign_in {

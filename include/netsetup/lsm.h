@@ -6,7 +6,7 @@
  * to netfilter in this network namespace, and refuses (EPERM) whatever is not about packet queues, or reads or changes a
  * connection that is there (by which a decision is taken back). Others are not looked at.
  *
- * Owns: the guard lasts while *fd (the caller's) is open. Thread: one; forks. Fails: -errno: no such kernel (-EOPNOTSUPP, -ENOENT)
+ * Owns: the boot guard lasts while *fd (the caller's) is open. Thread: one; forks. Fails: -errno: no such kernel (-EOPNOTSUPP, -ENOENT)
  * or no right to (-EPERM: CAP_BPF and CAP_PERFMON); it is tried out before 0 is returned.
  * See: bpf(2), Documentation/bpf/prog_lsm.rst, netlink_send in linux/lsm_hook_defs.h.
  */

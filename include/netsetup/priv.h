@@ -17,11 +17,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PRIV_CAP(c)    (1ull << (c))
-#define PRIV_CAPS_GATE (PRIV_CAP(CAP_NET_ADMIN) | PRIV_CAP(CAP_NET_RAW))
-#define PRIV_CAPS_SUPER                                                                            \
-	(PRIV_CAPS_GATE | PRIV_CAP(CAP_SETUID) | PRIV_CAP(CAP_SETGID) | PRIV_CAP(CAP_SETPCAP) |    \
-		PRIV_CAP(CAP_SYS_CHROOT))
+#define PRIV_CAP(c)	    (1ull << (c))
+#define PRIV_CAPS_DATAPLANE (PRIV_CAP(CAP_NET_ADMIN) | PRIV_CAP(CAP_NET_RAW))
+#define PRIV_CAPS_SUPERVISOR                                                                       \
+	(PRIV_CAPS_DATAPLANE | PRIV_CAP(CAP_SETUID) | PRIV_CAP(CAP_SETGID) |                       \
+		PRIV_CAP(CAP_SETPCAP) | PRIV_CAP(CAP_SYS_CHROOT))
 
 struct priv_user {
 	uid_t uid;
@@ -40,7 +40,7 @@ uint64_t priv_caps_now(void);		   /* effective */
 void priv_caps_text(uint64_t caps, char *out, size_t size);
 
 /* Sets effective capabilities aside, and has them back. A netlink socket made meanwhile carries no right to change anything:
- * the kernel asks its maker's rights as well as its user's, unless a message names its receiver (which is why the gate may
+ * the kernel asks its maker's rights as well as its user's, unless a message names its receiver (which is why the dataplane may
  * not do that: priv_seccomp_asking). See: netlink_ns_capable(), NETLINK_SKB_DST in net/netlink/af_netlink.c. */
 int priv_caps_aside(uint64_t caps);
 int priv_caps_back(uint64_t caps);
@@ -67,13 +67,13 @@ int priv_drop(const struct priv_drop *d);
 int priv_landlock(const char *const *folders, int *version);
 
 enum priv_role {
-	PRIV_GATE, /* anything not listed kills the process */
-	PRIV_DESK, /* anything not listed is -EPERM; execve, ptrace, mount and their like kill the process */
+	PRIV_DATAPLANE, /* anything not listed kills the process */
+	PRIV_CONTROLLER, /* anything not listed is -EPERM; execve, ptrace, mount and their like kill the process */
 };
 /* False in SANITIZE builds, which leave seccomp out (their run-time needs calls of its own). */
 bool priv_seccomp_built(void);
 int priv_seccomp(enum priv_role role); /* 0 also when not built */
-/* Before priv_seccomp(PRIV_GATE): these netlink sockets may be read, and sent on only without an address; no descriptor can
+/* Before priv_seccomp(PRIV_DATAPLANE): these netlink sockets may be read, and sent on only without an address; no descriptor can
  * be doubled or passed to oneself, so that they keep their numbers. Else the process is killed. 0 also when not built. */
 int priv_seccomp_asking(const int *fds, size_t n);
 

@@ -29,7 +29,7 @@ struct rules_params {
 	const struct route_sides *sides; /* which interfaces lead where */
 	bool catch_all;			 /* other flows can be refused: queue their first packets */
 	bool fail_open;
-	bool hold; /* no gate is there yet, or any more: new connections to inspected ports wait */
+	bool hold; /* no dataplane is there yet, or any more: new connections to inspected ports wait */
 };
 
 /* Where `make install` put the script: ../lib/durward/durward-rules beside this program's own folder, so that one build

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conntrack.h - reads DESTROY events of the kernel's connection table: bytes and duration of a flow that ended.
  *
- * The socket was opened, subscribed and handed over by the super; this process has no capability. Parsed with libmnl.
+ * The socket was opened, subscribed and handed over by the supervisor; this process has no capability. Parsed with libmnl.
  * The destination is the one after DNAT (the reply's source), as struct flow holds it.
  * Owns: nothing. Thread: any; pure but for recv(2). Fails: see below. See: linux/netfilter/nfnetlink_conntrack.h.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * numbers.h - the last number given to a policy, in a small file of its own, so that none is given twice.
  *
- * Beside the ledger, for a start without it: the file is made once, and then written in place in two slots in turn, which
+ * Beside the admin store, for a start without it: the file is made once, and then written in place in two slots in turn, which
  * needs no room on a full disk (but where the file system copies on write). A torn write leaves the other slot.
  * Owns: a path and what the file says. Thread: one at a time. Fails: 0 or -errno; what was set counts in memory all the
  * same, and numbers_tend() tries to write it again.
@@ -15,8 +15,8 @@
 struct numbers {
 	uint32_t used;	 /* the highest number ever given to a policy, in force or not; 0 = none */
 	uint32_t force;	 /* of the last policy that was put in force; 0 = none */
-	char digest[17]; /* of its text (ledger_digest()); "" = none */
-	bool ledger; /* the ledger has been opened: one that is missing later is lost, not new */
+	char digest[17]; /* of its text (admin_store_digest()); "" = none */
+	bool admin_store; /* the admin store has been opened: one that is missing later is lost, not new */
 };
 
 struct numbers_file;

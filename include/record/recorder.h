@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * recorder.h - the thread that drains the gate's rings, fills in texts, keeps the tail and feeds the store.
+ * recorder.h - the thread that drains the dataplane's rings, fills in texts, keeps the tail and feeds the store.
  *
  * A client's first 1000 decisions are rows of their own, then 120 a minute (clients without a name: 4000 and 600 a minute
  * together, too); what is above is counted in rows that say how many (row.count), at most eight a client every 30
@@ -7,14 +7,14 @@
  *
  * Owns: a thread, the store, the tail of the last RECORDER_TAIL rows. The image used for texts is the caller's, changed
  * by recorder_set_image(). Thread: doors may be called from any thread. Fails: 0 or -errno. A store that cannot be
- * opened does not stop it: rows still reach the tail, and `trouble` says why.
+ * opened does not stop it: rows still reach the tail, and `failure` says why.
  */
 #ifndef RECORD_RECORDER_H
 #define RECORD_RECORDER_H
 
 #include "decide/image.h"
 #include "model/row.h"
-#include "record/store.h"
+#include "record/event_store.h"
 
 enum { RECORDER_TAIL = 4096 };
 
@@ -25,7 +25,7 @@ struct recorder_in {
 	int ring_signal; /* -1 = none */
 	int conntrack;	 /* -1 = none */
 	const char *db_path;
-	struct store_limits limits;
+	struct event_store_limits limits;
 	/* Texts for a row, from the image of row->event.verdict.revision; on the recorder's thread. NULL = none. */
 	void (*fill)(void *user, struct row *row);
 	void (*news)(void *user); /* the tail grew; at most 10 a second; on the recorder's thread */
@@ -34,13 +34,13 @@ struct recorder_in {
 struct recorder_counters {
 	uint64_t recorded;			     /* rows in the database since the start */
 	uint64_t summed;			     /* decisions beyond a client's rows: counted */
-	uint64_t lost_ring;			     /* the gate found a ring full */
+	uint64_t lost_ring;			     /* the dataplane found a ring full */
 	uint64_t lost_store;			     /* the database would not take them */
 	uint64_t allowed, blocked, watched, unnamed; /* decisions since the start */
 	uint64_t conntrack_matched;
 	uint64_t last_id;
 	uint64_t alive_ms; /* monotonic time of its last turn */
-	char trouble[128]; /* "" when all is well */
+	char failure[128]; /* "" when all is well */
 };
 
 int recorder_start(const struct recorder_in *in, struct recorder **out);

@@ -53,7 +53,7 @@ bool explain_words(const char *json, struct strbuf *out);
 /* Whether an answer (one or several) says block for anybody. false: not an answer. */
 bool explain_is_blocked(const char *json, bool *blocked);
 /* {"error": why}, for a line of a batch. */
-void explain_trouble(const char *why, struct strbuf *out);
+void explain_failure(const char *why, struct strbuf *out);
 
 /* A question as one JSON object (a line of `explain --batch`). Fields point into *hold, which explain_ask_fini() frees.
  * false: not an object, or a field of the wrong type; why says which. */

@@ -8,7 +8,7 @@
  * router.c, openapi.json and durward-api(7) come from these rows.
  */
 #ifdef ROUTE
-ROUTE(GET, "/healthz", OPEN, healthz, "200 while the desk is alive")
+ROUTE(GET, "/healthz", OPEN, healthz, "200 while the controller is alive")
 ROUTE(GET, "/readyz", OPEN, readyz,
 	"200 when policy and rules are in force, else 503 with the reasons")
 ROUTE(GET, "/metrics", READ, metrics, "counters in Prometheus' text format")
@@ -26,7 +26,7 @@ ROUTE(GET, "/api/v1/devices", READ, devices, "devices seen in the last 7 days")
 ROUTE(GET, "/api/v1/policy", READ, policy, "the policy file, with its ETag")
 ROUTE(GET, "/api/v1/policy/revisions", READ, revisions, "every policy that was in force")
 ROUTE(POST, "/api/v1/policy/check", POLICY, policy_check,
-	"{text}: every mistake in it, nothing changes")
+	"{text}: every error in it, nothing changes")
 ROUTE(PUT, "/api/v1/policy/apply", POLICY, policy_apply,
 	"{text, accept_lists} with If-Match: write the file and put it in force")
 ROUTE(POST, "/api/v1/policy/apply", POLICY, policy_apply, "as PUT")

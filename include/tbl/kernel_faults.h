@@ -2,9 +2,9 @@
  * tbl/kernel_faults.h - faults of Linux that meet what Durward does, one row a range of versions (X-macro).
  *
  * KERNEL_FAULT(id, major, minor, first, last, weight, words)
- *   MAJOR.MINOR.FIRST up to and with MAJOR.MINOR.LAST, 65535 = no mended one is known
+ *   MAJOR.MINOR.FIRST up to and with MAJOR.MINOR.LAST, 65535 = no fixed one is known
  *   weight: BAD for what can hurt, INFO for what Durward knows how to avoid
- * A distribution may have mended its own earlier.
+ * A distribution may have fixed its own earlier.
  */
 #ifdef KERNEL_FAULT
 #define QUEUE_HASH                                                                                 \

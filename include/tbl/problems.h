@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * tbl/problems.h - what the super may find wrong while it runs, one row each (X-macro, no include guard: included many times).
+ * tbl/problems.h - what the supervisor may find wrong while it runs, one row each (X-macro, no include guard: included many times).
  *
- * PROBLEM(NAME, "key for programs", "what is wrong", "what mends it")     worst first: people read them in this order
+ * PROBLEM(NAME, "key for programs", "what is wrong", "what fixes it")     worst first: people read them in this order
  *
- * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See: super_int.h,
+ * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See: supervisor_int.h,
  * problem_raise().
  */
 PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward runs",

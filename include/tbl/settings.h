@@ -8,13 +8,16 @@
  */
 #ifdef SETTING
 SETTING(TEXT, policy, "policy", "/etc/durward/house/policy", 0, 0,
-	"the policy file; the desk may write its folder, so nothing that root obeys lies there")
+	"the policy file; the controller may write its folder, so nothing that root obeys lies "
+	"there")
 SETTING(TEXT, state_dir, "state-dir", "/var/lib/durward", 0, 0,
 	"events, revisions, the last good policy")
 SETTING(TEXT, run_dir, "run-dir", "/run/durward", 0, 0, "the API socket, the rules' parameters")
 SETTING(TEXT, rules_script, "rules-script", "", 0, 0, "durward-rules; empty: the installed one")
-SETTING(TEXT, gate_user, "gate-user", "durward-gate", 0, 0, "user of the gate (a name or a number)")
-SETTING(TEXT, desk_user, "desk-user", "durward", 0, 0, "user of the desk (a name or a number)")
+SETTING(TEXT, dataplane_user, "dataplane-user", "durward-dataplane", 0, 0,
+	"user of the dataplane (a name or a number)")
+SETTING(TEXT, controller_user, "controller-user", "durward", 0, 0,
+	"user of the controller (a name or a number)")
 SETTING(WORDS, client_interfaces, "client-interfaces", "auto", 0, 0,
 	"interfaces towards the clients, checked to be there; auto: all but the uplinks. What "
 	"comes from anywhere but an "
@@ -26,7 +29,7 @@ SETTING(WORDS, uplink_interfaces, "uplink-interfaces", "auto", 0, 0,
 SETTING(PORTS, inspect_tcp, "inspect-tcp", "80 443", 0, 0,
 	"TCP ports whose names (TLS, plain HTTP) are read as packets pass (NFQUEUE)")
 SETTING(PORTS, starttls_tcp, "starttls-tcp", "21 25 110 143 389 587 3306 5222 5432", 0, 0,
-	"TCP ports where TLS may begin behind a plain dialogue (STARTTLS): inspected likewise")
+	"TCP ports where TLS may begin behind a cleartext preamble (STARTTLS): inspected likewise")
 SETTING(UDPPORTS, inspect_udp, "inspect-udp", "443", 0, 0,
 	"UDP ports whose QUIC names are read as packets pass; all-udp: every one")
 SETTING(PORTS, proxy_tcp, "proxy-tcp", "none", 0, 0,
@@ -37,7 +40,7 @@ SETTING(PORTS, proxy_tcp, "proxy-tcp", "none", 0, 0,
 	"rules, captive portals and routing marks alone, and costs less. What is not diverted on "
 	"such a port is inspected")
 SETTING(SOURCE, source, "source", "client", 0, 0, "address that servers see on proxied connections")
-SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the gate; 0: one a core")
+SETTING(NUMBER, workers, "workers", "0", 0, 64, "threads of the dataplane; 0: one a core")
 SETTING(MASK, mark_mask, "mark-mask", "0xff000000", 0, 0,
 	"bits of the packet mark that are ours: 8 neighbours")
 SETTING(NUMBER, queue_first, "queue-first", "4400", 0, 65000, "first NFQUEUE number")
@@ -56,7 +59,7 @@ SETTING(NUMBER, crypto_limit, "crypto-limit", "16384", 2048, 16384,
 	"bytes of a flow's QUIC hellos at most; beyond, the flow is evasive")
 SETTING(NUMBER, flow_limit, "flow-limit", "65536", 64, 4194304,
 	"undecided or refused flows held at once, shared out to the workers")
-SETTING(NUMBER, client_share, "client-share", "25", 1, 25,
+SETTING(NUMBER, client_quota, "client-quota", "25", 1, 25,
 	"percent of these that one client may hold undecided; beyond, its flows are evasive")
 SETTING(NUMBER, idle_s, "idle-timeout", "3600", 10, 604800,
 	"seconds after which an idle relay ends")

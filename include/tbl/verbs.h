@@ -10,11 +10,11 @@ VERB(watch, "watch", "[FILTER...]", "decisions as they happen")
 VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
 VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...] | --batch FILE",
 	"what would be decided for WHO, and by which line")
-VERB(check, "check", "[FILE]", "every mistake in a policy file")
+VERB(check, "check", "[FILE]", "every error in a policy file")
 VERB(reload, "reload", "[--accept-lists [NAME...]]", "read the policy and its lists again")
 VERB(identify, "identify", "FILE.pcap...", "the names in captured traffic")
 VERB(doctor, "doctor", "[--settings FILE]",
-	"look for what stands in the way, with the command that mends it")
+	"look for what stands in the way, with the command that fixes it")
 VERB(setup, "setup", "", "print a one-time token for the first login in the web UI")
 VERB(passwd, "passwd", "", "set the administrator's password")
 VERB(set_aside, "set-aside", "",

@@ -22,11 +22,11 @@ void devices_free(struct devices *d); /* NULL is fine */
 void devices_seen(struct devices *d, const struct addr *a, const struct mac *m);
 /* The same from a packet, whose sender writes what he likes: nobody takes an address by it that the kernel knows to be
  * another's. */
-void devices_claimed(struct devices *d, const struct addr *a, const struct mac *m);
+void devices_packet_learned(struct devices *d, const struct addr *a, const struct mac *m);
 void devices_forget(
 	struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
 /* The kernel itself has found somebody at this address, and has not lost him since. */
-bool devices_told(struct devices *d, const struct addr *a);
+bool devices_kernel_learned(struct devices *d, const struct addr *a);
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
 /* latest first; how many were written */
 size_t devices_addrs_of(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * neigh.h - follows the kernel's neighbour table (ARP, NDP) into who/devices.h.
  *
- * The gate may not open netlink sockets: the super opens one with neigh_socket_open() and lets the gate inherit it.
+ * The dataplane may not open netlink sockets: the supervisor opens one with neigh_socket_open() and lets the dataplane inherit it.
  *
  * Owns: its buffer; neither the descriptor nor the devices. Thread: any (a mutex inside); put the descriptor in ONE
  * loop, and call neigh_read() also just before looking up the client of a freshly accepted connection: the kernel

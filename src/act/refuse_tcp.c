@@ -44,12 +44,13 @@ static size_t segment(const struct refuse_tcp *t, uint8_t flags, uint16_t window
 	return ip + n;
 }
 
-size_t refuse_tcp_words(const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap)
+size_t refuse_tcp_payload(
+	const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap)
 {
 	return segment(t, PSH | ACK, WINDOW, payload, out, cap);
 }
 
-size_t refuse_tcp_last_words(
+size_t refuse_tcp_last_payload(
 	const struct refuse_tcp *t, struct slice payload, uint8_t *out, size_t cap)
 {
 	return segment(t, PSH | ACK | FIN, WINDOW, payload, out, cap);

@@ -6,7 +6,7 @@
  *   parse.c          the walk over the lines; timezone, fail, otherwise        parse_words.c   the walk over a line
  *   parse_define.c   device, person, group, list, app          parse_hours.c   hours
  *   parse_rule.c     for, allow, block, settings, options      parse_what.c    the WHATs of a rule
- *   warn.c           what is no mistake and yet hardly meant
+ *   warn.c           what is no error and yet hardly meant
  *
  * The text is walked twice: first every definition is noted with its name (so that a name may be used before it),
  * then each statement is read in full.
@@ -92,9 +92,9 @@ const struct token *peek(const struct parser *p); /* NULL at the end of the line
 const struct token *next(struct parser *p);
 void skip_line(struct parser *p);
 /* An error at t; t NULL = at the end of the line. */
-void mistake(struct parser *p, const struct token *t, const char *fmt, ...)
+void error(struct parser *p, const struct token *t, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void doubt(struct parser *p, struct conf_pos pos, const char *fmt, ...)
+void warning(struct parser *p, struct conf_pos pos, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct conf_pos pos_of(const struct parser *p, const struct token *t);
 const char *quote(struct parser *p, struct slice word); /* 'word', cut when long; for messages */
@@ -128,7 +128,7 @@ bool read_who(struct parser *p, const struct token *t, unsigned roles, struct co
 struct read_whats {
 	struct conf_what *whats;
 	size_t n;
-	bool any; /* something stood there, though perhaps a mistake */
+	bool any; /* something stood there, though perhaps an error */
 };
 /* Reads WHATs up to the first option or the end of the line. */
 void read_whats(struct parser *p, struct read_whats *out);

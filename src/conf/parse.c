@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * parse.c - the walk over the statements of a policy, and those that stand alone: timezone, fail, otherwise.
  *
- * A misspelt word is reported and then taken for the word it was meant to be, so that one slip is one mistake.
+ * A misspelt word is reported and then taken for the word it was meant to be, so that one slip is one error.
  *
  * Owns: nothing; all in the caller's arena. Thread: any; pure. Fails: false with at least one error in the diag.
  * See: policy.md "Exactly" 2, 16, 17, 19.
@@ -50,14 +50,14 @@ static void read_timezone(struct parser *p)
 	const struct token *word = &p->lex.tokens[0], *t = next(p);
 
 	if (p->out->timezone_pos.line)
-		mistake(p, word, "`timezone` stands once; it stands on line %u already",
+		error(p, word, "`timezone` stands once; it stands on line %u already",
 			p->out->timezone_pos.line);
 	else
 		p->out->timezone_pos = pos_of(p, t ? t : word);
 	if (!t)
-		mistake(p, NULL, "a zone is missing; write for instance: timezone Europe/Berlin");
+		error(p, NULL, "a zone is missing; write for instance: timezone Europe/Berlin");
 	else if (t->quoted || !zone_is_sane(t->raw))
-		mistake(p, t,
+		error(p, t,
 			"%s is no time zone; write a name as in /usr/share/zoneinfo, for "
 			"instance Europe/Berlin",
 			quote(p, t->raw));
@@ -72,10 +72,10 @@ static void read_fail(struct parser *p)
 	const struct schema_word *v;
 
 	if (p->out->fail_line)
-		mistake(p, word, "`fail` stands once; it stands on line %u already",
+		error(p, word, "`fail` stands once; it stands on line %u already",
 			p->out->fail_line);
 	else if (p->out->n_blocks)
-		mistake(p, word,
+		error(p, word,
 			"`fail` stands above the first `for`, which is on line %u; move it up",
 			p->out->blocks[0].pos.line);
 	if (!p->out->fail_line)
@@ -95,16 +95,16 @@ static void otherwise_options(struct parser *p)
 		const struct schema_word *w = t->quoted ? NULL : schema_find(t->raw, ROLE_OPTION);
 
 		if (!w && !t->quoted && (w = meant(p, t->raw, ROLE_OPTION)))
-			mistake(p, t, "%s is no option; did you mean '%s'?%s", quote(p, t->raw),
+			error(p, t, "%s is no option; did you mean '%s'?%s", quote(p, t->raw),
 				w->word, later_note(w));
 		if (!w || w->id != WORD_OPT_BECAUSE) {
-			mistake(p, t, "`otherwise` takes `because` only; take %s out",
+			error(p, t, "`otherwise` takes `because` only; take %s out",
 				quote(p, t->raw));
 			skip_line(p);
 			return;
 		}
 		if (said)
-			mistake(p, t, "`because` stands twice on this line; once is enough");
+			error(p, t, "`because` stands twice on this line; once is enough");
 		said = true;
 		read_because(p, t, p->out->otherwise_block, &p->out->otherwise_because);
 	}
@@ -116,8 +116,8 @@ static void read_otherwise(struct parser *p)
 	struct conf *c = p->out;
 
 	if (c->otherwise_line) {
-		mistake(p, &p->lex.tokens[0],
-			"`otherwise` stands once; it stands on line %u already", c->otherwise_line);
+		error(p, &p->lex.tokens[0], "`otherwise` stands once; it stands on line %u already",
+			c->otherwise_line);
 		skip_line(p);
 		return;
 	}
@@ -171,16 +171,15 @@ static void unknown_line(struct parser *p)
 	if (p->where == OUTSIDE)
 		p->where = UNCERTAIN;
 	if (t->quoted)
-		mistake(p, t,
-			"a text cannot begin a line; a line begins with a statement or a verb");
+		error(p, t, "a text cannot begin a line; a line begins with a statement or a verb");
 	else if (schema_find(t->raw, ROLE_OPTION))
-		mistake(p, t,
+		error(p, t,
 			"%s is an option; it stands on the line of its rule, there is no "
 			"continuation",
 			quote(p, t->raw));
 	else if (is_name_word(t->raw) || symbol_find(p, SPACE_WHAT, t->raw) ||
 		 schema_find(t->raw, ROLE_WHAT))
-		mistake(p, t, "a verb is missing before %s; write: block %.*s", quote(p, t->raw),
+		error(p, t, "a verb is missing before %s; write: block %.*s", quote(p, t->raw),
 			t->raw.n > 60 ? 60 : (int)t->raw.n, (const char *)t->raw.p);
 	else
 		unknown_word(p, t, "no statement, verb or setting", ROLES_LINE_START, SPACES);
@@ -200,7 +199,7 @@ static void read_line(struct parser *p)
 	}
 	t = &p->lex.tokens[0];
 	if (misspelt)
-		mistake(p, t, "%s is no statement, verb or setting; did you mean '%s'?%s",
+		error(p, t, "%s is no statement, verb or setting; did you mean '%s'?%s",
 			quote(p, t->raw), w->word, later_note(w));
 	if (w->later) {
 		not_yet(p, t, w);

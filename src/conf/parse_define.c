@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * parse_define.c - the definitions: device, person, group, list, app.
  *
- * A second definition of a name is read into the void: its own mistakes are told, its content goes nowhere.
+ * A second definition of a name is read into the void: its own errors are told, its content goes nowhere.
  *
  * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Words", "Exactly" 2, 4, 14, 19.
  */
@@ -27,7 +27,7 @@ static void read_mac(struct parser *p, struct conf_device *d, const struct token
 	struct mac m;
 
 	if (!mac_parse(t->raw, &m)) {
-		mistake(p, t, "%s is no MAC address; write six pairs, as in a4:83:e7:10:22:31",
+		error(p, t, "%s is no MAC address; write six pairs, as in a4:83:e7:10:22:31",
 			quote(p, t->raw));
 		return;
 	}
@@ -41,12 +41,12 @@ static void read_ip(struct parser *p, struct conf_device *d, const struct token 
 	if (addr_parse(t->raw, &a))
 		*(struct addr *)push(p, &d->addrs, &d->n_addrs, sizeof a) = a;
 	else if (memchr(t->raw.p, '/', t->raw.n))
-		mistake(p, t,
+		error(p, t,
 			"%s is a network, not an address; a network belongs in a group: "
 			"group NAME net ...",
 			quote(p, t->raw));
 	else
-		mistake(p, t, "%s is no IP address", quote(p, t->raw));
+		error(p, t, "%s is no IP address", quote(p, t->raw));
 }
 
 /* `mac A B ip C`: each word holds until the next. */
@@ -64,12 +64,12 @@ static void device_parts(struct parser *p, struct conf_device *d)
 		if (w) {
 			part = w;
 			if (!peek(p))
-				mistake(p, NULL, "`%s` needs an address after it", w->word);
+				error(p, NULL, "`%s` needs an address after it", w->word);
 			any = true;
 		} else if (part) {
 			part->id == WORD_DEVICE_MAC ? read_mac(p, d, t) : read_ip(p, d, t);
 		} else if (mac_parse(t->raw, &m) || addr_parse(t->raw, &a)) {
-			mistake(p, t, "a bare address; write `%s` before it",
+			error(p, t, "a bare address; write `%s` before it",
 				mac_parse(t->raw, &m) ? "mac" : "ip");
 			any = true;
 		} else {
@@ -81,7 +81,7 @@ static void device_parts(struct parser *p, struct conf_device *d)
 		}
 	}
 	if (!any)
-		mistake(p, NULL, "a device needs an address; write: %s",
+		error(p, NULL, "a device needs an address; write: %s",
 			schema_words[WORD_ST_DEVICE].grammar);
 }
 
@@ -112,20 +112,20 @@ void read_person(struct parser *p)
 	if (t && schema_find(t->raw, ROLE_PERSON_PART)) {
 		next(p);
 	} else if (t && !t->quoted && meant(p, t->raw, ROLE_PERSON_PART)) {
-		mistake(p, next(p), "%s is unknown here; did you mean 'owns'?", quote(p, t->raw));
+		error(p, next(p), "%s is unknown here; did you mean 'owns'?", quote(p, t->raw));
 	} else {
-		mistake(p, t, "`owns` is missing; write: %s", schema_words[WORD_ST_PERSON].grammar);
+		error(p, t, "`owns` is missing; write: %s", schema_words[WORD_ST_PERSON].grammar);
 		return skip_line(p);
 	}
 	if (!peek(p))
-		mistake(p, NULL, "`owns` needs the name of a device after it");
+		error(p, NULL, "`owns` needs the name of a device after it");
 	while ((t = next(p))) {
 		if (!read_who(p, t, 0, &w))
 			continue;
 		if (w.kind == WHO_DEVICE)
 			*(struct conf_who *)push(p, &o->owns, &o->n_owns, sizeof w) = w;
 		else
-			mistake(p, t, "%s is a %s; a person owns devices only", quote(p, t->raw),
+			error(p, t, "%s is a %s; a person owns devices only", quote(p, t->raw),
 				w.kind == WHO_PERSON ? "person" : "group");
 	}
 }
@@ -151,12 +151,12 @@ static void group_part(struct parser *p, struct conf_group *g, const struct toke
 	else if (w)
 		read_nets(p, t, &g->nets, &g->n_nets);
 	else if (mac_parse(t->raw, &m))
-		mistake(p, t,
+		error(p, t,
 			"a bare MAC address; write a line `device NAME mac %.17s` and its NAME "
 			"here",
 			(const char *)t->raw.p);
 	else if (looks_like_address(t->raw))
-		mistake(p, t, "a bare address; write: net %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
+		error(p, t, "a bare address; write: net %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
 			(const char *)t->raw.p);
 	else if (read_who(p, t, 0, &who))
 		*(struct conf_who *)push(p, &g->members, &g->n_members, sizeof who) = who;
@@ -172,7 +172,7 @@ void read_group(struct parser *p)
 	g = DEFINE(p, SPACE_WHO, groups, name, &nowhere);
 	name_it(p, name, &g->name, &g->pos);
 	if (!peek(p))
-		mistake(p, NULL, "a group needs a member; write: %s",
+		error(p, NULL, "a group needs a member; write: %s",
 			schema_words[WORD_ST_GROUP].grammar);
 	while ((t = next(p)))
 		group_part(p, g, t);
@@ -218,12 +218,12 @@ static void list_parts(struct parser *p, struct conf_list *l)
 				next(p);
 		} else {
 			if (said)
-				mistake(p, t, "`format` stands twice on this line; once is enough");
+				error(p, t, "`format` stands twice on this line; once is enough");
 			list_format(p, l, &said);
 		}
 	}
 	if (!said)
-		mistake(p, NULL, "`format` is missing; add: format domains, or: format hosts");
+		error(p, NULL, "`format` is missing; add: format domains, or: format hosts");
 }
 
 void read_list(struct parser *p)
@@ -237,15 +237,14 @@ void read_list(struct parser *p)
 	name_it(p, name, &l->name, &l->pos);
 	l->path = "";
 	if (!t) {
-		mistake(p, NULL, "a file is missing; write: %s",
-			schema_words[WORD_ST_LIST].grammar);
+		error(p, NULL, "a file is missing; write: %s", schema_words[WORD_ST_LIST].grammar);
 		return;
 	}
 	if (!t->quoted && schema_find(t->raw, ROLE_LIST_PART)) {
-		mistake(p, t, "a file is missing before %s", quote(p, t->raw));
+		error(p, t, "a file is missing before %s", quote(p, t->raw));
 		p->at--;
 	} else if (is_url(t->raw)) {
-		mistake(p, t, "not yet: a list from a URL; fetch it to a file and name the file");
+		error(p, t, "not yet: a list from a URL; fetch it to a file and name the file");
 	} else {
 		l->path = t->quoted ? lexer_text(p->mem, t->raw) : arena_str(p->mem, t->raw);
 		l->path_pos = pos_of(p, t);
@@ -269,18 +268,18 @@ void read_app(struct parser *p)
 	if (!a->name)
 		name_it(p, name, &a->name, &a->pos);
 	if (!peek(p))
-		mistake(p, NULL, "an app needs a name of a site; write: %s",
+		error(p, NULL, "an app needs a name of a site; write: %s",
 			schema_words[WORD_ST_APP].grammar);
 	while ((t = next(p))) {
 		struct conf_name n;
 
 		if (looks_like_address(t->raw))
-			mistake(p, t,
+			error(p, t,
 				"%s is an address; an app is made of names, addresses stand in "
 				"rules after `net`",
 				quote(p, t->raw));
 		else if (t->quoted || !is_name_word(t->raw))
-			mistake(p, t,
+			error(p, t,
 				"%s is no name of a site; a name has a dot (a top level is "
 				"written *.zip)",
 				quote(p, t->raw));

@@ -40,11 +40,11 @@ static void wrong_days(struct parser *p, const struct token *t, struct slice a, 
 	int from = day_like(a), to = day_like(b);
 
 	if (from >= 0 && to >= 0)
-		mistake(p, t, "%s is no day; write %s%s%s (mon tue wed thu fri sat sun)",
+		error(p, t, "%s is no day; write %s%s%s (mon tue wed thu fri sat sun)",
 			quote(p, t->raw), days[from], a.p == b.p ? "" : "-",
 			a.p == b.p ? "" : days[to]);
 	else
-		mistake(p, t,
+		error(p, t,
 			"%s is no day; write a day or a range, as in mon or sun-thu; no day at all "
 			"means every day",
 			quote(p, t->raw));
@@ -63,11 +63,11 @@ static void read_days(struct parser *p, const struct token *t, struct clause *c)
 		return;
 	}
 	if (c->windows) {
-		mistake(p, t, "a comma is missing before %s: a clause begins with its days",
+		error(p, t, "a comma is missing before %s: a clause begins with its days",
 			quote(p, t->raw));
 		*c = (struct clause){0};
 	} else if (c->days) {
-		mistake(p, t,
+		error(p, t,
 			"a clause has one day or one range; give %s a clause of its own, with its "
 			"windows, after a comma",
 			quote(p, t->raw));
@@ -107,13 +107,13 @@ static void read_window(
 		to = minutes(slice_of(dash + 1, t->raw.n - n - 1));
 	c->windows = true;
 	if (from < 0 || to < 0) {
-		mistake(p, t,
+		error(p, t,
 			"%s is no window; write FROM-TO with two digits each, as in 08:00-12:30",
 			quote(p, t->raw));
 	} else if (from == MINUTES_A_DAY) {
-		mistake(p, t, "a window cannot begin at 24:00; write 00:00 of the next day");
+		error(p, t, "a window cannot begin at 24:00; write 00:00 of the next day");
 	} else if (from == to) {
-		mistake(p, t, "both ends of %s are equal; the whole day is 00:00-24:00",
+		error(p, t, "both ends of %s are equal; the whole day is 00:00-24:00",
 			quote(p, t->raw));
 	} else {
 		w = push(p, &h->windows, &h->n_windows, sizeof *w);
@@ -126,7 +126,7 @@ static void read_window(
 static void end_clause(struct parser *p, const struct token *at, struct clause *c)
 {
 	if (!c->windows && !c->wrong)
-		mistake(p, at,
+		error(p, at,
 			c->days ? "these days have no window; write for instance: mon-fri "
 				  "08:00-12:00"
 				: "an empty clause; write for instance: mon-fri 08:00-12:00");
@@ -176,7 +176,7 @@ void read_hours(struct parser *p)
 	struct clause c = {0};
 
 	if (!p->timezone_seen && !p->hours_seen)
-		mistake(p, &p->lex.tokens[0],
+		error(p, &p->lex.tokens[0],
 			"`hours` without a time zone; add a line, for instance: timezone "
 			"Europe/Berlin");
 	p->hours_seen = true;
@@ -187,7 +187,7 @@ void read_hours(struct parser *p)
 	h->name = arena_str(p->mem, name->raw);
 	h->pos = pos_of(p, name);
 	if (!peek(p)) {
-		mistake(p, NULL, "hours need a window; write: %s",
+		error(p, NULL, "hours need a window; write: %s",
 			schema_words[WORD_ST_HOURS].grammar);
 		return;
 	}

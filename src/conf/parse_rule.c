@@ -22,15 +22,15 @@ static void wrong_who(struct parser *p, const struct token *t, unsigned roles)
 	const struct schema_word *w = schema_find(t->raw, ROLES_KEYWORD);
 
 	if (t->quoted)
-		mistake(p, t, "a name stands without quotes");
+		error(p, t, "a name stands without quotes");
 	else if (w && w->role == ROLE_WHO)
-		mistake(p, t, "'%s' stands after `for` only", w->word);
+		error(p, t, "'%s' stands after `for` only", w->word);
 	else if (looks_like_address(t->raw))
-		mistake(p, t,
+		error(p, t,
 			"a bare address; define a device or a group (group NAME net ...) and write "
 			"its NAME");
 	else if (y)
-		mistake(p, t, "%s is %s; here stands a device, person or group", quote(p, t->raw),
+		error(p, t, "%s is %s; here stands a device, person or group", quote(p, t->raw),
 			kind_words(y->kind));
 	else
 		unknown_word(p, t, "no device, person or group", roles, SPACE_WHO);
@@ -62,7 +62,7 @@ void read_for(struct parser *p)
 	struct conf_who w;
 
 	if (p->out->otherwise_line)
-		mistake(p, &p->lex.tokens[0],
+		error(p, &p->lex.tokens[0],
 			"`for` after the last word; move it above `otherwise` (line %u)",
 			p->out->otherwise_line);
 	b = push(p, &p->out->blocks, &p->out->n_blocks, sizeof *b);
@@ -70,7 +70,7 @@ void read_for(struct parser *p)
 	b->text = statement_text(p);
 	p->where = INSIDE;
 	if (!peek(p))
-		mistake(p, NULL, "`for` needs somebody after it, for instance: for everyone");
+		error(p, NULL, "`for` needs somebody after it, for instance: for everyone");
 	while ((t = next(p)))
 		if (read_who(p, t, ROLE_WHO, &w))
 			*(struct conf_who *)push(p, &b->who, &b->n_who, sizeof w) = w;
@@ -81,7 +81,7 @@ static struct conf_block *block_here(struct parser *p, const struct schema_word 
 	if (p->where == INSIDE && p->out->n_blocks)
 		return &p->out->blocks[p->out->n_blocks - 1];
 	if (p->where == OUTSIDE)
-		mistake(p, &p->lex.tokens[0],
+		error(p, &p->lex.tokens[0],
 			"`%s` stands outside a block; put a `for` above it, for instance: for "
 			"everyone",
 			w->word);
@@ -110,7 +110,7 @@ static void option_hours(struct parser *p, struct conf_rule *r)
 		any = true;
 	}
 	if (!any)
-		mistake(p, t, "`hours` needs the name of a line `hours NAME ...` after it");
+		error(p, t, "`hours` needs the name of a line `hours NAME ...` after it");
 }
 
 static void option_refuse(struct parser *p, const struct token *option, struct conf_rule *r)
@@ -119,7 +119,7 @@ static void option_refuse(struct parser *p, const struct token *option, struct c
 		read_value(p, "refuse", ROLE_REFUSE_VALUE, "reset, alert, drop or page");
 
 	if (!r->block)
-		doubt(p, pos_of(p, option), "`refuse` on an allow does nothing; take it out");
+		warning(p, pos_of(p, option), "`refuse` on an allow does nothing; take it out");
 	if (v)
 		r->refuse = v->id == WORD_REFUSE_RESET_	  ? REFUSE_RESET
 			    : v->id == WORD_REFUSE_ALERT_ ? REFUSE_ALERT
@@ -151,13 +151,13 @@ static const struct schema_word *option_word(struct parser *p, const struct toke
 	if (w)
 		return w;
 	if (t->quoted)
-		mistake(p, t, "a text stands after `because` only; write: because %s",
+		error(p, t, "a text stands after `because` only; write: because %s",
 			t->raw.n <= 60 ? arena_str(p->mem, t->raw) : "\"...\"");
 	else if (is_what(p, t))
-		mistake(p, t, "%s comes after an option; move it before the first option",
+		error(p, t, "%s comes after an option; move it before the first option",
 			quote(p, t->raw));
 	else if (schema_find(t->raw, ROLES_LINE_START))
-		mistake(p, t, "%s begins a line of its own", quote(p, t->raw));
+		error(p, t, "%s begins a line of its own", quote(p, t->raw));
 	else
 		unknown_word(p, t, "no option", ROLE_OPTION, SPACES);
 	return t->quoted || is_what(p, t) ? NULL : meant(p, t->raw, ROLE_OPTION);
@@ -174,7 +174,7 @@ static void read_options(struct parser *p, struct conf_rule *r)
 		if (!w)
 			continue;
 		if (seen[w->id])
-			mistake(p, t, "`%s` stands twice on this line; once is enough", w->word);
+			error(p, t, "`%s` stands twice on this line; once is enough", w->word);
 		seen[w->id] = true;
 		if (w->later)
 			option_later(p, t, w);
@@ -198,7 +198,7 @@ static const struct schema_word *watched_verb(struct parser *p)
 	const struct schema_word *w = t && !t->quoted ? schema_find(t->raw, ROLE_VERB) : NULL;
 
 	if (!t) {
-		mistake(p, NULL, "`watch` needs a verb after it, for instance: watch block");
+		error(p, NULL, "`watch` needs a verb after it, for instance: watch block");
 		return NULL;
 	}
 	if (!w) {
@@ -207,7 +207,7 @@ static const struct schema_word *watched_verb(struct parser *p)
 	} else if (w->later) {
 		not_yet(p, t, w);
 	} else if (w->id == WORD_VERB_WATCH) {
-		mistake(p, t, "`watch` stands twice; once is enough");
+		error(p, t, "`watch` stands twice; once is enough");
 		return watched_verb(p);
 	}
 	return w && !w->later && w->id != WORD_VERB_WATCH ? w : NULL;
@@ -229,7 +229,7 @@ void read_rule(struct parser *p, const struct schema_word *verb)
 	r.block = verb->id == WORD_VERB_BLOCK;
 	read_whats(p, &whats);
 	if (!whats.any)
-		mistake(p, peek(p),
+		error(p, peek(p),
 			"`%s` needs something after it: a name, an app, a list, net, port, "
 			"local-networks or everything",
 			verb->word);
@@ -266,7 +266,7 @@ void read_setting(struct parser *p, const struct schema_word *word)
 	const struct schema_word *v;
 
 	if (s->line)
-		mistake(p, &p->lex.tokens[0],
+		error(p, &p->lex.tokens[0],
 			"`%s` is stated twice in this block; line %u says it already", word->word,
 			s->line);
 	v = read_value(p, word->word, answers[word->id].roles, answers[word->id].one_of);

@@ -64,10 +64,9 @@ static void wrong_net(struct parser *p, const struct token *t)
 	char text[CIDR_TEXT];
 
 	if (without_host_bits(t->raw, text))
-		mistake(p, t, "%s has bits set beyond its prefix; write %s", quote(p, t->raw),
-			text);
+		error(p, t, "%s has bits set beyond its prefix; write %s", quote(p, t->raw), text);
 	else
-		mistake(p, t, "%s is no network; write for instance 192.0.2.0/24 or 2001:db8::/32",
+		error(p, t, "%s is no network; write for instance 192.0.2.0/24 or 2001:db8::/32",
 			quote(p, t->raw));
 }
 
@@ -86,10 +85,10 @@ void read_nets(struct parser *p, const struct token *net, struct cidr **nets, si
 	}
 	if (any)
 		return;
-	mistake(p, t ? t : net, "`net` needs a network after it, for instance: net 192.0.2.0/24");
+	error(p, t ? t : net, "`net` needs a network after it, for instance: net 192.0.2.0/24");
 	if (t && !t->quoted && !schema_find(t->raw, ROLES_KEYWORD) && !is_name_word(t->raw) &&
 		!symbol_find(p, SPACE_WHO, t->raw) && !symbol_find(p, SPACE_WHAT, t->raw))
-		next(p); /* meant as the network: one mistake */
+		next(p); /* meant as the network: one error */
 }
 
 /* --- port --- */
@@ -166,7 +165,7 @@ static void port_numbers(
 		if (port_range(one, &port))
 			add_port(p, w, port);
 		else
-			mistake(p, &at,
+			error(p, &at,
 				"%s is no port; write 1 to 65535 or a range, as in tcp/25,465 "
 				"or udp/6000-6999",
 				quote(p, one));
@@ -191,17 +190,17 @@ static void port_spec(struct parser *p, const struct token *t, struct conf_what 
 	int i = proto_of(slice_of(t->raw.p, n));
 
 	if (i < 0 && word_eq(t->raw, slice_str("icmpv6")))
-		mistake(p, t, "'icmpv6' is part of `port icmp`, which is both ICMP and ICMPv6");
+		error(p, t, "'icmpv6' is part of `port icmp`, which is both ICMP and ICMPv6");
 	else if (i < 0)
-		mistake(p, t,
+		error(p, t,
 			"%s is no port; write for instance tcp/25, udp/6000-6999, tcp/*, icmp or "
 			"esp",
 			quote(p, t->raw));
 	else if (protos[i].ports && !slash)
-		mistake(p, t, "%s needs ports; write for instance %s/25, or %s/* for all",
+		error(p, t, "%s needs ports; write for instance %s/25, or %s/* for all",
 			quote(p, t->raw), protos[i].word, protos[i].word);
 	else if (!protos[i].ports && slash)
-		mistake(p, t, "'%s' has no ports; write: port %s", protos[i].word, protos[i].word);
+		error(p, t, "'%s' has no ports; write: port %s", protos[i].word, protos[i].word);
 	else if (!slash)
 		add_port(p, w, (struct conf_port){.kind = PORT_PROTO, .proto = protos[i].proto});
 	else
@@ -213,7 +212,7 @@ static void read_ports(struct parser *p, struct conf_what *w)
 	const struct token *t = peek(p);
 
 	if (!t || t->quoted || schema_find(t->raw, ROLE_OPTION)) {
-		mistake(p, t, "`port` needs ports after it, for instance: port tcp/25");
+		error(p, t, "`port` needs ports after it, for instance: port tcp/25");
 		return;
 	}
 	port_spec(p, next(p), w);
@@ -228,27 +227,27 @@ static void wrong_name(struct parser *p, const struct token *t, enum name_read w
 	const char *q = quote(p, t->raw);
 
 	if (why == NAME_ADDRESS)
-		mistake(p, t, "%s is an address; write: net %.*s", q,
+		error(p, t, "%s is an address; write: net %.*s", q,
 			t->raw.n > 60 ? 60 : (int)t->raw.n, (const char *)t->raw.p);
 	else if (why == NAME_STAR)
-		mistake(p, t,
+		error(p, t,
 			"%s has a star elsewhere than at its front; write *.example.com for what "
 			"is below example.com",
 			q);
 	else if (why == NAME_SINGLE)
-		mistake(p, t, "%s is one label only; a top level is written as in *.zip", q);
+		error(p, t, "%s is one label only; a top level is written as in *.zip", q);
 	else if (t->raw.p[0] == '.')
-		mistake(p, t,
+		error(p, t,
 			"%s begins with a dot; write the name alone for it and everything below it",
 			q);
 	else if (has(t->raw, "/"))
-		mistake(p, t, "%s is an address of a page; write the name of the site only", q);
+		error(p, t, "%s is an address of a page; write the name of the site only", q);
 	else if (has(t->raw, ","))
-		mistake(p, t, "%s has a comma; part names with spaces only", q);
+		error(p, t, "%s has a comma; part names with spaces only", q);
 	else if (has(t->raw, ":"))
-		mistake(p, t, "%s has a ':'; write the name without a port", q);
+		error(p, t, "%s has a ':'; write the name without a port", q);
 	else
-		mistake(p, t, "%s is no valid name of a site", q);
+		error(p, t, "%s is no valid name of a site", q);
 }
 
 bool read_name(struct parser *p, const struct token *t, struct conf_name *out)
@@ -299,18 +298,18 @@ static void what_wrong(struct parser *p, const struct token *t)
 	const struct symbol *hours = symbol_find(p, SPACE_HOURS, t->raw);
 
 	if (t->quoted)
-		mistake(p, t, "a text stands after `because` only");
+		error(p, t, "a text stands after `because` only");
 	else if (word_eq(t->raw, slice_str("*")) || word_eq(t->raw, slice_str("all")) ||
 		 word_eq(t->raw, slice_str("any")))
-		mistake(p, t, "%s is no WHAT; write: everything", quote(p, t->raw));
+		error(p, t, "%s is no WHAT; write: everything", quote(p, t->raw));
 	else if (who)
-		mistake(p, t, "%s is %s; who is meant stands after `for`", quote(p, t->raw),
+		error(p, t, "%s is %s; who is meant stands after `for`", quote(p, t->raw),
 			kind_words(who->kind));
 	else if (hours)
-		mistake(p, t, "%s are hours; write: hours %.*s", quote(p, t->raw),
+		error(p, t, "%s are hours; write: hours %.*s", quote(p, t->raw),
 			t->raw.n > 60 ? 60 : (int)t->raw.n, (const char *)t->raw.p);
 	else if (schema_find(t->raw, ROLES_KEYWORD))
-		mistake(p, t, "%s cannot stand here; a rule names what it is about",
+		error(p, t, "%s cannot stand here; a rule names what it is about",
 			quote(p, t->raw));
 	else
 		unknown_word(p, t, "defined nowhere", ROLE_WHAT | ROLE_BUILTIN, SPACE_WHAT);
@@ -331,12 +330,12 @@ static bool read_what(struct parser *p, const struct token *t, struct conf_what 
 		return true;
 	}
 	if (!t->quoted && looks_like_address(t->raw)) {
-		mistake(p, t, "a bare address; write: net %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
+		error(p, t, "a bare address; write: net %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
 			(const char *)t->raw.p);
 		return false;
 	}
 	if (!t->quoted && has_ports(t->raw)) {
-		mistake(p, t, "a bare port; write: port %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
+		error(p, t, "a bare port; write: port %.*s", t->raw.n > 60 ? 60 : (int)t->raw.n,
 			(const char *)t->raw.p);
 		return false;
 	}

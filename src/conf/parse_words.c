@@ -39,7 +39,7 @@ __attribute__((format(printf, 4, 0))) static void say(
 	diag_add(d, level, pos.line, pos.column, pos.length, "%s", text);
 }
 
-void mistake(struct parser *p, const struct token *t, const char *fmt, ...)
+void error(struct parser *p, const struct token *t, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -48,7 +48,7 @@ void mistake(struct parser *p, const struct token *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-void doubt(struct parser *p, struct conf_pos pos, const char *fmt, ...)
+void warning(struct parser *p, struct conf_pos pos, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -131,15 +131,14 @@ void unknown_word(
 	const char *near = nearest(p, t->raw, roles, s, &close, &row);
 
 	if (t->raw.n > 1 && t->raw.p[t->raw.n - 1] == ',')
-		mistake(p, t, "%s ends with a comma; part words with spaces only",
-			quote(p, t->raw));
+		error(p, t, "%s ends with a comma; part words with spaces only", quote(p, t->raw));
 	else if (!near)
-		mistake(p, t, "%s is %s; nothing of the kind is defined", quote(p, t->raw), is_not);
+		error(p, t, "%s is %s; nothing of the kind is defined", quote(p, t->raw), is_not);
 	else if (close)
-		mistake(p, t, "%s is %s; did you mean '%s'?%s", quote(p, t->raw), is_not, near,
+		error(p, t, "%s is %s; did you mean '%s'?%s", quote(p, t->raw), is_not, near,
 			later_note(row));
 	else
-		mistake(p, t, "%s is %s; the nearest known word is '%s'", quote(p, t->raw), is_not,
+		error(p, t, "%s is %s; the nearest known word is '%s'", quote(p, t->raw), is_not,
 			near);
 }
 
@@ -147,7 +146,7 @@ void not_yet(struct parser *p, const struct token *t, const struct schema_word *
 {
 	if (!word_eq(t->raw, slice_str(w->word)))
 		return; /* misspelt, and told so */
-	mistake(p, t,
+	error(p, t,
 		"not yet: '%s' is a word of the language that this version does not carry out; "
 		"take it out",
 		w->word);
@@ -158,7 +157,7 @@ void expect_end(struct parser *p, const char *after)
 	const struct token *t = peek(p);
 
 	if (t)
-		mistake(p, t, "%s stands after the end of `%s`; take it out", quote(p, t->raw),
+		error(p, t, "%s stands after the end of `%s`; take it out", quote(p, t->raw),
 			after);
 	skip_line(p);
 }
@@ -179,11 +178,11 @@ const struct schema_word *read_value(
 	if (w)
 		return w;
 	if (!t) {
-		mistake(p, NULL, "`%s` needs a word after it: %s", after, one_of);
+		error(p, NULL, "`%s` needs a word after it: %s", after, one_of);
 		return NULL;
 	}
 	near = nearest(p, t->raw, roles, SPACES, &close, &w);
-	mistake(p, t, "`%s` takes %s, not %s%s%s%s%s", after, one_of, quote(p, t->raw),
+	error(p, t, "`%s` takes %s, not %s%s%s%s%s", after, one_of, quote(p, t->raw),
 		close ? "; did you mean '" : "", close ? near : "", close ? "'?" : "",
 		close ? later_note(w) : "");
 	return NULL;
@@ -194,13 +193,13 @@ void read_because(struct parser *p, const struct token *option, bool block, cons
 	const struct token *t = peek(p);
 
 	if (!block)
-		doubt(p, pos_of(p, option),
+		warning(p, pos_of(p, option),
 			"`because` on an allow is shown to nobody; take it out");
 	if (t && t->quoted) {
 		*out = lexer_text(p->mem, next(p)->raw);
 		return;
 	}
-	mistake(p, t, "`because` needs a text in quotes: because \"Bedtime\"");
+	error(p, t, "`because` needs a text in quotes: because \"Bedtime\"");
 	while ((t = peek(p)) && !t->quoted && !schema_find(t->raw, ROLE_OPTION))
 		next(p);
 	if (t && t->quoted)

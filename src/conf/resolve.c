@@ -119,14 +119,14 @@ static void check_count(struct parser *p, enum word_id kind, const struct token 
 	const struct conf *c = p->out;
 
 	if (kind == WORD_ST_DEVICE && c->n_devices == CONF_DEVICES_MAX + 1)
-		mistake(p, t,
+		error(p, t,
 			"a policy has at most %d devices; name networks by `group NAME net ...`",
 			CONF_DEVICES_MAX);
 	if ((kind == WORD_ST_PERSON || kind == WORD_ST_GROUP) &&
 		c->n_persons + c->n_groups == CONF_PARTIES_MAX + 1)
-		mistake(p, t, "a policy has at most %d persons and groups", CONF_PARTIES_MAX);
+		error(p, t, "a policy has at most %d persons and groups", CONF_PARTIES_MAX);
 	if (kind == WORD_ST_LIST && c->n_lists == CONF_LISTS_MAX + 1)
-		mistake(p, t, "a policy has at most %d lists", CONF_LISTS_MAX);
+		error(p, t, "a policy has at most %d lists", CONF_LISTS_MAX);
 }
 
 static bool name_byte(uint8_t c)
@@ -140,24 +140,23 @@ static bool fit_name(struct parser *p, const struct token *t)
 	const struct schema_word *w = schema_find(t->raw, ROLES_KEYWORD);
 
 	if (t->quoted) {
-		mistake(p, t, "a name stands without quotes");
+		error(p, t, "a name stands without quotes");
 		return false;
 	}
 	if (w) {
-		mistake(p, t, "%s is a word of the language%s; a definition needs another name",
+		error(p, t, "%s is a word of the language%s; a definition needs another name",
 			quote(p, t->raw), w->later ? " (of a later version)" : "");
 		return false;
 	}
 	for (size_t i = 0; i < t->raw.n; i++) {
 		if (name_byte(t->raw.p[i]))
 			continue;
-		mistake(p, t,
-			"%s cannot be defined; a name is made of letters, digits, '-' and '_'",
+		error(p, t, "%s cannot be defined; a name is made of letters, digits, '-' and '_'",
 			quote(p, t->raw));
-		return true; /* noted all the same, so that its uses are no further mistakes */
+		return true; /* noted all the same, so that its uses are no further errors */
 	}
 	if (t->raw.n > NAME_BYTES_MAX)
-		mistake(p, t, "this name is longer than %d bytes; shorten it", NAME_BYTES_MAX);
+		error(p, t, "this name is longer than %d bytes; shorten it", NAME_BYTES_MAX);
 	return t->raw.n <= NAME_BYTES_MAX;
 }
 
@@ -167,7 +166,7 @@ static void declare(struct parser *p, enum word_id kind)
 	const struct symbol *old;
 
 	if (!t) {
-		mistake(p, NULL, "a name is missing; write: %s", schema_words[kind].grammar);
+		error(p, NULL, "a name is missing; write: %s", schema_words[kind].grammar);
 		return;
 	}
 	if (!fit_name(p, t))
@@ -177,7 +176,7 @@ static void declare(struct parser *p, enum word_id kind)
 		add_symbol(p, kind, t);
 		check_count(p, kind, t);
 	} else if (kind != WORD_ST_APP || old->kind != WORD_ST_APP) {
-		mistake(p, t, "%s is defined twice; it is %s since line %u", quote(p, t->raw),
+		error(p, t, "%s is defined twice; it is %s since line %u", quote(p, t->raw),
 			kind_words(old->kind), old->pos.line);
 	}
 }

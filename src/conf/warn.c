@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * warn.c - what is no mistake and yet hardly meant: a rule no flow can reach, a device no rule names, an address of two
+ * warn.c - what is no error and yet hardly meant: a rule no flow can reach, a device no rule names, an address of two
  * devices, no word about failure.
  *
  * A rule is out of reach when each of its WHATs is covered by an earlier rule that decides for the same clients at the
@@ -253,7 +253,7 @@ static void tell_setting(struct weigh *w, const struct conf_setting *e,
 	const struct conf_setting *r, const char *word)
 {
 	if (e->line && r->line && r->answer != ANSWER_UNSET)
-		doubt(w->p, (struct conf_pos){r->line, 1, 0},
+		warning(w->p, (struct conf_pos){r->line, 1, 0},
 			"this `%s` is never asked; line %u states it before for the same clients",
 			word, e->line);
 }
@@ -279,7 +279,7 @@ static void tell_rules(struct weigh *w, size_t block)
 			last = by[i] > last ? by[i] : last;
 		}
 		if (covered && covered == rule->n_whats)
-			doubt(w->p, rule->pos,
+			warning(w->p, rule->pos,
 				"this rule can never be reached; line %u decides before it", last);
 	}
 }
@@ -357,7 +357,7 @@ static void warn_lonely(struct weigh *w)
 	closure_of(w, all, n);
 	for (size_t d = 0; d < c->n_devices; d++)
 		if (!w->who.devices[d] && (c->n_devices > 5000 || !in_a_net(c, &c->devices[d])))
-			doubt(w->p, c->devices[d].pos,
+			warning(w->p, c->devices[d].pos,
 				"device '%s' is in no group and no `for` names it; only rules for "
 				"everyone meet it",
 				c->devices[d].name);
@@ -368,7 +368,7 @@ void warn_all(struct parser *p)
 	struct weigh w = {.p = p, .c = p->out};
 
 	if (p->out->fail == FAIL_UNSET)
-		doubt(p, (struct conf_pos){1, 1, 0},
+		warning(p, (struct conf_pos){1, 1, 0},
 			"`fail` is not stated, so `closed` holds: nothing passes while the daemon "
 			"is down; "
 			"write fail open or fail closed above the first `for`");

@@ -30,7 +30,8 @@ static void tell_owned(struct parser *p, const struct owned *a, const struct own
 
 	memcpy(addr.b, b->key + 1, 16);
 	memcpy(mac.b, b->key + 1, 6);
-	doubt(p, d->pos, "%s belongs to device '%s' too (line %u); one of them is never met by it",
+	warning(p, d->pos,
+		"%s belongs to device '%s' too (line %u); one of them is never met by it",
 		b->key[0] ? mac_format(&mac, text) : addr_format(&addr, text), first->name,
 		first->pos.line);
 }

@@ -25,7 +25,7 @@ static size_t take(char *p, size_t size, size_t n, void *user)
 }
 
 /* What the person should do about a socket that does not answer. */
-static void explain_trouble_with(const char *path, CURLcode rc, char out[static 256])
+static void explain_failure_with(const char *path, CURLcode rc, char out[static 256])
 {
 	if (access(path, F_OK) < 0)
 		snprintf(out, 256,
@@ -71,7 +71,7 @@ int api_call(struct ctl *c, const char *method, const char *path, const char *bo
 	*out = (struct api_answer){0};
 	headers = curl_slist_append(headers, "X-Durward: durwardctl");
 	if (!h || !headers) {
-		snprintf(out->trouble, sizeof out->trouble, "out of memory");
+		snprintf(out->failure, sizeof out->failure, "out of memory");
 		curl_slist_free_all(headers);
 		curl_easy_cleanup(h);
 		return -ENOMEM;
@@ -87,7 +87,7 @@ int api_call(struct ctl *c, const char *method, const char *path, const char *bo
 	if (rc == CURLE_OK)
 		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &out->status);
 	else
-		explain_trouble_with(c->socket, rc, out->trouble);
+		explain_failure_with(c->socket, rc, out->failure);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(h);
 	return rc == CURLE_OK ? 0 : -ECONNREFUSED;
@@ -106,7 +106,7 @@ int api_report(struct ctl *c, const struct api_answer *a)
 	if (a->status >= 200 && a->status < 300)
 		return EXIT_OK;
 	if (a->status == 0) {
-		fprintf(stderr, "durwardctl: %s\n", a->trouble);
+		fprintf(stderr, "durwardctl: %s\n", a->failure);
 		return EXIT_UNREACHABLE;
 	}
 	if (c->json) {
@@ -183,10 +183,10 @@ int api_stream(
 		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a.status);
 	}
 	if (a.status == 200) { /* it was reached, and has gone, unless we had enough */
-		snprintf(a.trouble, sizeof a.trouble, "the daemon has ended the stream");
+		snprintf(a.failure, sizeof a.failure, "the daemon has ended the stream");
 		a.status = l.enough ? 200 : 0;
 	} else if (a.status == 0) {
-		explain_trouble_with(c->socket, rc, a.trouble);
+		explain_failure_with(c->socket, rc, a.failure);
 	} else {
 		a.body = l.part;
 		l.part = (struct strbuf){0};

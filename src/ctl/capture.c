@@ -163,7 +163,7 @@ struct slice capture_gre(struct slice gre)
 }
 
 static bool read_all(pcap_t *p, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
-	void *user, char trouble[static 256])
+	void *user, char failure[static 256])
 {
 	struct pcap_pkthdr *header;
 	const u_char *bytes;
@@ -178,25 +178,25 @@ static bool read_all(pcap_t *p, void (*packet)(void *user, struct slice ip, uint
 					(uint64_t)header->ts.tv_usec / 1000);
 	}
 	if (rc != PCAP_ERROR_BREAK)
-		snprintf(trouble, 256, "%.255s", pcap_geterr(p));
+		snprintf(failure, 256, "%.255s", pcap_geterr(p));
 	return rc == PCAP_ERROR_BREAK;
 }
 
 bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
-	void *user, char trouble[static 256])
+	void *user, char failure[static 256])
 {
 	char why[PCAP_ERRBUF_SIZE] = "";
-	struct capture_file *f = capture_open(path, trouble);
+	struct capture_file *f = capture_open(path, failure);
 	pcap_t *p = f ? pcap_fopen_offline(capture_stream(f), why) : NULL;
-	bool ok = p && read_all(p, packet, user, trouble);
+	bool ok = p && read_all(p, packet, user, failure);
 
 	if (!f)
 		return false;
 	if (p) {
 		pcap_close(p); /* and the stream */
 	} else {
-		snprintf(trouble, 256, "%.255s", why);
+		snprintf(failure, 256, "%.255s", why);
 		fclose(capture_stream(f));
 	}
-	return capture_close(f, trouble) && ok;
+	return capture_close(f, failure) && ok;
 }

@@ -16,19 +16,19 @@
 
 struct capture_file;
 struct capture_file *capture_open(
-	const char *path, char trouble[static 256]); /* "-": standard input */
+	const char *path, char failure[static 256]); /* "-": standard input */
 FILE *capture_stream(
 	struct capture_file *f); /* whoever takes it closes it, before capture_close() */
 bool capture_close(
-	struct capture_file *f, char trouble[static 256]); /* false: not read to its end */
+	struct capture_file *f, char failure[static 256]); /* false: not read to its end */
 
 /* --- capture.c: the door of libpcap --- */
 
 /* Calls packet() for each IP packet of a pcap or pcapng file, also one that gzip made smaller, from its IP header on; at_ms
- * is the capture's clock. Frames that hold no IP are passed over. False and *trouble when the file cannot be read to its
+ * is the capture's clock. Frames that hold no IP are passed over. False and *failure when the file cannot be read to its
  * end. */
 bool capture_read(const char *path, void (*packet)(void *user, struct slice ip, uint64_t at_ms),
-	void *user, char trouble[static 256]);
+	void *user, char failure[static 256]);
 
 /* From a link-layer frame to the IP header; n 0 when it holds no IP. dlt: libpcap's DLT_. */
 struct slice capture_link(int dlt, struct slice frame);

@@ -19,7 +19,7 @@ enum { READ_AHEAD = 128 * 1024 };
 struct capture_file {
 	gzFile gz;
 	FILE *stream;
-	char trouble[128];
+	char failure[128];
 };
 
 static ssize_t take(void *cookie, char *to, size_t n)
@@ -31,8 +31,8 @@ static ssize_t take(void *cookie, char *to, size_t n)
 		return got;
 	gzerror(f->gz,
 		&err); /* a short count at the end of what is there is no error to gzread() */
-	if (err != Z_OK && err != Z_STREAM_END && !f->trouble[0])
-		snprintf(f->trouble, sizeof f->trouble, "%s",
+	if (err != Z_OK && err != Z_STREAM_END && !f->failure[0])
+		snprintf(f->failure, sizeof f->failure, "%s",
 			err == Z_BUF_ERROR   ? "the gzip file ends too early"
 			: err == Z_ERRNO     ? strerror(errno)
 			: err == Z_MEM_ERROR ? "out of memory"
@@ -53,7 +53,7 @@ static gzFile open_gz(const char *path)
 	return gz;
 }
 
-struct capture_file *capture_open(const char *path, char trouble[static 256])
+struct capture_file *capture_open(const char *path, char failure[static 256])
 {
 	struct capture_file *f = calloc(1, sizeof *f);
 
@@ -66,7 +66,7 @@ struct capture_file *capture_open(const char *path, char trouble[static 256])
 	}
 	if (f && f->stream)
 		return f;
-	snprintf(trouble, 256, "%s", strerror(errno));
+	snprintf(failure, 256, "%s", strerror(errno));
 	if (f && f->gz)
 		gzclose(f->gz);
 	free(f);
@@ -78,12 +78,12 @@ FILE *capture_stream(struct capture_file *f)
 	return f->stream;
 }
 
-bool capture_close(struct capture_file *f, char trouble[static 256])
+bool capture_close(struct capture_file *f, char failure[static 256])
 {
-	bool whole = !f->trouble[0];
+	bool whole = !f->failure[0];
 
 	if (!whole)
-		snprintf(trouble, 256, "%s", f->trouble);
+		snprintf(failure, 256, "%s", f->failure);
 	gzclose(f->gz);
 	free(f);
 	return whole;

@@ -17,7 +17,7 @@ enum { STARTTLS_MAX = 64 * 1024 };
 static void say(struct flow *f, int client, const struct identify_result *r)
 {
 	if (r->ident.app == APP_HTTP) {
-		if (r->ident.odd != ODD_H2C)
+		if (r->ident.anomaly != ANOMALY_H2C)
 			flow_add_name(f, r->http.host);
 		flow_note(f, client, &r->ident, APP_HTTP);
 	} else if (f->results == 0) {
@@ -33,14 +33,14 @@ static bool says_something(const struct flow *f, const struct identify_result *r
 {
 	const struct ident *id = &r->ident;
 
-	if (f->client == SIDE_UNKNOWN &&
-		(id->odd == ODD_BAD_RECORD ||
-			(id->odd == ODD_BAD_REQUEST && !r->http.method.p && !r->http.host.p)))
+	if (f->client == SIDE_UNKNOWN && (id->anomaly == ANOMALY_BAD_RECORD ||
+						 (id->anomaly == ANOMALY_BAD_REQUEST &&
+							 !r->http.method.p && !r->http.host.p)))
 		return false;
-	return id->kind != IDENT_NOT_PROTO && id->odd != ODD_PROXY_PREFACE;
+	return id->kind != IDENT_NOT_PROTO && id->anomaly != ANOMALY_PROXY_PREFACE;
 }
 
-/* The gate refuses here; a reader of captures looks what stands behind an odd request, where that can be found. */
+/* The dataplane refuses here; a reader of captures looks what stands behind an odd request, where that can be found. */
 static bool go_on_behind(struct side *s, const struct identify_result *r)
 {
 	uint64_t pos = s->id.pos + r->http.head_len;
@@ -77,7 +77,7 @@ static void read_side(struct flow *f, int i, uint8_t *scratch)
 	s->over = step == IDENTIFY_DONE && f->results > 0;
 }
 
-/* A ClientHello behind some other dialogue. */
+/* A ClientHello behind some other preamble. */
 static bool find_starttls(struct flow *f, int i, uint8_t *scratch)
 {
 	struct slice all = segments_contiguous(&f->sides[i].segments), in = all;

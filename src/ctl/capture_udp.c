@@ -30,7 +30,7 @@ static void quic_packet(
 	quic_ident_client(f->quic, crypt, payload, at_ms, &seen);
 	if (seen.step == QUIC_STEP_PASS)
 		f->client = from;
-	if (seen.step == QUIC_STEP_JUDGE && seen.ident.odd != ODD_QUIC_SHORT)
+	if (seen.step == QUIC_STEP_JUDGE && seen.ident.anomaly != ANOMALY_QUIC_SHORT)
 		quic_news(f, from, &seen);
 }
 
@@ -47,7 +47,8 @@ static void dtls_packet(struct flow *f, int from, struct slice payload)
 	status = dtls_hello_add(f->dtls, payload, &h);
 	if (status == PARSE_NEED_MORE)
 		f->client = from;
-	if (status == PARSE_NEED_MORE || (status == PARSE_INVALID && h.odd == ODD_NOT_KNOWN))
+	if (status == PARSE_NEED_MORE ||
+		(status == PARSE_INVALID && h.anomaly == ANOMALY_NOT_KNOWN))
 		return;
 	tls_hello_ident(status, &h, APP_DTLS, SOURCE_SNI, &id);
 	flow_note_hello(f, from, &id, h.name, h.alpn, APP_DTLS);

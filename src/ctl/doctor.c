@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * doctor.c - `durwardctl doctor`: what stands in the way, each with the command that mends it.
+ * doctor.c - `durwardctl doctor`: what stands in the way, each with the command that fixes it.
  *
  * Looks at the machine first and asks the daemon last, so that it helps most when nothing runs, and before the first
  * start: what only a start brings is then not missed. Changes nothing. Exit status 1 when something is bad. Owns: nothing. Thread: one.
@@ -104,7 +104,7 @@ static void print_finding(
 	strbuf_reset(&safe);
 	ctl_safe(&safe, fix);
 	if (*fix)
-		printf("      %s: %s\n", f == FINDING_INFO ? "if it is not meant so" : "mend it",
+		printf("      %s: %s\n", f == FINDING_INFO ? "if it is not meant so" : "fix it",
 			strbuf_text(&safe));
 	strbuf_fini(&safe);
 }
@@ -299,7 +299,7 @@ static void check_policy(struct doctor *d)
 		doctor_say(d, FINDING_BAD, "policy file", fix, "%s: %s", d->settings.policy,
 			strerror(-rc));
 	else if (l.diag.errors)
-		doctor_say(d, FINDING_BAD, "policy file", fix, "%zu mistakes in %s", l.diag.errors,
+		doctor_say(d, FINDING_BAD, "policy file", fix, "%zu errors in %s", l.diag.errors,
 			d->settings.policy);
 	else if (l.diag.warnings)
 		doctor_say(d, FINDING_NOTE, "policy file", fix, "%zu warnings in %s",
@@ -390,7 +390,7 @@ static void check_route(struct doctor *d)
 
 static void check_users(struct doctor *d)
 {
-	const char *const users[] = {d->settings.gate_user, d->settings.desk_user};
+	const char *const users[] = {d->settings.dataplane_user, d->settings.controller_user};
 	struct priv_user u;
 
 	for (size_t i = 0; i < 2; i++)
@@ -452,7 +452,7 @@ static void check_daemon(struct doctor *d)
 			"never started here: nothing is filtered yet");
 	else if (!j)
 		doctor_say(d, FINDING_BAD, "daemon", "systemctl start durward", "%s",
-			a.status ? "it refuses to say how it is" : a.trouble);
+			a.status ? "it refuses to say how it is" : a.failure);
 	for (size_t i = 0; i < jr_count(problems); i++)
 		doctor_say(d, FINDING_BAD, "daemon", "durwardctl status", "%s",
 			jr_text(jr_at(problems, i)));

@@ -25,7 +25,7 @@ struct doctor {
 	unsigned bad, notes;
 };
 
-/* fix: the command that mends it, "" when all is well. */
+/* fix: the command that fixes it, "" when all is well. */
 void doctor_say(struct doctor *d, enum finding f, const char *what, const char *fix,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Runs a program with fixed arguments and no shell, output thrown away. Its exit status; -1: not found or killed. */

@@ -167,8 +167,8 @@ static void tell(void *user, const struct foreign *f)
 	if (f->kind == FOREIGN_NAT)
 		return;
 	t->any = true;
-	if (*f->mend)
-		strbuf_str(&fix, f->mend);
+	if (*f->fix)
+		strbuf_str(&fix, f->fix);
 	else if (mark && t->free_mask) /* no mask helps: it needs these very bits. Ours can move */
 		strbuf_fmt(&fix,
 			"sed -i '/^mark-mask/d' %s; echo 'mark-mask 0x%08" PRIx32

@@ -126,7 +126,7 @@ static void take_refusal(const struct api_answer *a, struct reply *r)
 	struct json *j = jr_parse(slice_of(a->body.s, a->body.n));
 	struct strbuf said = {0};
 
-	ctl_safe(&said, a->status == 0 ? a->trouble : jr_get_text(j, "detail"));
+	ctl_safe(&said, a->status == 0 ? a->failure : jr_get_text(j, "detail"));
 	snprintf(r->why, sizeof r->why, "%s", said.n ? said.s : "the daemon gave no answer");
 	r->status = a->status == 0 ? EXIT_UNREACHABLE : a->status == 400 ? EXIT_USAGE : EXIT_FAILED;
 	strbuf_fini(&said);
@@ -200,11 +200,11 @@ static int ask_once(const struct source *s, const struct explain_ask *a)
 /* --- many questions --- */
 
 /* A line that cannot be answered gets its own line, so that answers stay beside their questions. */
-static void print_trouble(const struct ctl *c, unsigned long number, const char *why)
+static void print_failure(const struct ctl *c, unsigned long number, const char *why)
 {
 	struct strbuf b = {0};
 	if (c->json) {
-		explain_trouble(why, &b);
+		explain_failure(why, &b);
 		printf("%s\n", strbuf_text(&b));
 	}
 	fprintf(stderr, "durwardctl explain: line %lu: %s\n", number, why);
@@ -221,7 +221,7 @@ static int ask_line(const struct source *s, struct slice line, unsigned long num
 	if (r.json)
 		print_reply(s->ctl, &r);
 	else
-		print_trouble(s->ctl, number, r.why[0] ? r.why : "not answered");
+		print_failure(s->ctl, number, r.why[0] ? r.why : "not answered");
 	bool ok = r.json != NULL;
 	explain_ask_fini(&hold);
 	free(r.json);

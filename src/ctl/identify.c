@@ -39,8 +39,9 @@ static void print_json(struct strbuf *b, const char *file, const struct capture_
 	strbuf_fmt(b, ",\"proto\":\"%s\",\"src\":\"%s\",\"dst\":\"%s\",\"names\":[%s]",
 		app_proto_key(r->app), src, dst, strbuf_text(&r->names));
 	strbuf_fmt(b,
-		",\"result\":\"%s\",\"odd\":\"%s\",\"source\":\"%s\",\"alpn\":[%s],\"ech\":%s}\n",
-		ident_kind_key(r->ident.kind), oddity_key(r->ident.odd),
+		",\"result\":\"%s\",\"anomaly\":\"%s\",\"source\":\"%s\",\"alpn\":[%s],\"ech\":%s}"
+		"\n",
+		ident_kind_key(r->ident.kind), anomaly_key(r->ident.anomaly),
 		ident_source_key(r->ident.source), strbuf_text(&r->alpn),
 		r->ident.ech ? "true" : "false");
 }
@@ -54,8 +55,8 @@ static void print_words(struct strbuf *b, const char *file, const struct capture
 	end_text(&r->dst, r->dport, dst);
 	strbuf_fmt(b, "%s: %-8s %s > %s  %s  %s", file, app_proto_key(r->app), src, dst,
 		names[0] ? names : "-", ident_kind_key(r->ident.kind));
-	if (r->ident.odd != ODD_NOTHING)
-		strbuf_fmt(b, ": %s", oddity_words(r->ident.odd));
+	if (r->ident.anomaly != ANOMALY_NOTHING)
+		strbuf_fmt(b, ": %s", anomaly_text(r->ident.anomaly));
 	strbuf_char(b, '\n');
 }
 
@@ -74,11 +75,11 @@ static void print_flow(void *user, const struct capture_result *r)
 static bool read_one(const char *path, struct capture_flows *flows, struct printer *p)
 {
 	const char *slash = strrchr(path, '/');
-	char trouble[256] = "";
-	bool ok = capture_read(path, packet, flows, trouble);
+	char failure[256] = "";
+	bool ok = capture_read(path, packet, flows, failure);
 
 	if (!ok)
-		fprintf(stderr, "durwardctl: %s: %s\n", path, trouble);
+		fprintf(stderr, "durwardctl: %s: %s\n", path, failure);
 	p->file = slash ? slash + 1 : path;
 	capture_flows_finish(flows, print_flow, p);
 	return ok;

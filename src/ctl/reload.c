@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * reload.c - `durwardctl reload [--accept-lists [NAME...]]`: the daemon reads the policy and its lists again.
  *
- * A file with mistakes changes nothing: they are printed, exit status 1. A list that has shrunk to less than half keeps
+ * A file with errors changes nothing: they are printed, exit status 1. A list that has shrunk to less than half keeps
  * its last good copy, unless it is accepted. Owns: nothing. Thread: one.
  */
 #include <stdio.h>
@@ -65,8 +65,9 @@ int ctl_reload(struct ctl *c, int argc, char **argv)
 		status = a.status == 200 ? EXIT_OK : EXIT_FAILED;
 		if (status == EXIT_OK)
 			printf("revision %.0f is in force%s\n", jr_number(jr_get(j, "revision"), 0),
-				jr_true(jr_get(j, "taken")) ? ""
-							    : "; the gate has not taken it yet");
+				jr_true(jr_get(j, "taken"))
+					? ""
+					: "; the dataplane has not taken it yet");
 		else
 			fputs("nothing was changed; the old policy goes on\n", stderr);
 		jr_free(j);

@@ -25,7 +25,7 @@ static void print_policy(const struct json *j)
 	}
 	printf("policy    revision %.0f%s%s, %s\n", number(p, NULL, "revision"),
 		jr_true(jr_get(p, "revision_kept")) ? "" : " (not kept)",
-		strcmp(state, "last-good") == 0 ? ", the last good one: the file has mistakes" : "",
+		strcmp(state, "last-good") == 0 ? ", the last good one: the file has errors" : "",
 		jr_get_text(p, "file"));
 	printf("          %.0f rules, %.0f devices, %.0f names; fail %s\n",
 		number(p, NULL, "rules"), number(p, NULL, "devices"), number(p, NULL, "names"),
@@ -57,11 +57,11 @@ static void print_lists(const struct json *j)
 
 static void print_processes(const struct json *j)
 {
-	static const char *const names[] = {"gate", "desk", "rescue"};
+	static const char *const names[] = {"dataplane", "controller", "failsafe"};
 
 	printf("rules     %s", jr_get_text(j, "rules"));
-	if (number(j, NULL, "rules_mended") > 0)
-		printf(", put back %.0f times", number(j, NULL, "rules_mended"));
+	if (number(j, NULL, "rules_fixed") > 0)
+		printf(", put back %.0f times", number(j, NULL, "rules_fixed"));
 	putchar('\n');
 	for (size_t i = 0; i < 3; i++) {
 		double pid = number(j, names[i], "pid"), again = number(j, names[i], "restarts");
@@ -90,7 +90,7 @@ static void print_counts(const struct json *j)
 	putchar('\n');
 	printf("packets   %.0f queued, %.0f proxied connections\n", number(j, "counters", "queued"),
 		number(j, "counters", "relays"));
-	printf("limits    %.0f hellos not complete in time, %.0f pushed out; at a client's share: "
+	printf("limits    %.0f hellos not complete in time, %.0f pushed out; at a client's quota: "
 	       "%.0f packets, %.0f connections refused\n",
 		number(j, "counters", "timeouts"), number(j, "counters", "evicted"),
 		number(j, "counters", "overload"), number(j, "counters", "relay_shed"));

@@ -31,7 +31,7 @@ static void tell(void *user, const struct foreign *f)
 		jw_open(w->json, NULL, '{');
 		jw_text(w->json, "rule", f->rule);
 		jw_text(w->json, "does", foreign_words(f->kind));
-		jw_text(w->json, "fix", *f->mend ? f->mend : NULL);
+		jw_text(w->json, "fix", *f->fix ? f->fix : NULL);
 		jw_close(w->json, '}');
 		return;
 	}
@@ -39,8 +39,8 @@ static void tell(void *user, const struct foreign *f)
 	printf("%sproblem   a rule of another %s: %s", ctl_paint(w->c, "\033[31m"),
 		foreign_words(f->kind), strbuf_text(&b));
 	strbuf_reset(&b);
-	ctl_safe(&b, *f->mend ? f->mend : "durwardctl doctor");
-	printf("; mended by: %s%s\n", strbuf_text(&b), ctl_paint(w->c, "\033[0m"));
+	ctl_safe(&b, *f->fix ? f->fix : "durwardctl doctor");
+	printf("; fixed by: %s%s\n", strbuf_text(&b), ctl_paint(w->c, "\033[0m"));
 	strbuf_fini(&b);
 }
 

@@ -71,11 +71,11 @@ static void add_target(const struct json *row, struct strbuf *b)
 	strbuf_fmt(b, "  %s", known ? app : jr_get_text(row, "proto"));
 	if (port > 0)
 		strbuf_fmt(b, "/%.0f", port);
-	if (!jr_get_text(row, "odd_words")[0])
+	if (!jr_get_text(row, "anomaly_text")[0])
 		return;
-	strbuf_fmt(b, " (%s", jr_get_text(row, "odd_words"));
-	if (jr_get_text(row, "odd_at")[0])
-		strbuf_fmt(b, ", %s", jr_get_text(row, "odd_at"));
+	strbuf_fmt(b, " (%s", jr_get_text(row, "anomaly_text"));
+	if (jr_get_text(row, "anomaly_at")[0])
+		strbuf_fmt(b, ", %s", jr_get_text(row, "anomaly_at"));
 	strbuf_char(b, ')');
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * image_check.c - proves every offset and index of an image once, so that look-ups can trust them.
  *
- * The desk that compiles has parsed hostile lists; the gate that maps believes nothing it can check.
+ * The controller that compiles has parsed hostile lists; the dataplane that maps believes nothing it can check.
  *
  * Owns: nothing. Thread: any; pure. Fails: -EINVAL with *why.
  */

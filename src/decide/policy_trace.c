@@ -81,9 +81,9 @@ void walk_tell_name(const struct walk *w)
 	else if (w->kind == IDENT_OPAQUE && id->name_len > 0)
 		snprintf(
 			text, sizeof text, "the name is encrypted; the outer name is %s", id->name);
-	else if (id->odd != ODD_NOTHING)
+	else if (id->anomaly != ANOMALY_NOTHING)
 		snprintf(text, sizeof text, "no readable name: %s (%s)", ident_kind_words(w->kind),
-			oddity_words(id->odd));
+			anomaly_text(id->anomaly));
 	else
 		snprintf(text, sizeof text, "no readable name: %s", ident_kind_words(w->kind));
 	walk_say(w, TRACE_NAME, 0, text);

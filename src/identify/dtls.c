@@ -13,9 +13,9 @@ struct fragment {
 	struct slice body;
 };
 
-static enum parse invalid(struct tls_hello *out, enum oddity odd)
+static enum parse invalid(struct tls_hello *out, enum anomaly anomaly)
 {
-	out->odd = odd;
+	out->anomaly = anomaly;
 	return PARSE_INVALID;
 }
 
@@ -67,14 +67,14 @@ static bool complete(const struct dtls_join *j)
 static enum parse add_fragment(struct dtls_join *j, const struct fragment *f, struct tls_hello *out)
 {
 	if (f->total > DTLS_HELLO_MAX)
-		return invalid(out, ODD_TOO_LARGE);
+		return invalid(out, ANOMALY_TOO_LARGE);
 	if (j->total == 0 || f->message_seq != j->message_seq) {
 		*j = (struct dtls_join){.total = f->total, .message_seq = f->message_seq};
 	} else if (f->total != j->total) {
-		return invalid(out, ODD_CONTRADICTION);
+		return invalid(out, ANOMALY_CONTRADICTION);
 	}
 	if (!store(j, f))
-		return invalid(out, ODD_CONTRADICTION);
+		return invalid(out, ANOMALY_CONTRADICTION);
 	if (!complete(j))
 		return PARSE_NEED_MORE;
 	return tls_hello_parse_body(slice_of(j->bytes, j->total), true, out);
@@ -86,9 +86,9 @@ enum parse dtls_hello_add(struct dtls_join *j, struct slice datagram, struct tls
 	enum parse status = PARSE_INVALID;
 	struct fragment f;
 
-	*out = (struct tls_hello){.odd = ODD_NOT_KNOWN};
+	*out = (struct tls_hello){.anomaly = ANOMALY_NOT_KNOWN};
 	while (cursor_left(&c) > 0 && read_record(&c, &f)) {
-		out->odd = ODD_NOTHING;
+		out->anomaly = ANOMALY_NOTHING;
 		status = add_fragment(j, &f, out);
 		if (status != PARSE_NEED_MORE)
 			break;

@@ -20,12 +20,12 @@ struct head {
 	bool bad_length;
 };
 
-static void evasive(struct http_head *out, enum oddity odd)
+static void evasive(struct http_head *out, enum anomaly anomaly)
 {
 	if (out->ident.kind == IDENT_EVASIVE)
 		return;
 	out->ident.kind = IDENT_EVASIVE;
-	out->ident.odd = odd;
+	out->ident.anomaly = anomaly;
 }
 
 /* Cuts one line off, without its CR LF or LF. There is a LF. */
@@ -44,21 +44,21 @@ static struct slice take_line(struct slice *in)
  * there is a NUL or a bare CR behind the first line; *end is the head's end all the same, if it is there. */
 static enum parse scan(struct slice in, size_t lf, size_t *scanned, size_t *end)
 {
-	bool odd = false;
+	bool anomaly = false;
 	size_t i;
 
 	*end = in.n;
 	for (i = *scanned > lf ? *scanned : lf + 1; i < in.n; i++) {
 		uint8_t c = in.p[i];
 
-		odd |= c == '\0' || (c != '\n' && in.p[i - 1] == '\r');
+		anomaly |= c == '\0' || (c != '\n' && in.p[i - 1] == '\r');
 		if (c != '\n' ||
 			(in.p[i - 1] != '\n' && (in.p[i - 1] != '\r' || in.p[i - 2] != '\n')))
 			continue;
 		*end = i + 1;
-		return odd ? PARSE_INVALID : PARSE_OK;
+		return anomaly ? PARSE_INVALID : PARSE_OK;
 	}
-	if (odd)
+	if (anomaly)
 		return PARSE_INVALID;
 	*scanned = i;
 	return PARSE_NEED_MORE;
@@ -138,7 +138,7 @@ static void read_header(struct head *h, struct slice line)
 	for (i = 0; i < n && http_is_token(line.p[i]); i++)
 		;
 	if (n == 0 || i < n) /* folded, no colon, or a name with a blank in it */
-		evasive(h->out, ODD_BAD_REQUEST);
+		evasive(h->out, ANOMALY_BAD_REQUEST);
 	else
 		read_field(h, slice_of(line.p, n),
 			http_trim(slice_of(line.p + n + 1, line.n - n - 1)));
@@ -149,18 +149,18 @@ static void judge_framing(struct head *h)
 	struct http_head *out = h->out;
 
 	if (h->lengths > 1 || h->codings > 1 || (h->lengths && h->codings) || h->bad_length)
-		evasive(out, ODD_FRAMING);
+		evasive(out, ANOMALY_FRAMING);
 	if (h->codings && (!h->chunked || out->minor == 0))
-		evasive(out, ODD_FRAMING);
+		evasive(out, ANOMALY_FRAMING);
 	/* there are servers that ignore such a body, and take it for the next request (RFC 9110 9.3.1) */
 	if ((http_same(out->method, "GET") || http_same(out->method, "HEAD") ||
 		    http_same(out->method, "TRACE")) &&
 		(h->codings || out->length > 0))
-		evasive(out, ODD_FRAMING);
+		evasive(out, ANOMALY_FRAMING);
 	if (http_same(out->method, "CONNECT")) {
 		out->switch_to = HTTP_SWITCH_CONNECT;
 		if (h->codings || out->length > 0)
-			evasive(out, ODD_FRAMING);
+			evasive(out, ANOMALY_FRAMING);
 	}
 	if (h->codings)
 		out->body = HTTP_BODY_CHUNKED;
@@ -181,7 +181,7 @@ static struct slice target_authority(struct http_head *out)
 	for (i = 0; i < t.n && http_is_token(t.p[i]); i++)
 		;
 	if (i + 3 > t.n || memcmp(t.p + i, "://", 3) != 0) {
-		evasive(out, ODD_BAD_REQUEST);
+		evasive(out, ANOMALY_BAD_REQUEST);
 		return slice_of(NULL, 0);
 	}
 	from = i + 3;
@@ -195,19 +195,20 @@ static void judge_authority(struct slice authority, struct ident *id, uint16_t *
 	switch (hostname_from_authority(authority, id->name, &id->name_len, port)) {
 	case HOSTNAME_OK:
 		id->kind = IDENT_NAME;
-		id->odd = ODD_NOTHING;
+		id->anomaly = ANOMALY_NOTHING;
 		break;
 	case HOSTNAME_IP:
 		id->kind = IDENT_NONE;
-		id->odd = ODD_IP_LITERAL;
+		id->anomaly = ANOMALY_IP_LITERAL;
 		break;
 	case HOSTNAME_EMPTY:
 		id->kind = IDENT_NONE;
-		id->odd = ODD_NO_HOST;
+		id->anomaly = ANOMALY_NO_HOST;
 		break;
 	case HOSTNAME_BAD:
 		id->kind = IDENT_EVASIVE;
-		id->odd = memchr(authority.p, ',', authority.n) ? ODD_TWO_HOSTS : ODD_BAD_NAME;
+		id->anomaly = memchr(authority.p, ',', authority.n) ? ANOMALY_TWO_HOSTS
+								    : ANOMALY_BAD_NAME;
 		break;
 	}
 }
@@ -219,7 +220,7 @@ static void judge(struct http_head *out, struct ident id)
 	id.source = SOURCE_HOST;
 	if (out->ident.kind == IDENT_EVASIVE) {
 		id.kind = IDENT_EVASIVE;
-		id.odd = out->ident.odd;
+		id.anomaly = out->ident.anomaly;
 	}
 	out->ident = id;
 }
@@ -228,16 +229,16 @@ static void judge_names(struct head *h)
 {
 	struct http_head *out = h->out;
 	struct slice authority = target_authority(out);
-	struct ident host = {.kind = IDENT_NONE, .odd = ODD_NO_HOST}, target = host;
+	struct ident host = {.kind = IDENT_NONE, .anomaly = ANOMALY_NO_HOST}, target = host;
 	uint16_t port = 0;
 
 	if (h->hosts > 1)
-		evasive(out, ODD_TWO_HOSTS);
+		evasive(out, ANOMALY_TWO_HOSTS);
 	if (h->hosts > 0)
 		judge_authority(out->host, &host, &out->port);
 	else if (out->minor >= 1 && out->minor != HTTP_MINOR_09 &&
 		 out->switch_to != HTTP_SWITCH_CONNECT)
-		evasive(out, ODD_NO_HOST);
+		evasive(out, ANOMALY_NO_HOST);
 	if (!authority.p) {
 		judge(out, host);
 		return;
@@ -245,11 +246,11 @@ static void judge_names(struct head *h)
 	judge_authority(authority, &target, &port);
 	out->port = port;
 	if (host.kind == IDENT_EVASIVE)
-		evasive(out, host.odd);
+		evasive(out, host.anomaly);
 	else if (target.kind == IDENT_EVASIVE)
-		evasive(out, target.odd);
+		evasive(out, target.anomaly);
 	else if (h->hosts > 0 && strcmp(host.name, target.name) != 0)
-		evasive(out, ODD_HOST_MISMATCH);
+		evasive(out, ANOMALY_HOST_MISMATCH);
 	judge(out, target);
 }
 
@@ -272,7 +273,7 @@ static void read_headers(struct slice lines, struct http_head *out)
 /* A server answers this line, whatever follows. */
 static enum parse lone_line(size_t used, struct http_head *out)
 {
-	judge(out, (struct ident){.kind = IDENT_NONE, .odd = ODD_NO_HOST});
+	judge(out, (struct ident){.kind = IDENT_NONE, .anomaly = ANOMALY_NO_HOST});
 	out->head_len = used;
 	return PARSE_OK;
 }
@@ -293,13 +294,13 @@ static enum parse read_head(
 	out->method = line.method;
 	out->target = line.target;
 	out->minor = line.minor;
-	if (line.odd)
-		evasive(out, line.odd);
+	if (line.anomaly)
+		evasive(out, line.anomaly);
 	if (line.minor == HTTP_MINOR_09)
 		return lone_line(at->lf + 1, out);
 	if (extent == PARSE_INVALID)
-		evasive(out, ODD_BAD_REQUEST);
-	if (extent == PARSE_NEED_MORE && line.odd != ODD_H2C)
+		evasive(out, ANOMALY_BAD_REQUEST);
+	if (extent == PARSE_NEED_MORE && line.anomaly != ANOMALY_H2C)
 		return extent;
 	read_headers(slice_of(rest.p, (size_t)(in.p + end - rest.p)), out);
 	out->head_len = end;
@@ -307,12 +308,12 @@ static enum parse read_head(
 }
 
 /* What the line says is not known; a Host behind it, where it is there already, is for the record. */
-static enum parse odd_start(struct slice in, size_t from, struct http_head *out)
+static enum parse anomaly_start(struct slice in, size_t from, struct http_head *out)
 {
 	const uint8_t *lf = memchr(in.p + from, '\n', in.n - from);
 	size_t scanned = 0, end;
 
-	evasive(out, ODD_BAD_REQUEST);
+	evasive(out, ANOMALY_BAD_REQUEST);
 	out->head_len = from;
 	if (lf && scan(in, (size_t)(lf - in.p), &scanned, &end) != PARSE_NEED_MORE) {
 		read_headers(slice_of(lf + 1, (size_t)(in.p + end - lf - 1)), out);
@@ -333,7 +334,7 @@ enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *o
 		*scanned = in.n;
 	if (status != PARSE_OK)
 		return status;
-	return at.odd ? odd_start(in, at.from, out) : read_head(in, &at, scanned, out);
+	return at.anomaly ? anomaly_start(in, at.from, out) : read_head(in, &at, scanned, out);
 }
 
 /* Does a server that reads no body take this line for a request's first? */
@@ -346,10 +347,10 @@ static bool is_line_in_body(struct slice line, struct http_head *out)
 	out->method = l.method;
 	out->target = l.target;
 	out->minor = l.minor;
-	if (l.odd == ODD_H2C && !http_same(l.method, "PRI"))
+	if (l.anomaly == ANOMALY_H2C && !http_same(l.method, "PRI"))
 		return false; /* a sentence that ends so */
-	if (l.odd)
-		evasive(out, l.odd);
+	if (l.anomaly)
+		evasive(out, l.anomaly);
 	return l.minor != HTTP_MINOR_09 || slice_eq(l.method, slice_str("GET"));
 }
 
@@ -372,7 +373,7 @@ static bool speaks_of_host(struct slice lines)
 static bool names_a_site(struct slice line, struct slice lines, const struct http_head *out)
 {
 	return out->switch_to == HTTP_SWITCH_CONNECT || memmem(line.p, line.n, "://", 3) ||
-	       (out->ident.kind == IDENT_EVASIVE && out->ident.odd == ODD_H2C) ||
+	       (out->ident.kind == IDENT_EVASIVE && out->ident.anomaly == ANOMALY_H2C) ||
 	       speaks_of_host(lines);
 }
 
@@ -391,12 +392,12 @@ static enum parse read_in_body(
 	out->in_body = true;
 	out->head_len = end;
 	if (extent == PARSE_INVALID)
-		evasive(out, ODD_BAD_REQUEST);
+		evasive(out, ANOMALY_BAD_REQUEST);
 	else if (!names_a_site(line, lines, out))
 		out->ident = (struct ident){.kind = IDENT_NOT_PROTO, .app = APP_HTTP};
 	else if (extent == PARSE_NEED_MORE || out->body != HTTP_BODY_NONE ||
 		 out->switch_to == HTTP_SWITCH_CONNECT)
-		evasive(out, ODD_FRAMING);
+		evasive(out, ANOMALY_FRAMING);
 	return PARSE_OK;
 }
 

@@ -43,7 +43,7 @@ static inline struct slice http_trim(struct slice s)
 struct http_found {
 	size_t from; /* its first byte, behind empty lines */
 	size_t lf;   /* the LF that ends it */
-	bool odd; /* some servers answer it and some do not, whatever follows: EVASIVE; lf is not set */
+	bool anomaly; /* some servers answer it and some do not, whatever follows: EVASIVE; lf is not set */
 };
 
 /* Reads from left to right and says as soon as a byte decides; bytes behind that one change nothing. `scanned` bytes of
@@ -57,7 +57,7 @@ enum parse http_line_find_in_body(struct slice in, struct http_found *out);
 struct http_line {
 	struct slice method, target; /* as sent */
 	uint8_t minor;		     /* as in struct http_head */
-	uint8_t odd;		     /* enum oddity; not NOTHING: EVASIVE */
+	uint8_t anomaly;	     /* enum anomaly; not NOTHING: EVASIVE */
 };
 
 /* line: without its end. False: no server takes it for a request. */

@@ -29,23 +29,23 @@ static enum parse skip_empty(struct slice in, struct http_found *out)
 {
 	size_t i, lines = 0;
 
-	for (i = 0; i < in.n && !out->odd; i++) {
+	for (i = 0; i < in.n && !out->anomaly; i++) {
 		bool bare = i > 0 && in.p[i - 1] == '\r' && in.p[i] != '\n';
 
 		if (is_strange(in.p[i]))
 			return PARSE_INVALID;
 		lines += in.p[i] == '\n';
-		out->odd = bare || lines > EMPTY_LINES_MAX;
+		out->anomaly = bare || lines > EMPTY_LINES_MAX;
 		if (in.p[i] != '\r' && in.p[i] != '\n')
 			break;
 	}
 	out->from = i;
-	return i < in.n || out->odd ? PARSE_OK : PARSE_NEED_MORE;
+	return i < in.n || out->anomaly ? PARSE_OK : PARSE_NEED_MORE;
 }
 
 /* Blanks and the first word: more bytes than any method has are odd. OK: *n of them, *method: a server may take it for one
  * whatever follows. Other words are methods to some, yet with no control byte behind them. */
-static enum parse skip_word(struct slice in, size_t *n, bool *method, bool *odd)
+static enum parse skip_word(struct slice in, size_t *n, bool *method, bool *anomaly)
 {
 	bool any = false;
 	size_t i;
@@ -54,8 +54,8 @@ static enum parse skip_word(struct slice in, size_t *n, bool *method, bool *odd)
 	for (i = 0; i < in.n && in.p[i] != '\n' && (!any || !is_gap(in.p[i])); i++) {
 		if (is_strange(in.p[i]))
 			return PARSE_INVALID;
-		*odd = i >= METHOD_MAX;
-		if (*odd)
+		*anomaly = i >= METHOD_MAX;
+		if (*anomaly)
 			return PARSE_OK;
 		if (is_gap(in.p[i]))
 			continue;
@@ -67,13 +67,13 @@ static enum parse skip_word(struct slice in, size_t *n, bool *method, bool *odd)
 }
 
 /* Behind a method any byte may come; a NUL and a bare CR are a line's end to some. */
-static enum parse skip_rest(struct slice rest, size_t from, bool method, bool *odd)
+static enum parse skip_rest(struct slice rest, size_t from, bool method, bool *anomaly)
 {
 	for (size_t i = from; i < rest.n; i++) {
 		if (!method && is_strange(rest.p[i]))
 			return PARSE_INVALID;
-		*odd = method && (rest.p[i] == '\0' || (i > 0 && rest.p[i - 1] == '\r'));
-		if (*odd)
+		*anomaly = method && (rest.p[i] == '\0' || (i > 0 && rest.p[i - 1] == '\r'));
+		if (*anomaly)
 			break;
 	}
 	return PARSE_OK;
@@ -88,18 +88,18 @@ enum parse http_line_find(struct slice in, size_t scanned, struct http_found *ou
 
 	*out = (struct http_found){0};
 	status = skip_empty(in, out);
-	if (status != PARSE_OK || out->odd)
+	if (status != PARSE_OK || out->anomaly)
 		return status;
 	in = slice_of(in.p + out->from, in.n - out->from);
 	scanned = scanned > out->from ? scanned - out->from : 0;
-	status = skip_word(in, &n, &method, &out->odd);
-	if (status != PARSE_OK || out->odd)
+	status = skip_word(in, &n, &method, &out->anomaly);
+	if (status != PARSE_OK || out->anomaly)
 		return status;
 	lf = memchr(in.p + n, '\n', in.n - n);
 	out->lf = out->from + (lf ? (size_t)(lf - in.p) : 0);
 	status = skip_rest(slice_of(in.p, lf ? (size_t)(lf - in.p) : in.n),
-		scanned > n ? scanned : n, method, &out->odd);
-	return status == PARSE_OK && !lf && !out->odd ? PARSE_NEED_MORE : status;
+		scanned > n ? scanned : n, method, &out->anomaly);
+	return status == PARSE_OK && !lf && !out->anomaly ? PARSE_NEED_MORE : status;
 }
 
 enum parse http_line_find_in_body(struct slice in, struct http_found *out)
@@ -141,7 +141,7 @@ static bool read_version(struct slice word, struct http_line *out)
 		word.p[7] <= '9')
 		out->minor = (uint8_t)(word.p[7] - '0');
 	else
-		out->odd = word.n >= 6 && word.p[5] == '2' ? ODD_H2C : ODD_BAD_REQUEST;
+		out->anomaly = word.n >= 6 && word.p[5] == '2' ? ANOMALY_H2C : ANOMALY_BAD_REQUEST;
 	return true;
 }
 
@@ -179,10 +179,10 @@ static bool read_unversioned(
 	out->minor = HTTP_MINOR_09;
 	out->target = rest;
 	if (one && !url && !http_same(out->method, "CONNECT")) {
-		out->odd = control ? ODD_BAD_REQUEST : ODD_NOTHING;
+		out->anomaly = control ? ANOMALY_BAD_REQUEST : ANOMALY_NOTHING;
 		return get || rest.p[0] == '/';
 	}
-	out->odd = ODD_BAD_REQUEST;
+	out->anomaly = ANOMALY_BAD_REQUEST;
 	return one || is_like_request(rest, last, token);
 }
 
@@ -227,8 +227,8 @@ static bool read_plain(struct slice line, struct http_line *out)
 	if (!read_version(word, out))
 		return read_unversioned(rest, word, token, control, out);
 	out->target = http_trim(slice_of(rest.p, rest.n - word.n));
-	if (!out->odd && (!token || control || http_is_blank(line.p[0]) || out->target.n == 0))
-		out->odd = ODD_BAD_REQUEST;
+	if (!out->anomaly && (!token || control || http_is_blank(line.p[0]) || out->target.n == 0))
+		out->anomaly = ANOMALY_BAD_REQUEST;
 	return true;
 }
 
@@ -241,7 +241,7 @@ bool http_line_read(struct slice line, struct http_line *out)
 	if ((read && out->minor != HTTP_MINOR_09) || !is_gapped(line))
 		return read;
 	out->minor = 0;
-	if (!out->odd)
-		out->odd = ODD_BAD_REQUEST;
+	if (!out->anomaly)
+		out->anomaly = ANOMALY_BAD_REQUEST;
 	return true;
 }

@@ -24,11 +24,11 @@ void http_stream_switched(struct http_stream *s)
 		s->state = TUNNEL;
 }
 
-static enum http_step bad(struct http_stream *s, struct http_head *out, enum oddity odd)
+static enum http_step bad(struct http_stream *s, struct http_head *out, enum anomaly anomaly)
 {
 	*out = (struct http_head){0};
 	out->ident = (struct ident){
-		.kind = IDENT_EVASIVE, .odd = odd, .app = APP_HTTP, .source = SOURCE_HOST};
+		.kind = IDENT_EVASIVE, .anomaly = anomaly, .app = APP_HTTP, .source = SOURCE_HOST};
 	s->state = FAILED;
 	return HTTP_BAD;
 }
@@ -157,10 +157,10 @@ static enum http_step read_head(struct http_stream *s, struct slice in, struct h
 		in.n = s->limit;
 	switch (http_head_parse(in, &s->scanned, out)) {
 	case PARSE_NEED_MORE:
-		return in.n >= s->limit ? bad(s, out, ODD_TOO_LARGE) : HTTP_WAIT;
+		return in.n >= s->limit ? bad(s, out, ANOMALY_TOO_LARGE) : HTTP_WAIT;
 	case PARSE_INVALID:
 		if (s->count > 0)
-			return bad(s, out, ODD_BAD_REQUEST);
+			return bad(s, out, ANOMALY_BAD_REQUEST);
 		s->state = FAILED;
 		return HTTP_NOT_HTTP;
 	case PARSE_OK:
@@ -252,10 +252,10 @@ enum http_step http_stream_next(struct http_stream *s, struct slice in, struct h
 		case TUNNEL:
 			return HTTP_SWITCHED;
 		case FAILED:
-			return bad(s, out, ODD_BAD_REQUEST);
+			return bad(s, out, ANOMALY_BAD_REQUEST);
 		default:
 			if (!framing_byte(s, in.p[0]))
-				return bad(s, out, ODD_FRAMING);
+				return bad(s, out, ANOMALY_FRAMING);
 			take(s, &in, 1);
 		}
 	}

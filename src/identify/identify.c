@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * identify.c - the facade: where is this TCP connection going?
  *
- *	DIALOGUE --> START                          STARTTLS ports
+ *	PREAMBLE --> START                          STARTTLS ports
  *	START --> HELLO --> WATCH --> OVER          TLS
  *	      --> REQUESTS (--> START behind CONNECT) --> OVER     HTTP
  *	      --> OVER                              anything else, and whatever is final
@@ -12,7 +12,7 @@
 
 #include "identify_int.h"
 
-enum state { DIALOGUE, START, HELLO, WATCH, REQUESTS, OVER };
+enum state { PREAMBLE, START, HELLO, WATCH, REQUESTS, OVER };
 
 struct look {
 	struct stream_ident *s;
@@ -27,11 +27,11 @@ void stream_ident_init(struct stream_ident *s, uint32_t limit)
 	http_stream_init(&s->http, limit);
 }
 
-void stream_ident_expect_dialogue(struct stream_ident *s, enum starttls_proto p)
+void stream_ident_expect_preamble(struct stream_ident *s, enum starttls_proto p)
 {
 	s->talk = (struct starttls){.proto = (uint8_t)p};
-	s->dialogue = p != STARTTLS_NONE;
-	s->state = p == STARTTLS_NONE ? START : DIALOGUE;
+	s->preamble = p != STARTTLS_NONE;
+	s->state = p == STARTTLS_NONE ? START : PREAMBLE;
 }
 
 void stream_ident_server(struct stream_ident *s, enum server_says what)
@@ -54,7 +54,7 @@ void stream_ident_switched(struct stream_ident *s)
 
 uint64_t stream_ident_rest(const struct stream_ident *s)
 {
-	if (s->state == DIALOGUE)
+	if (s->state == PREAMBLE)
 		return s->talk.skip;
 	return s->state == REQUESTS && s->http.pos == s->pos ? http_stream_rest(&s->http) : 0;
 }
@@ -66,14 +66,14 @@ bool stream_ident_in_body(const struct stream_ident *s)
 
 bool stream_ident_may_differ(const struct stream_ident *s, uint64_t at, struct slice bytes)
 {
-	return s->state == DIALOGUE && s->asked_at <= at && starttls_tells_nothing(&s->talk, bytes);
+	return s->state == PREAMBLE && s->asked_at <= at && starttls_tells_nothing(&s->talk, bytes);
 }
 
 void stream_ident_skip(struct stream_ident *s, uint64_t n)
 {
 	if (n == 0)
 		return;
-	if (s->state == DIALOGUE) {
+	if (s->state == PREAMBLE) {
 		s->talk.skip -= s->talk.skip == UINT64_MAX ? 0 : n;
 		s->pos += n;
 		return;
@@ -89,10 +89,10 @@ static enum identify_step wait_for(struct stream_ident *s, uint64_t need)
 }
 
 /* The last result: what follows it is nobody's business, if it is allowed. */
-static enum identify_step last(struct look *l, enum ident_kind kind, enum oddity odd)
+static enum identify_step last(struct look *l, enum ident_kind kind, enum anomaly anomaly)
 {
 	l->out->ident.kind = kind;
-	l->out->ident.odd = odd;
+	l->out->ident.anomaly = anomaly;
 	l->out->ident.app = kind == IDENT_NOT_PROTO ? APP_UNKNOWN : l->s->app;
 	l->out->safe_to = UINT64_MAX;
 	l->s->state = OVER;
@@ -120,7 +120,7 @@ static enum identify_step first_hello(
 
 	fill_hello(l, status, h);
 	if (l->out->ident.kind == IDENT_EVASIVE)
-		return last(l, IDENT_EVASIVE, l->out->ident.odd);
+		return last(l, IDENT_EVASIVE, l->out->ident.anomaly);
 	s->first = l->out->ident;
 	s->pos += used;
 	s->state = WATCH;
@@ -136,7 +136,7 @@ static enum parse join(struct look *l, struct tls_message *m)
 	if (status == PARSE_INVALID || (l->in.n < TLS_HEADER + 1 && status == PARSE_NEED_MORE) ||
 		(status == PARSE_OK ? m->used : m->need) <= l->s->limit)
 		return status;
-	m->odd = ODD_TOO_LARGE;
+	m->anomaly = ANOMALY_TOO_LARGE;
 	return PARSE_INVALID;
 }
 
@@ -149,11 +149,11 @@ static enum identify_step read_hello(struct look *l)
 
 	l->out->records = m.records;
 	/* on a port of STARTTLS no NOT_PROTO: the server might take it for one more line, and TLS might come behind it */
-	if (status == PARSE_INVALID && m.odd == ODD_NOT_KNOWN)
-		return s->talk.proto ? last(l, IDENT_EVASIVE, ODD_BAD_RECORD)
-				     : last(l, IDENT_NOT_PROTO, m.odd);
+	if (status == PARSE_INVALID && m.anomaly == ANOMALY_NOT_KNOWN)
+		return s->talk.proto ? last(l, IDENT_EVASIVE, ANOMALY_BAD_RECORD)
+				     : last(l, IDENT_NOT_PROTO, m.anomaly);
 	if (status == PARSE_INVALID)
-		return last(l, IDENT_EVASIVE, m.odd);
+		return last(l, IDENT_EVASIVE, m.anomaly);
 	/* until the record's type and the message's are seen, every byte may tell that this is not TLS */
 	if (status == PARSE_NEED_MORE && l->in.n < TLS_HEADER + 1)
 		return wait_for(s, s->pos + l->in.n + 1);
@@ -176,17 +176,17 @@ static enum identify_step second_hello(struct look *l)
 		return wait_for(s, s->pos + m.need);
 	if (status == PARSE_OK) {
 		status = tls_hello_parse(m.bytes, &h);
-		m.odd = h.odd;
+		m.anomaly = h.anomaly;
 	}
-	if (m.odd == ODD_NOT_KNOWN || (status != PARSE_OK && doubtful)) {
+	if (m.anomaly == ANOMALY_NOT_KNOWN || (status != PARSE_OK && doubtful)) {
 		s->state = OVER;
 		return IDENTIFY_DONE;
 	}
 	if (status != PARSE_OK)
-		return last(l, IDENT_EVASIVE, m.odd);
+		return last(l, IDENT_EVASIVE, m.anomaly);
 	fill_hello(l, status, &h);
 	if (!same_site(&l->out->ident, &s->first))
-		return last(l, IDENT_EVASIVE, ODD_NAME_CHANGED);
+		return last(l, IDENT_EVASIVE, ANOMALY_NAME_CHANGED);
 	s->pos += m.used;
 	return IDENTIFY_WAIT;
 }
@@ -201,7 +201,7 @@ static enum identify_step watch_record(struct look *l)
 		return wait_for(s, s->pos + TLS_HEADER + 1);
 	if (p[0] < TLS_CCS || p[0] > TLS_DATA || p[1] >= TLS_MAJOR_END) {
 		if (s->talk.proto) /* was the hello one more plain word? */
-			return last(l, IDENT_EVASIVE, ODD_BAD_RECORD);
+			return last(l, IDENT_EVASIVE, ANOMALY_BAD_RECORD);
 		s->state = OVER;
 		return IDENTIFY_DONE;
 	}
@@ -250,7 +250,7 @@ static enum identify_step read_requests(struct look *l)
 		return wait_for(s, 0);
 	case HTTP_NOT_HTTP:
 		s->app = APP_UNKNOWN;
-		return last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+		return last(l, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN);
 	case HTTP_SWITCHED:
 		/* behind CONNECT anything may come; behind an Upgrade TLS may (RFC 2817), else it is a tunnel */
 		used = (size_t)(s->pos - from);
@@ -265,7 +265,7 @@ static enum identify_step read_requests(struct look *l)
 	l->out->ident = head->ident;
 	l->out->raw = head->switch_to == HTTP_SWITCH_CONNECT ? head->target : head->host;
 	l->out->safe_to = s->pos;
-	return step == HTTP_BAD ? last(l, IDENT_EVASIVE, head->ident.odd) : IDENTIFY_RESULT;
+	return step == HTTP_BAD ? last(l, IDENT_EVASIVE, head->ident.anomaly) : IDENTIFY_RESULT;
 }
 
 static enum identify_step sslv2(struct look *l)
@@ -276,7 +276,7 @@ static enum identify_step sslv2(struct look *l)
 	l->out->ident.source = SOURCE_NONE;
 	if (tls_sslv2_parse(l->in, &used) == PARSE_NEED_MORE)
 		return wait_for(l->s, l->s->pos + l->in.n + 1);
-	return last(l, IDENT_NONE, ODD_SSLV2);
+	return last(l, IDENT_NONE, ANOMALY_SSLV2);
 }
 
 /* What do the first bytes begin? */
@@ -289,7 +289,7 @@ static enum identify_step start(struct look *l)
 	case PARSE_NEED_MORE:
 		return wait_for(s, s->pos + l->in.n + 1);
 	case PARSE_OK:
-		return last(l, IDENT_EVASIVE, ODD_PROXY_PREFACE);
+		return last(l, IDENT_EVASIVE, ANOMALY_PROXY_PREFACE);
 	case PARSE_INVALID:
 		break;
 	}
@@ -307,21 +307,21 @@ static enum identify_step start(struct look *l)
 	return read_requests(l);
 }
 
-/* Words that are none of a dialogue's: what they are is said now; TLS may still come. */
+/* Words that are none of a preamble's: what they are is said now; TLS may still come. */
 static enum identify_step plain(struct look *l, bool at_start)
 {
 	struct stream_ident *s = l->s;
 
-	s->dialogue = false;
+	s->preamble = false;
 	if (starttls_goes_on(s->talk.proto, at_start, l->in.p[0])) {
 		l->out->ident.kind = IDENT_NOT_PROTO;
-		l->out->ident.odd = ODD_NOT_KNOWN;
+		l->out->ident.anomaly = ANOMALY_NOT_KNOWN;
 		l->out->safe_to = UINT64_MAX;
 		l->out->goes_on = true;
 		return IDENTIFY_RESULT;
 	}
 	s->state = START;
-	return at_start ? wait_for(s, 0) : last(l, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+	return at_start ? wait_for(s, 0) : last(l, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN);
 }
 
 /* One look at plain words; the bodies of messages are skipped, unless the caller does it. */
@@ -349,18 +349,18 @@ static enum starttls_step words(struct look *l)
 }
 
 /* Plain words in front of TLS. */
-static enum identify_step dialogue(struct look *l)
+static enum identify_step preamble(struct look *l)
 {
 	struct stream_ident *s = l->s;
 	bool said = s->talk.plain;
 	enum starttls_step step = words(l);
 
 	if (!said && s->pos > STARTTLS_LIMIT)
-		return last(l, IDENT_EVASIVE, ODD_TOO_LARGE);
+		return last(l, IDENT_EVASIVE, ANOMALY_TOO_LARGE);
 	if (step == STARTTLS_PLAIN)
 		return plain(l, s->pos == 0);
 	if (step == STARTTLS_TLS) {
-		s->dialogue = false;
+		s->preamble = false;
 		s->state = START;
 	}
 	return wait_for(s, 0);
@@ -369,8 +369,8 @@ static enum identify_step dialogue(struct look *l)
 static enum identify_step step_once(struct look *l)
 {
 	switch (l->s->state) {
-	case DIALOGUE:
-		return dialogue(l);
+	case PREAMBLE:
+		return preamble(l);
 	case START:
 		return start(l);
 	case HELLO:

@@ -240,13 +240,13 @@ static void conclude(struct conn *k, const struct ident *id)
 }
 
 /* The name, if one was read, stays for the log. */
-static void evade(struct conn *k, enum oddity odd)
+static void evade(struct conn *k, enum anomaly anomaly)
 {
 	struct ident id = k->ident;
 	if (id.kind == IDENT_EVASIVE)
 		return;
 	id.kind = IDENT_EVASIVE;
-	id.odd = (uint8_t)odd;
+	id.anomaly = (uint8_t)anomaly;
 	conclude(k, &id);
 }
 
@@ -269,7 +269,7 @@ static void judge_message(struct conn *k, struct slice message)
 		conclude(k, &id);
 	} else if (!same_answer(&k->ident, &id)) {
 		evade(k,
-			ODD_NAME_CHANGED); /* the hello after a HelloRetryRequest may not change it */
+			ANOMALY_NAME_CHANGED); /* the hello after a HelloRetryRequest may not change it */
 	}
 }
 
@@ -281,9 +281,9 @@ static void judge_stream(struct conn *k)
 		const uint8_t *m = s.p + k->checked;
 		size_t n = 4 + ((size_t)m[1] << 16 | (size_t)m[2] << 8 | m[3]);
 		if (m[0] != CLIENT_HELLO) {
-			evade(k, ODD_BAD_FRAME);
+			evade(k, ANOMALY_BAD_FRAME);
 		} else if (n > QUIC_STREAM_MAX - k->checked) {
-			evade(k, ODD_TOO_LARGE);
+			evade(k, ANOMALY_TOO_LARGE);
 		} else if (s.n - k->checked < n) {
 			return;
 		} else {
@@ -314,24 +314,24 @@ static bool take_frames(const struct quic_ident *q, struct conn *k, struct slice
 		if (f.type != QUIC_FRAME_CRYPTO)
 			continue;
 		if (f.data.n && f.offset + f.data.n > room) {
-			evade(k, ODD_TOO_LARGE);
+			evade(k, ANOMALY_TOO_LARGE);
 			continue;
 		}
 		switch (quic_stream_add(&k->stream, f.offset, f.data)) {
 		case QUIC_STREAM_OK:
 			break;
 		case QUIC_STREAM_CONTRADICTION:
-			evade(k, ODD_CONTRADICTION);
+			evade(k, ANOMALY_CONTRADICTION);
 			break;
 		case QUIC_STREAM_FULL:
-			evade(k, ODD_TOO_LARGE);
+			evade(k, ANOMALY_TOO_LARGE);
 			break;
 		case QUIC_STREAM_MEMORY:
 			return false;
 		}
 	}
 	if (more < 0)
-		evade(k, ODD_BAD_FRAME);
+		evade(k, ANOMALY_BAD_FRAME);
 	return true;
 }
 
@@ -341,11 +341,11 @@ static bool feed(const struct quic_ident *q, struct conn *k, struct slice plain,
 	k->seen_ms = now_ms;
 	if (k->ident.kind == IDENT_PENDING && q->deadline_ms &&
 		now_ms - k->born_ms >= q->deadline_ms)
-		evade(k, ODD_TIMEOUT);
+		evade(k, ANOMALY_TIMEOUT);
 	if (k->dcids[0].n < FIRST_CID_MIN)
-		evade(k, ODD_BAD_LENGTH); /* a lax server would take it */
+		evade(k, ANOMALY_BAD_LENGTH); /* a lax server would take it */
 	if (k->ident.kind == IDENT_PENDING && ++k->initials > PENDING_MAX)
-		evade(k, ODD_TOO_LARGE);
+		evade(k, ANOMALY_TOO_LARGE);
 	if (!take_frames(q, k, plain))
 		return false;
 	judge_stream(k);
@@ -430,12 +430,13 @@ static struct walk walk_datagram(
 	return w;
 }
 
-static void say(struct quic_seen *out, enum quic_step step, enum ident_kind kind, enum oddity odd)
+static void say(
+	struct quic_seen *out, enum quic_step step, enum ident_kind kind, enum anomaly anomaly)
 {
 	bool quic = step != QUIC_STEP_OTHER;
 	out->step = (uint8_t)step;
 	out->ident.kind = (uint8_t)kind;
-	out->ident.odd = (uint8_t)odd;
+	out->ident.anomaly = (uint8_t)anomaly;
 	out->ident.source = quic ? SOURCE_QUIC : SOURCE_NONE;
 	out->ident.app = quic ? APP_QUIC : APP_UNKNOWN;
 }
@@ -473,7 +474,7 @@ static bool say_any(const struct quic_ident *q, struct quic_seen *out)
 	if (!some)
 		return false;
 	if (!best) {
-		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING);
 		return true;
 	}
 	out->step = QUIC_STEP_FOLLOW;
@@ -498,9 +499,9 @@ static void say_later(struct quic_ident *q, const struct walk *w, struct quic_se
 		return;
 	if (w->early && !w->handshake)
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
-			ODD_NOTHING); /* its Initial was lost or is late */
+			ANOMALY_NOTHING); /* its Initial was lost or is late */
 	else
-		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM);
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM);
 }
 
 /* Random bytes (a VPN's, a game's) look like a QUIC version that nobody has heard of once in a thousand datagrams: only
@@ -513,21 +514,21 @@ static bool is_unreadable_version(const struct quic_ident *q, struct slice d, co
 }
 
 /* No long header that could be read at the front. */
-static void say_odd(
+static void say_anomaly(
 	struct quic_ident *q, struct slice d, const struct walk *w, struct quic_seen *out)
 {
 	if (is_unreadable_version(q, d, w)) {
-		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION);
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_QUIC_VERSION);
 		out->unreadable_version = w->any && w->first.type == QUIC_TYPE_UNKNOWN;
 	} else if (d.n && !(d.p[0] & 0x80) && say_any(q, out)) {
 		return;
 	} else if (quic_looks_short(d)) {
-		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT);
+		say(out, QUIC_STEP_JUDGE, IDENT_NONE, ANOMALY_QUIC_SHORT);
 	} else if (q->conns[0]) {
 		say(out, QUIC_STEP_HOLD, IDENT_PENDING,
-			ODD_NOTHING); /* junk among real connections */
+			ANOMALY_NOTHING); /* junk among real connections */
 	} else {
-		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN);
 	}
 }
 
@@ -536,11 +537,11 @@ static void say_odd(
 static void say_unopened(const struct quic_ident *q, const struct walk *w, struct quic_seen *out)
 {
 	if (q->conns[0])
-		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING);
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING);
 	else if (w->closed)
-		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM);
+		say(out, QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM);
 	else
-		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN);
+		say(out, QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN);
 }
 
 void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms,
@@ -558,13 +559,13 @@ void quic_ident_client(struct quic_ident *q, struct quic_crypt *c, struct slice 
 	if (w.conn >= 0) {
 		say_conn(q->conns[w.conn], w.conn, w.hold || w.closed, out);
 	} else if (w.conn == NO_SLOT) {
-		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ODD_OVERLOAD);
+		say(out, QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_OVERLOAD);
 	} else if (w.initial) {
 		say_unopened(q, &w, out);
 	} else if (w.early || w.handshake) {
 		say_later(q, &w, out);
 	} else {
-		say_odd(q, d, &w, out);
+		say_anomaly(q, d, &w, out);
 	}
 	if (out->ident.packet == 0)
 		out->ident.packet = q->datagrams;

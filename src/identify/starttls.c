@@ -9,7 +9,7 @@
 #include <strings.h>
 
 enum { POSTGRES_MAX = 10004 }; /* of a start-up packet */
-enum unit { UNIT_MORE, UNIT_DIALOGUE, UNIT_OTHER };
+enum unit { UNIT_MORE, UNIT_PREAMBLE, UNIT_OTHER };
 
 /* first words of lines; IMAP's come behind a tag */
 static const char *const smtp_words[] = {
@@ -66,7 +66,7 @@ static struct slice behind_tag(struct slice line)
 	return slice_of(line.p + skip, line.n - skip);
 }
 
-static bool is_dialogue_line(enum starttls_proto p, struct slice line)
+static bool is_preamble_line(enum starttls_proto p, struct slice line)
 {
 	switch (p) {
 	case STARTTLS_SMTP:
@@ -106,7 +106,7 @@ static enum unit hello_at(struct slice in)
 {
 	if (in.p[0] != 0x16 || (in.n > 1 && in.p[1] != 3) || (in.n > 5 && in.p[5] > 1))
 		return UNIT_OTHER;
-	return in.n > 5 ? UNIT_DIALOGUE : UNIT_MORE;
+	return in.n > 5 ? UNIT_PREAMBLE : UNIT_MORE;
 }
 
 /* The first hello that begins within the first `upto` bytes; *n where. */
@@ -132,10 +132,10 @@ static enum unit read_line(struct starttls *t, struct slice in, size_t *n)
 	if (!nl || nl - in.p >= STARTTLS_UNIT)
 		return in.n > STARTTLS_UNIT ? UNIT_OTHER : UNIT_MORE;
 	*n = (size_t)(nl - in.p) + 1;
-	if (!is_dialogue_line(t->proto, slice_of(in.p, *n - 1)))
+	if (!is_preamble_line(t->proto, slice_of(in.p, *n - 1)))
 		return UNIT_OTHER;
 	listen(t, slice_of(in.p, *n));
-	return UNIT_DIALOGUE;
+	return UNIT_PREAMBLE;
 }
 
 /* A complete prefix of `want`, or the beginning of one. */
@@ -145,7 +145,7 @@ static enum unit expect(struct slice in, const char *want, size_t want_n)
 
 	if (memcmp(in.p, want, n) != 0)
 		return UNIT_OTHER;
-	return n < want_n ? UNIT_MORE : UNIT_DIALOGUE;
+	return n < want_n ? UNIT_MORE : UNIT_PREAMBLE;
 }
 
 /* White space, <?xml ...>, <stream:stream ...>, <starttls .../>, </stream:stream> */
@@ -158,17 +158,17 @@ static enum unit read_xml(struct slice in, size_t *n)
 
 	if (in.p[0] == ' ' || in.p[0] == '\r' || in.p[0] == '\n' || in.p[0] == '\t') {
 		*n = 1;
-		return UNIT_DIALOGUE;
+		return UNIT_PREAMBLE;
 	}
 	for (const char *const *t = tags; *t && best == UNIT_OTHER; t++)
 		best = expect(in, *t, strlen(*t));
-	if (best != UNIT_DIALOGUE)
+	if (best != UNIT_PREAMBLE)
 		return best;
 	end = memchr(in.p, '>', in.n);
 	if (!end || end - in.p >= STARTTLS_UNIT)
 		return in.n > STARTTLS_UNIT ? UNIT_OTHER : UNIT_MORE;
 	*n = (size_t)(end - in.p) + 1;
-	return UNIT_DIALOGUE;
+	return UNIT_PREAMBLE;
 }
 
 /* Length of a BER element's head and content; false: it cannot be one. *n 0: more is needed. */
@@ -215,7 +215,7 @@ static enum unit read_ldap(struct slice in, size_t *n)
 		in.p[at + 3] != sizeof oid - 1 || memcmp(in.p + at + 4, oid, sizeof oid - 1) != 0)
 		return UNIT_OTHER;
 	*n = total;
-	return UNIT_DIALOGUE;
+	return UNIT_PREAMBLE;
 }
 
 /* SSLRequest or GSSENCRequest: a start-up packet with that number instead of a version, whatever stands behind it. */
@@ -232,7 +232,7 @@ static enum unit read_postgres(struct slice in, size_t *n)
 	gss = expect(slice_of(in.p + 4, in.n - 4), "\004\322\0260", 4);
 	if (ssl == UNIT_OTHER && gss == UNIT_OTHER)
 		return UNIT_OTHER;
-	return in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
+	return in.n < *n ? UNIT_MORE : UNIT_PREAMBLE;
 }
 
 /* SSLRequest: the first packet of a client (sequence number 1) with CLIENT_SSL among its capabilities. Usually it ends
@@ -243,7 +243,7 @@ static enum unit read_mysql(struct slice in, size_t *n)
 		(in.n > 5 && !(in.p[5] & 0x08)))
 		return UNIT_OTHER;
 	*n = 4 + (size_t)in.p[0] + (in.n > 1 ? (size_t)in.p[1] << 8 : 0);
-	return in.n < 6 || in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
+	return in.n < 6 || in.n < *n ? UNIT_MORE : UNIT_PREAMBLE;
 }
 
 /* TPKT with an X.224 Connection Request. */
@@ -251,14 +251,14 @@ static enum unit read_rdp(struct slice in, size_t *n)
 {
 	enum unit head = expect(in, "\003\0", 2);
 
-	if (head != UNIT_DIALOGUE)
+	if (head != UNIT_PREAMBLE)
 		return head;
 	if (in.n < 6)
 		return UNIT_MORE;
 	*n = (size_t)in.p[2] << 8 | in.p[3];
 	if (*n < 7 || *n > STARTTLS_UNIT || in.p[5] != 0xe0)
 		return UNIT_OTHER;
-	return in.n < *n ? UNIT_MORE : UNIT_DIALOGUE;
+	return in.n < *n ? UNIT_MORE : UNIT_PREAMBLE;
 }
 
 static enum unit read_unit(struct starttls *t, struct slice in, size_t *n)
@@ -308,9 +308,9 @@ static enum unit hello_inside(struct starttls *t, struct slice in, size_t *n)
 	} else if (t->proto == STARTTLS_XMPP && (p = memchr(in.p, 0x16, in.n)) &&
 		   !memchr(in.p, '>', (size_t)(p - in.p))) {
 		*n = (size_t)(p - in.p);
-		u = UNIT_DIALOGUE;
+		u = UNIT_PREAMBLE;
 	}
-	/* what is before it is a unit of its own, or would have ended the dialogue, had it come alone */
+	/* what is before it is a unit of its own, or would have ended the preamble, had it come alone */
 	if (u != UNIT_OTHER && *n > 0 && read_unit(t, slice_of(in.p, *n), &ignored) != UNIT_MORE)
 		return UNIT_OTHER;
 	return u;
@@ -346,7 +346,7 @@ static enum starttls_step watch_plain(struct starttls *t, struct slice in, size_
 	heard = listen(t, in);
 	u = find_hello(slice_of(in.p + heard, in.n - heard), in.n - heard, used);
 	*used += heard;
-	return u == UNIT_DIALOGUE ? STARTTLS_TLS : STARTTLS_WAIT;
+	return u == UNIT_PREAMBLE ? STARTTLS_TLS : STARTTLS_WAIT;
 }
 
 bool starttls_tells_nothing(const struct starttls *t, struct slice bytes)
@@ -372,7 +372,7 @@ enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *us
 		switch (hello_inside(t, rest, &n)) {
 		case UNIT_MORE:
 			return STARTTLS_WAIT;
-		case UNIT_DIALOGUE:
+		case UNIT_PREAMBLE:
 			*used += n;
 			return STARTTLS_TLS;
 		case UNIT_OTHER:
@@ -384,7 +384,7 @@ enum starttls_step starttls_next(struct starttls *t, struct slice in, size_t *us
 		case UNIT_OTHER:
 			t->plain = true;
 			return STARTTLS_PLAIN;
-		case UNIT_DIALOGUE:
+		case UNIT_PREAMBLE:
 			*used += n;
 		}
 	}

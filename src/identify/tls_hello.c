@@ -27,13 +27,13 @@ static void read_server_name(struct cursor ext, struct tls_hello *out)
 		if (type != SNI_HOST_NAME || !cursor_ok(&list))
 			continue;
 		if (out->has_sni)
-			out->odd = ODD_TWO_NAMES;
+			out->anomaly = ANOMALY_TWO_NAMES;
 		else
 			out->name = name;
 		out->has_sni = true;
 	}
 	if (!any || !cursor_ok(&list) || cursor_done(&ext) != PARSE_OK)
-		out->odd = ODD_BAD_LENGTH;
+		out->anomaly = ANOMALY_BAD_LENGTH;
 }
 
 static void read_alpn(struct cursor ext, struct tls_hello *out)
@@ -44,7 +44,7 @@ static void read_alpn(struct cursor ext, struct tls_hello *out)
 	while (cursor_left(&list) > 0)
 		cursor_skip(&list, cursor_u8(&list));
 	if (!cursor_ok(&list) || cursor_done(&ext) != PARSE_OK)
-		out->odd = ODD_BAD_LENGTH;
+		out->anomaly = ANOMALY_BAD_LENGTH;
 	else
 		out->alpn = all;
 }
@@ -62,7 +62,7 @@ static void read_extension(uint16_t type, struct cursor ext, struct tls_hello *o
 	switch (type) {
 	case EXT_SERVER_NAME:
 		if (*seen_sni)
-			out->odd = ODD_DUPLICATE_EXTENSION;
+			out->anomaly = ANOMALY_DUPLICATE_EXTENSION;
 		else
 			read_server_name(ext, out);
 		*seen_sni = true;
@@ -82,9 +82,9 @@ static void read_extension(uint16_t type, struct cursor ext, struct tls_hello *o
 	}
 }
 
-static bool is_structural(uint8_t odd)
+static bool is_structural(uint8_t anomaly)
 {
-	return odd == ODD_BAD_LENGTH || odd == ODD_DUPLICATE_EXTENSION;
+	return anomaly == ANOMALY_BAD_LENGTH || anomaly == ANOMALY_DUPLICATE_EXTENSION;
 }
 
 static enum parse read_extensions(struct cursor *c, struct tls_hello *out)
@@ -92,16 +92,16 @@ static enum parse read_extensions(struct cursor *c, struct tls_hello *out)
 	struct cursor all = cursor_block(c, cursor_u16(c));
 	bool seen_sni = false;
 
-	while (cursor_left(&all) > 0 && !is_structural(out->odd)) {
+	while (cursor_left(&all) > 0 && !is_structural(out->anomaly)) {
 		uint16_t type = cursor_u16(&all);
 		struct cursor ext = cursor_block(&all, cursor_u16(&all));
 
 		if (cursor_ok(&all))
 			read_extension(type, ext, out, &seen_sni);
 	}
-	if (!is_structural(out->odd) && (!cursor_ok(&all) || cursor_done(c) != PARSE_OK))
-		out->odd = ODD_BAD_LENGTH;
-	return is_structural(out->odd) ? PARSE_INVALID : PARSE_OK;
+	if (!is_structural(out->anomaly) && (!cursor_ok(&all) || cursor_done(c) != PARSE_OK))
+		out->anomaly = ANOMALY_BAD_LENGTH;
+	return is_structural(out->anomaly) ? PARSE_INVALID : PARSE_OK;
 }
 
 static enum parse read_body(struct cursor *c, bool dtls, struct tls_hello *out)
@@ -126,7 +126,7 @@ static enum parse read_body(struct cursor *c, bool dtls, struct tls_hello *out)
 		cursor_fail(c);
 	cursor_skip(c, len);
 	if (!cursor_ok(c)) {
-		out->odd = ODD_BAD_LENGTH;
+		out->anomaly = ANOMALY_BAD_LENGTH;
 		return PARSE_INVALID;
 	}
 	return cursor_left(c) > 0 ? read_extensions(c, out) : PARSE_OK;
@@ -149,7 +149,7 @@ enum parse tls_hello_parse(struct slice message, struct tls_hello *out)
 	if (message.n == 0)
 		return PARSE_NEED_MORE;
 	if (cursor_u8(&c) != CLIENT_HELLO) {
-		out->odd = ODD_NOT_KNOWN;
+		out->anomaly = ANOMALY_NOT_KNOWN;
 		return PARSE_INVALID;
 	}
 	body = cursor_block(&c, cursor_u24(&c));
@@ -189,28 +189,28 @@ static void alpn_text(struct slice alpn, char *out, size_t room)
 	}
 }
 
-static void judge(struct ident *out, enum ident_kind kind, enum oddity odd)
+static void judge(struct ident *out, enum ident_kind kind, enum anomaly anomaly)
 {
 	out->kind = kind;
-	out->odd = odd;
+	out->anomaly = anomaly;
 }
 
 static void judge_name(const struct tls_hello *h, struct ident *out)
 {
 	switch (hostname_canonical(h->name, out->name, &out->name_len)) {
 	case HOSTNAME_OK:
-		judge(out, IDENT_NAME, ODD_NOTHING);
+		judge(out, IDENT_NAME, ANOMALY_NOTHING);
 		break;
 	case HOSTNAME_IP:
-		judge(out, IDENT_NONE, ODD_IP_LITERAL);
+		judge(out, IDENT_NONE, ANOMALY_IP_LITERAL);
 		break;
 	case HOSTNAME_EMPTY:
 	case HOSTNAME_BAD:
-		judge(out, IDENT_EVASIVE, ODD_BAD_NAME);
+		judge(out, IDENT_EVASIVE, ANOMALY_BAD_NAME);
 		break;
 	}
-	if (h->odd == ODD_TWO_NAMES)
-		judge(out, IDENT_EVASIVE, ODD_TWO_NAMES);
+	if (h->anomaly == ANOMALY_TWO_NAMES)
+		judge(out, IDENT_EVASIVE, ANOMALY_TWO_NAMES);
 }
 
 void tls_hello_ident(enum parse status, const struct tls_hello *h, enum app_proto app,
@@ -219,15 +219,16 @@ void tls_hello_ident(enum parse status, const struct tls_hello *h, enum app_prot
 	*out = (struct ident){.app = app, .source = source, .ech = h->ech};
 	alpn_text(h->alpn, out->alpn, sizeof(out->alpn));
 	if (status == PARSE_NEED_MORE)
-		judge(out, IDENT_PENDING, ODD_NOTHING);
+		judge(out, IDENT_PENDING, ANOMALY_NOTHING);
 	else if (status != PARSE_OK)
-		judge(out, h->odd == ODD_NOT_KNOWN ? IDENT_NOT_PROTO : IDENT_EVASIVE, h->odd);
+		judge(out, h->anomaly == ANOMALY_NOT_KNOWN ? IDENT_NOT_PROTO : IDENT_EVASIVE,
+			h->anomaly);
 	else if (h->has_sni)
 		judge_name(h, out);
 	else if (h->esni)
-		judge(out, IDENT_OPAQUE, ODD_ESNI);
+		judge(out, IDENT_OPAQUE, ANOMALY_ESNI);
 	else
-		judge(out, IDENT_NONE, ODD_NO_SNI);
+		judge(out, IDENT_NONE, ANOMALY_NO_SNI);
 }
 
 /* Two bytes of length with the top bit set, type 1, version, three lengths that add up (RFC 5246 appendix E.2). */

@@ -19,9 +19,9 @@ struct join {
 	size_t total; /* bytes of the message, its header included; MESSAGE_HEADER until that is known */
 };
 
-static enum parse invalid(struct join *j, enum oddity odd)
+static enum parse invalid(struct join *j, enum anomaly anomaly)
 {
-	j->out->odd = odd;
+	j->out->anomaly = anomaly;
 	return PARSE_INVALID;
 }
 
@@ -37,10 +37,10 @@ static enum parse check_type(struct join *j, uint8_t type)
 	if (type == TLS_HANDSHAKE)
 		return PARSE_OK;
 	if (j->out->records > 0)
-		return invalid(j, ODD_INTERLEAVED);
+		return invalid(j, ANOMALY_INTERLEAVED);
 	if (type == TLS_CCS || type == TLS_ALERT)
 		return PARSE_OK;
-	return invalid(j, ODD_NOT_KNOWN);
+	return invalid(j, ANOMALY_NOT_KNOWN);
 }
 
 /* Reads the record header at j->at as far as it is there. OK: *len is the payload's. */
@@ -52,12 +52,12 @@ static enum parse read_header(struct join *j, size_t *len)
 	if (n >= 1 && check_type(j, p[0]) != PARSE_OK)
 		return PARSE_INVALID;
 	if (n >= 2 && p[1] >= TLS_MAJOR_END)
-		return invalid(j, j->out->records > 0 ? ODD_BAD_RECORD : ODD_NOT_KNOWN);
+		return invalid(j, j->out->records > 0 ? ANOMALY_BAD_RECORD : ANOMALY_NOT_KNOWN);
 	if (n < TLS_HEADER)
 		return more(j, j->at + TLS_HEADER + (j->total - j->have));
 	*len = (size_t)p[3] << 8 | p[4];
 	if (*len == 0 || *len > TLS_RECORD_MAX || p[0] != TLS_HANDSHAKE)
-		return invalid(j, ODD_BAD_RECORD);
+		return invalid(j, ANOMALY_BAD_RECORD);
 	return PARSE_OK;
 }
 
@@ -65,12 +65,12 @@ static enum parse read_header(struct join *j, size_t *len)
 static enum parse check_message(struct join *j, const uint8_t *message)
 {
 	if (j->have >= 1 && message[0] != CLIENT_HELLO)
-		return invalid(j, j->out->records > 1 ? ODD_BAD_RECORD : ODD_NOT_KNOWN);
+		return invalid(j, j->out->records > 1 ? ANOMALY_BAD_RECORD : ANOMALY_NOT_KNOWN);
 	if (j->have < MESSAGE_HEADER)
 		return PARSE_OK;
 	j->total =
 		MESSAGE_HEADER + ((size_t)message[1] << 16 | (size_t)message[2] << 8 | message[3]);
-	return j->total > MESSAGE_MAX ? invalid(j, ODD_TOO_LARGE) : PARSE_OK;
+	return j->total > MESSAGE_MAX ? invalid(j, ANOMALY_TOO_LARGE) : PARSE_OK;
 }
 
 /* Takes the payload of one record, `len` declared bytes of which those in the stream are there. */
@@ -81,7 +81,7 @@ static enum parse take_payload(struct join *j, size_t len)
 
 	j->out->records++;
 	if (j->have + n > MESSAGE_MAX)
-		return invalid(j, ODD_BAD_LENGTH);
+		return invalid(j, ANOMALY_BAD_LENGTH);
 	if (j->out->records == 1)
 		j->out->bytes.p = p; /* one record: no copy is needed */
 	if (j->out->records == 2) {
@@ -94,8 +94,8 @@ static enum parse take_payload(struct join *j, size_t len)
 	if (n > 0 && check_message(j, j->out->bytes.p) != PARSE_OK)
 		return PARSE_INVALID;
 	if (j->have >= MESSAGE_HEADER && j->have + (len - n) > j->total)
-		return invalid(
-			j, ODD_BAD_LENGTH); /* something stands behind the hello in its record */
+		return invalid(j,
+			ANOMALY_BAD_LENGTH); /* something stands behind the hello in its record */
 	if (n < len)
 		return more(
 			j, from + (j->total - j->have < len - n ? len : n + j->total - j->have));

@@ -148,7 +148,7 @@ static void say_kept(const struct reading *r)
 			name, r->fact->why, r->names->n, day_of(r->good.saved_ms, day),
 			r->fact->shrunk ? "; if the smaller list is meant: durwardctl reload "
 					  "--accept-lists "
-					: "; mend the file",
+					: "; fix the file",
 			r->fact->shrunk ? name : "");
 }
 
@@ -232,8 +232,8 @@ static void stage(struct reading *r, struct slice text)
 		return;
 	if (r->has_good && next.digest == r->good.digest && next.bytes == r->good.bytes)
 		return;
-	r->fact->trouble = good_copy_stage(r->fact->copy, &next, text, &r->fact->staged);
-	if (r->fact->trouble == 0)
+	r->fact->failure = good_copy_stage(r->fact->copy, &next, text, &r->fact->staged);
+	if (r->fact->failure == 0)
 		r->fact->good_ms = next.saved_ms;
 	else
 		r->fact->copy_goes = r->has_good && next.names * 2 < r->good.names;
@@ -275,7 +275,7 @@ static int load_list(struct reading *r)
 	int err;
 
 	if (!r->list->name || !r->list->path || !r->list->path[0])
-		return 0; /* a mistake that is told already */
+		return 0; /* an error that is told already */
 	f->name = strdup(r->list->name);
 	f->file = file_path(r->l, r->list->path);
 	if (!f->name || !f->file)
@@ -345,7 +345,7 @@ void policy_load_keep(struct policy_loaded *l, const char *good_dir)
 		struct list_fact *f = &l->lists.all[i];
 
 		if (f->staged && rename(f->staged, f->copy) < 0)
-			f->trouble = -errno;
+			f->failure = -errno;
 		else if (f->staged)
 			free(f->staged), f->staged = NULL;
 		if (f->copy_goes)

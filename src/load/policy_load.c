@@ -3,7 +3,7 @@
  *
  *   file -> conf_parse -> time zone -> lists -> policy_compile
  *
- * A file with mistakes still has its zone and its lists looked for, so that one check tells everything.
+ * A file with errors still has its zone and its lists looked for, so that one check tells everything.
  *
  * Owns: *out's members. Thread: any, one at a time. Fails: see the door.
  */

@@ -51,23 +51,23 @@ const char *app_proto_key(enum app_proto p)
 	return TEXT(keys, p);
 }
 
-const char *oddity_key(enum oddity o)
+const char *anomaly_key(enum anomaly o)
 {
 	static const char *const keys[] = {
-#define ODDITY(e, key, words) key,
+#define ANOMALY(e, key, words) key,
 #include "tbl/ident.h"
-#undef ODDITY
+#undef ANOMALY
 	};
 
 	return TEXT(keys, o);
 }
 
-const char *oddity_words(enum oddity o)
+const char *anomaly_text(enum anomaly o)
 {
 	static const char *const all[] = {
-#define ODDITY(e, key, words) words,
+#define ANOMALY(e, key, words) words,
 #include "tbl/ident.h"
-#undef ODDITY
+#undef ANOMALY
 	};
 
 	return TEXT(all, o);

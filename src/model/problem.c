@@ -9,9 +9,9 @@
 #include <string.h>
 
 static const struct row {
-	const char *key, *what, *mends;
+	const char *key, *what, *fixes;
 } rows[] = {
-#define PROBLEM(name, key, what, mends) {key, what, mends},
+#define PROBLEM(name, key, what, fixes) {key, what, fixes},
 #include "tbl/problems.h"
 #undef PROBLEM
 };
@@ -71,5 +71,5 @@ void problem_words(const struct problems *s, enum problem p, struct strbuf *out)
 	strbuf_str(out, rows[p].what);
 	if (s->detail[p][0])
 		strbuf_fmt(out, ": %.*s", PROBLEM_DETAIL - 1, s->detail[p]);
-	strbuf_fmt(out, "; %s", rows[p].mends);
+	strbuf_fmt(out, "; %s", rows[p].fixes);
 }

@@ -16,7 +16,7 @@ struct rule {
 	unsigned number; /* in its chain, from 1 */
 	struct words words;
 	size_t target; /* place of the target's name; 0: none */
-	struct strbuf text, mend;
+	struct strbuf text, fix;
 };
 
 static bool slice_is(struct slice s, const char *text)
@@ -53,10 +53,10 @@ static void say_rule(struct rule *r)
 /* `TOOL -t TABLE -R CHAIN NUMBER matches -j TARGET`: the same rule, its options still to come. */
 static void begin_replacement(struct rule *r)
 {
-	strbuf_reset(&r->mend);
-	strbuf_fmt(&r->mend, "%s -t %.*s -R %.*s %u", r->in->tool, (int)r->table.n,
+	strbuf_reset(&r->fix);
+	strbuf_fmt(&r->fix, "%s -t %.*s -R %.*s %u", r->in->tool, (int)r->table.n,
 		(const char *)r->table.p, (int)r->chain.n, (const char *)r->chain.p, r->number);
-	words_add(&r->mend, &r->words, 2, r->target + 1);
+	words_add(&r->fix, &r->words, 2, r->target + 1);
 }
 
 static bool option(const struct rule *r, const char *name, struct slice *value)
@@ -107,9 +107,9 @@ static void check_set(struct rule *r, struct slice arg, bool connection)
 	say_rule(r);
 	if (!(value & ours)) {
 		begin_replacement(r);
-		strbuf_fmt(&r->mend, " --set-xmark 0x%" PRIx32 "/0x%" PRIx32, value, mask & ~ours);
+		strbuf_fmt(&r->fix, " --set-xmark 0x%" PRIx32 "/0x%" PRIx32, value, mask & ~ours);
 	}
-	foreign_tell(r->in, mark_kind(r, connection), &r->text, &r->mend);
+	foreign_tell(r->in, mark_kind(r, connection), &r->text, &r->fix);
 }
 
 /* --save-mark and --restore-mark: bits of one mask are cleared, those of the other come over. */
@@ -130,9 +130,9 @@ static void check_copy(struct rule *r, const char *verb, bool connection)
 		return;
 	say_rule(r);
 	begin_replacement(r);
-	strbuf_fmt(&r->mend, " %s --nfmask 0x%" PRIx32 " --ctmask 0x%" PRIx32, verb, nf & ~ours,
+	strbuf_fmt(&r->fix, " %s --nfmask 0x%" PRIx32 " --ctmask 0x%" PRIx32, verb, nf & ~ours,
 		ct & ~ours);
-	foreign_tell(r->in, mark_kind(r, connection), &r->text, &r->mend);
+	foreign_tell(r->in, mark_kind(r, connection), &r->text, &r->fix);
 }
 
 static void check_marks(struct rule *r)
@@ -142,10 +142,10 @@ static void check_marks(struct rule *r)
 
 	if (slice_is(target, "HMARK")) { /* writes all 32 bits and knows no mask */
 		say_rule(r);
-		strbuf_fmt(&r->mend, "%s -t %.*s -D %.*s %u", r->in->tool, (int)r->table.n,
+		strbuf_fmt(&r->fix, "%s -t %.*s -D %.*s %u", r->in->tool, (int)r->table.n,
 			(const char *)r->table.p, (int)r->chain.n, (const char *)r->chain.p,
 			r->number);
-		foreign_tell(r->in, mark_kind(r, false), &r->text, &r->mend);
+		foreign_tell(r->in, mark_kind(r, false), &r->text, &r->fix);
 		return;
 	}
 	if (!connection && !slice_is(target, "MARK"))
@@ -191,16 +191,16 @@ static void check_roads(struct rule *r)
 
 	say_rule(r);
 	if (takes && web_port(&r->words))
-		foreign_tell(r->in, FOREIGN_TAKES_WEB, &r->text, &r->mend);
+		foreign_tell(r->in, FOREIGN_TAKES_WEB, &r->text, &r->fix);
 	else if (slice_is(t, "MASQUERADE") || slice_is(t, "SNAT"))
-		foreign_tell(r->in, FOREIGN_NAT, &r->text, &r->mend);
+		foreign_tell(r->in, FOREIGN_NAT, &r->text, &r->fix);
 	else if (slice_is(t, "NFQUEUE") && slice_is(r->chain, "FORWARD"))
-		foreign_tell(r->in, FOREIGN_QUEUE, &r->text, &r->mend);
+		foreign_tell(r->in, FOREIGN_QUEUE, &r->text, &r->fix);
 	else if (slice_is(t, "FLOWOFFLOAD")) {
-		strbuf_fmt(&r->mend, "%s -t %.*s -D %.*s %u", r->in->tool, (int)r->table.n,
+		strbuf_fmt(&r->fix, "%s -t %.*s -D %.*s %u", r->in->tool, (int)r->table.n,
 			(const char *)r->table.p, (int)r->chain.n, (const char *)r->chain.p,
 			r->number);
-		foreign_tell(r->in, FOREIGN_OFFLOAD, &r->text, &r->mend);
+		foreign_tell(r->in, FOREIGN_OFFLOAD, &r->text, &r->fix);
 	}
 }
 
@@ -289,13 +289,13 @@ static void check_front(struct foreign_in *in, const char *table, const char *ch
 		if (!lets_past(in, &r))
 			continue;
 		say_rule(&r);
-		strbuf_fmt(&r.mend, "%s -t %s -D %s %u && %s -t %s -A %s", in->tool, table, chain,
+		strbuf_fmt(&r.fix, "%s -t %s -D %s %u && %s -t %s -A %s", in->tool, table, chain,
 			r.number, in->tool, table, chain);
-		words_add(&r.mend, &r.words, 2, r.words.n);
-		foreign_tell(in, FOREIGN_IN_FRONT, &r.text, &r.mend);
+		words_add(&r.fix, &r.words, 2, r.words.n);
+		foreign_tell(in, FOREIGN_IN_FRONT, &r.text, &r.fix);
 	}
 	strbuf_fini(&r.text);
-	strbuf_fini(&r.mend);
+	strbuf_fini(&r.fix);
 }
 
 /* Docker makes a box that routed nothing before drop what no rule accepts, and keeps a chain for its owner's rules; one that
@@ -304,7 +304,7 @@ static void check_docker(struct foreign_in *in)
 {
 	struct slice text = in->text, now = {0};
 	bool drops = false, docker = false;
-	struct strbuf rule = {0}, mend = {0};
+	struct strbuf rule = {0}, fix = {0};
 
 	while (text.n) {
 		struct slice line = line_next(&text);
@@ -316,11 +316,11 @@ static void check_docker(struct foreign_in *in)
 	if (drops && docker &&
 		!chain_accepts(in, slice_str("filter"), slice_str("DOCKER-USER"), 0)) {
 		strbuf_fmt(&rule, "%s -P FORWARD DROP", in->tool);
-		strbuf_fmt(&mend, "%s -I DOCKER-USER -i LAN -j ACCEPT", in->tool);
-		foreign_tell(in, FOREIGN_DOCKER, &rule, &mend);
+		strbuf_fmt(&fix, "%s -I DOCKER-USER -i LAN -j ACCEPT", in->tool);
+		foreign_tell(in, FOREIGN_DOCKER, &rule, &fix);
 	}
 	strbuf_fini(&rule);
-	strbuf_fini(&mend);
+	strbuf_fini(&fix);
 }
 
 void foreign_iptables(struct foreign_in *in)
@@ -343,7 +343,7 @@ void foreign_iptables(struct foreign_in *in)
 		check_roads(&r);
 	}
 	strbuf_fini(&r.text);
-	strbuf_fini(&r.mend);
+	strbuf_fini(&r.fix);
 	check_docker(in);
 	/* where the queue stands; a kernel without the table `security` has it in mangle */
 	if (have_jump(in, "security", "FORWARD"))

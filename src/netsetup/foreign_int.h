@@ -23,6 +23,6 @@ bool mark_read(struct slice w, uint32_t *out); /* decimal or 0x..., wholly */
 struct slice line_next(
 	struct slice *text); /* the next line, cut off; n 0 with text->n 0: the end */
 void foreign_tell(struct foreign_in *in, enum foreign_kind kind, struct strbuf *rule,
-	struct strbuf *mend); /* resets both */
+	struct strbuf *fix); /* resets both */
 
 #endif

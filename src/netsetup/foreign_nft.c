@@ -21,7 +21,7 @@ struct place {
 	bool passed_over, in_chain;
 	struct words words; /* of the line; without comment and handle */
 	uint32_t handle;
-	struct strbuf text, mend;
+	struct strbuf text, fix;
 };
 
 static void copy(char *out, size_t size, struct slice s)
@@ -56,9 +56,8 @@ static void say_rule(struct place *p)
 
 static void begin_delete(struct place *p)
 {
-	strbuf_reset(&p->mend);
-	strbuf_fmt(
-		&p->mend, "nft delete rule %s %s handle %" PRIu32, p->table, p->chain, p->handle);
+	strbuf_reset(&p->fix);
+	strbuf_fmt(&p->fix, "nft delete rule %s %s handle %" PRIu32, p->table, p->chain, p->handle);
 }
 
 /* --- marks --- */
@@ -122,7 +121,7 @@ static struct value read_value(const struct words *ws, size_t at, enum term key)
 }
 
 /* nft cannot mix two marks before Linux 6.13; iptables can, in both families where the table is of both. */
-static void mend_copy(struct place *p, enum term key, uint32_t mask)
+static void fix_copy(struct place *p, enum term key, uint32_t mask)
 {
 	static const char *const tools[] = {"iptables", "ip6tables"};
 
@@ -130,31 +129,31 @@ static void mend_copy(struct place *p, enum term key, uint32_t mask)
 	for (size_t i = 0; i < 2; i++) {
 		if (strncmp(p->table, i ? "ip " : "ip6 ", i ? 3 : 4) == 0)
 			continue;
-		strbuf_fmt(&p->mend, " && %s -t mangle -A %s -j CONNMARK %s --mask 0x%" PRIx32,
+		strbuf_fmt(&p->fix, " && %s -t mangle -A %s -j CONNMARK %s --mask 0x%" PRIx32,
 			tools[i], key == TERM_CT ? "POSTROUTING" : "PREROUTING",
 			key == TERM_CT ? "--save-mark" : "--restore-mark", mask & ~p->in->ours);
 	}
 }
 
 /* The same rule with `set KEY & OURS | NUMBER`, or with a mask that names ours, too. */
-static void mend_mark(struct place *p, size_t at, enum term key, const struct value *v)
+static void fix_mark(struct place *p, size_t at, enum term key, const struct value *v)
 {
 	uint32_t ours = p->in->ours;
 
-	strbuf_reset(&p->mend);
+	strbuf_reset(&p->fix);
 	if (!v->simple || (v->constants & ours) || strchr(strbuf_text(&p->text), '\''))
 		return;
 	if (v->first == TERM_NUMBER || v->first == key) {
-		strbuf_fmt(&p->mend, "nft 'replace rule %s %s handle %" PRIu32, p->table, p->chain,
+		strbuf_fmt(&p->fix, "nft 'replace rule %s %s handle %" PRIu32, p->table, p->chain,
 			p->handle);
-		words_add(&p->mend, &p->words, 0, at);
-		strbuf_fmt(&p->mend, " %s mark & 0x%08" PRIx32 " | 0x%08" PRIx32,
+		words_add(&p->fix, &p->words, 0, at);
+		strbuf_fmt(&p->fix, " %s mark & 0x%08" PRIx32 " | 0x%08" PRIx32,
 			key == TERM_CT ? "ct" : "meta", v->first == key ? v->masks | ours : ours,
 			v->constants);
-		words_add(&p->mend, &p->words, v->end, p->words.n);
-		strbuf_char(&p->mend, '\'');
+		words_add(&p->fix, &p->words, v->end, p->words.n);
+		strbuf_char(&p->fix, '\'');
 	} else if (v->terms <= 2 && v->constants == 0) {
-		mend_copy(p, key, v->masks);
+		fix_copy(p, key, v->masks);
 	}
 }
 
@@ -184,8 +183,8 @@ static void check_marks(struct place *p)
 		if (!(~v.kept & p->in->ours))
 			continue;
 		say_rule(p);
-		mend_mark(p, i + 3, key, &v);
-		foreign_tell(p->in, mark_kind(p, key), &p->text, &p->mend);
+		fix_mark(p, i + 3, key, &v);
+		foreign_tell(p->in, mark_kind(p, key), &p->text, &p->fix);
 	}
 }
 
@@ -216,14 +215,14 @@ static void check_roads(struct place *p)
 {
 	say_rule(p);
 	if ((has(p, "redirect") || has(p, "dnat") || has(p, "tproxy")) && web_port(&p->words)) {
-		foreign_tell(p->in, FOREIGN_TAKES_WEB, &p->text, &p->mend);
+		foreign_tell(p->in, FOREIGN_TAKES_WEB, &p->text, &p->fix);
 	} else if (has(p, "masquerade") || has(p, "snat")) {
-		foreign_tell(p->in, FOREIGN_NAT, &p->text, &p->mend);
+		foreign_tell(p->in, FOREIGN_NAT, &p->text, &p->fix);
 	} else if (has(p, "flow") && (has(p, "add") || has(p, "offload"))) {
 		begin_delete(p);
-		foreign_tell(p->in, FOREIGN_OFFLOAD, &p->text, &p->mend);
+		foreign_tell(p->in, FOREIGN_OFFLOAD, &p->text, &p->fix);
 	} else if (has(p, "queue") && hook_is(p, "forward")) {
-		foreign_tell(p->in, FOREIGN_QUEUE, &p->text, &p->mend);
+		foreign_tell(p->in, FOREIGN_QUEUE, &p->text, &p->fix);
 	}
 }
 
@@ -241,9 +240,9 @@ static void check_policy(struct place *p)
 		(!hook_is(p, "input") && !hook_is(p, "output")))
 		return;
 	say_rule(p);
-	strbuf_fmt(&p->mend, "nft 'insert rule %s %s meta mark & 0x%08" PRIx32 " != 0 accept'",
+	strbuf_fmt(&p->fix, "nft 'insert rule %s %s meta mark & 0x%08" PRIx32 " != 0 accept'",
 		p->table, p->chain, hook_is(p, "input") ? low << 3 : low << 1 | low << 3);
-	foreign_tell(p->in, FOREIGN_DROP, &p->text, &p->mend);
+	foreign_tell(p->in, FOREIGN_DROP, &p->text, &p->fix);
 }
 
 /* Takes ` # handle N` and a comment off: words of a comment are no statements. */
@@ -302,5 +301,5 @@ void foreign_nft(struct foreign_in *in)
 	while (text.n)
 		read_line(&p, line_next(&text));
 	strbuf_fini(&p.text);
-	strbuf_fini(&p.mend);
+	strbuf_fini(&p.fix);
 }

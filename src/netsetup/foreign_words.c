@@ -87,14 +87,14 @@ bool mark_read(struct slice w, uint32_t *out)
 }
 
 void foreign_tell(
-	struct foreign_in *in, enum foreign_kind kind, struct strbuf *rule, struct strbuf *mend)
+	struct foreign_in *in, enum foreign_kind kind, struct strbuf *rule, struct strbuf *fix)
 {
-	struct foreign f = {.kind = kind, .rule = strbuf_text(rule), .mend = strbuf_text(mend)};
+	struct foreign f = {.kind = kind, .rule = strbuf_text(rule), .fix = strbuf_text(fix)};
 
-	if (!rule->failed && !mend->failed)
+	if (!rule->failed && !fix->failed)
 		in->tell(in->user, &f);
 	strbuf_reset(rule);
-	strbuf_reset(mend);
+	strbuf_reset(fix);
 }
 
 uint32_t foreign_free_mask(uint32_t used)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * priv_seccomp.c - which system calls the gate and the desk may make.
+ * priv_seccomp.c - which system calls the dataplane and the controller may make.
  *
- * The gate: what is not listed kills it; it opens no file, and opening a socket means a TCP socket. The desk handles
+ * The dataplane: what is not listed kills it; it opens no file, and opening a socket means a TCP socket. The controller handles
  * files and clients with large libraries: what is not listed is EPERM there, and what only an intruder would try
  * kills it. clone3 is ENOSYS in both, so that the C library falls back to clone, whose flags a filter can see.
  *
@@ -61,9 +61,9 @@ static const char *const common[] = {"brk", "munmap", "mremap", "madvise", "mloc
 	"getsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
 	"socketpair", NULL};
 
-static const char *const gate_only[] = {"connect", "splice", "tee", "newfstatat", NULL};
+static const char *const dataplane_only[] = {"connect", "splice", "tee", "newfstatat", NULL};
 
-static const char *const desk_only[] = {"pread64", "pwrite64", "preadv", "preadv2", "pwritev",
+static const char *const controller_only[] = {"pread64", "pwrite64", "preadv", "preadv2", "pwritev",
 	"pwritev2", "sendfile", "copy_file_range", "stat", "lstat", "newfstatat", "statx", "statfs",
 	"fstatfs", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "chdir",
 	"fchdir", "getdents64", "getdents", "rename", "renameat", "renameat2", "unlink", "unlinkat",
@@ -72,8 +72,8 @@ static const char *const desk_only[] = {"pread64", "pwrite64", "preadv", "preadv
 	"memfd_create", "msync", "mincore", "setsockopt", "getgroups", NULL};
 
 /* In an empty root these find nothing; the C library asks at odd moments and copes with the answer. */
-static const char *const gate_refused[] = {"open", "openat", "stat", "lstat", "statx", "access",
-	"faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", NULL};
+static const char *const dataplane_refused[] = {"open", "openat", "stat", "lstat", "statx",
+	"access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", NULL};
 
 static const char *const deadly[] = {"execve", "execveat", "ptrace", "process_vm_readv",
 	"process_vm_writev", "mount", "umount2", "move_mount", "open_tree", "fsopen", "pivot_root",
@@ -156,16 +156,16 @@ static int rules_by_argument(scmp_filter_ctx ctx)
 
 /* socket(): TCP over IPv4 or IPv6. setsockopt(): not IPT_SO_SET_REPLACE and its kin, which CAP_NET_ADMIN would
  * carry out: they are 64 to 67 in SOL_IP and SOL_IPV6 (and IPV6_TRANSPARENT is 75). */
-static int rules_gate(scmp_filter_ctx ctx)
+static int rules_dataplane(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	static const int protocols[] = {0, IPPROTO_TCP};
 	static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, 270 /* SOL_NETLINK */};
 	static const int ip_levels[] = {IPPROTO_IP, IPPROTO_IPV6};
-	int err = rules(ctx, SCMP_ACT_ALLOW, gate_only);
+	int err = rules(ctx, SCMP_ACT_ALLOW, dataplane_only);
 
 	if (!err)
-		err = rules(ctx, SCMP_ACT_ERRNO(EACCES), gate_refused);
+		err = rules(ctx, SCMP_ACT_ERRNO(EACCES), dataplane_refused);
 	for (size_t i = 0; i < 4 && !err; i++)
 		err = ALLOW_IF(ctx, "socket", is(0, (uint64_t)families[i / 2]),
 			has_bits(1, 0xf, SOCK_STREAM), is(2, (uint64_t)protocols[i % 2]));
@@ -178,7 +178,7 @@ static int rules_gate(scmp_filter_ctx ctx)
 	return err;
 }
 
-/* Files are made, and their modes set, without the set-user-ID and set-group-ID bits: what the desk leaves behind runs as
+/* Files are made, and their modes set, without the set-user-ID and set-group-ID bits: what the controller leaves behind runs as
  * nobody but who starts it. A mode counts in open() only with O_CREAT or O_TMPFILE. */
 static int rules_modes(scmp_filter_ctx ctx)
 {
@@ -198,9 +198,9 @@ static int rules_modes(scmp_filter_ctx ctx)
 }
 
 /* socket(): Unix, and NETLINK_ROUTE for getifaddrs(). */
-static int rules_desk(scmp_filter_ctx ctx)
+static int rules_controller(scmp_filter_ctx ctx)
 {
-	int err = rules(ctx, SCMP_ACT_ALLOW, desk_only);
+	int err = rules(ctx, SCMP_ACT_ALLOW, controller_only);
 
 	if (!err)
 		err = rules_modes(ctx);
@@ -260,8 +260,9 @@ int priv_seccomp_asking(const int *fds, size_t n)
 
 int priv_seccomp(enum priv_role role)
 {
-	bool gate = role == PRIV_GATE;
-	scmp_filter_ctx ctx = seccomp_init(gate ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
+	bool dataplane = role == PRIV_DATAPLANE;
+	scmp_filter_ctx ctx =
+		seccomp_init(dataplane ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
 	int err;
 
 	if (!ctx)
@@ -270,7 +271,7 @@ int priv_seccomp(enum priv_role role)
 	if (!err)
 		err = rules_by_argument(ctx);
 	if (!err)
-		err = gate ? rules_gate(ctx) : rules_desk(ctx);
+		err = dataplane ? rules_dataplane(ctx) : rules_controller(ctx);
 	if (!err) /* a tree of comparisons instead of one after another */
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!err)

@@ -152,7 +152,7 @@ static uint64_t sum_key(const struct budget *b, uint64_t client, const struct ro
 		what[4] = v->by;
 		what[5] = v->rule_line;
 		what[6] = v->watch_line;
-		what[7] = r->event.ident.odd;
+		what[7] = r->event.ident.anomaly;
 	}
 	h = hash_sip(&b->key, what, sizeof what);
 	return h ? h : 1;
@@ -201,7 +201,7 @@ static void fold_ident(struct ident *a, const struct ident *b)
 	KEEP_EQUAL(a->kind, b->kind);
 	KEEP_EQUAL(a->source, b->source);
 	KEEP_EQUAL(a->app, b->app);
-	KEEP_EQUAL(a->odd, b->odd);
+	KEEP_EQUAL(a->anomaly, b->anomaly);
 	KEEP_EQUAL(a->packet, b->packet);
 	if (a->name_len != b->name_len || memcmp(a->name, b->name, a->name_len) != 0) {
 		memset(a->name, 0, sizeof a->name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * numbers.c - the last number given to a policy: two slots of one line, a block apart, written in turn.
  *
- *	durward-numbers 1 turn 7 used 58 force 57 ledger 1 digest 9e3779b97f4a7c15 check 1f0c...
+ *	durward-numbers 1 turn 7 used 58 force 57 admin store 1 digest 9e3779b97f4a7c15 check 1f0c...
  *
  * Owns: see the door. Thread: one at a time. Fails: -errno.
  */
@@ -32,7 +32,7 @@ struct numbers_file {
 
 static uint64_t format(const struct numbers *n, uint64_t turn, char line[static SLOT])
 {
-	int len = snprintf(line, SLOT, LINE, turn, n->used, n->force, n->ledger,
+	int len = snprintf(line, SLOT, LINE, turn, n->used, n->force, n->admin_store,
 		n->digest[0] ? n->digest : "-");
 
 	return hash_fnv(line, (size_t)len, HASH_FNV_START);
@@ -40,15 +40,15 @@ static uint64_t format(const struct numbers *n, uint64_t turn, char line[static 
 
 static bool parse(const char text[static SLOT], struct numbers *out, uint64_t *turn)
 {
-	unsigned used, force, ledger;
+	unsigned used, force, admin_store;
 	char copy[SLOT + 1], line[SLOT], digest[17] = "";
 	uint64_t check;
 
 	memcpy(copy, text, SLOT);
 	copy[SLOT] = 0;
-	if (sscanf(copy, LINE_READ, turn, &used, &force, &ledger, digest, &check) != 6)
+	if (sscanf(copy, LINE_READ, turn, &used, &force, &admin_store, digest, &check) != 6)
 		return false;
-	*out = (struct numbers){.used = used, .force = force, .ledger = ledger != 0};
+	*out = (struct numbers){.used = used, .force = force, .admin_store = admin_store != 0};
 	snprintf(out->digest, sizeof out->digest, "%s", strcmp(digest, "-") == 0 ? "" : digest);
 	return format(out, *turn, line) == check;
 }
@@ -144,7 +144,7 @@ int numbers_tend(struct numbers_file *f)
 
 static bool same(const struct numbers *a, const struct numbers *b)
 {
-	return a->used == b->used && a->force == b->force && a->ledger == b->ledger &&
+	return a->used == b->used && a->force == b->force && a->admin_store == b->admin_store &&
 	       strcmp(a->digest, b->digest) == 0;
 }
 

@@ -155,7 +155,7 @@ static void read_ident(sqlite3_stmt *st, struct ident *i)
 	i->app = (uint8_t)column_key(st, 14, APP_PROTOS);
 	i->kind = (uint8_t)column_key(st, 15, IDENT_KINDS);
 	i->source = (uint8_t)column_key(st, 16, IDENT_SOURCES);
-	i->odd = (uint8_t)column_key(st, 17, ODDITIES);
+	i->anomaly = (uint8_t)column_key(st, 17, ANOMALIES);
 	i->ech = sqlite3_column_int(st, 18) != 0;
 	sql_column_text(st, 19, i->name, sizeof i->name);
 	i->name_len = (uint8_t)strlen(i->name);

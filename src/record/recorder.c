@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * recorder.c - the thread between the gate's rings and the database.
+ * recorder.c - the thread between the dataplane's rings and the database.
  *
  *   rings -> clean -> texts (fill) -> budget -> tail (memory, for the stream) -> batch -> store (one transaction)
  *                                     budget -> sum, a row for many decisions, twice a minute -> tail ...
- *   conntrack, EVENT_END -> the row that waits for it (endmap) -> batch
+ *   conntrack, EVENT_END -> the row that waits for it (open_flows) -> batch
  *
  * A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
  * over a write to disk. Owns: its thread and all it maps. Fails: a store that will not open is tried again each RETRY_MS.
@@ -23,7 +23,7 @@
 #include "base/loop.h"
 #include "base/ring.h"
 #include "budget_int.h"
-#include "endmap_int.h"
+#include "open_flows_int.h"
 #include "record/conntrack.h"
 
 enum {
@@ -32,7 +32,7 @@ enum {
 	BATCH_MS = 200,
 	NEWS_MS = 100,
 	TURN_EVENTS = 4000, /* drained in one turn, so that the loop stays alive in a flood */
-	LOOK_MS = 100,	    /* without a signal from the gate */
+	LOOK_MS = 100,	    /* without a signal from the dataplane */
 	RETRY_MS = 5000,
 	PRUNE_MS = 60000,
 	PRUNE_ROWS = 2000,
@@ -50,15 +50,15 @@ struct recorder {
 	bool started;
 	atomic_bool stop;
 
-	struct store *store;
+	struct event_store *store;
 	uint64_t store_retry_ms, batch_since_ms, prune_ms, news_ms;
 	uint32_t rows_since_prune;
 	bool news;
 	struct row batch[BATCH_ROWS];
 	size_t n_batch;
-	struct store_end ends[BATCH_ENDS];
+	struct event_store_end ends[BATCH_ENDS];
 	size_t n_ends;
-	struct endmap *by_flow, *by_decision;
+	struct open_flows *by_flow, *by_decision;
 	struct budget *budget;
 	uint64_t now_ms; /* monotonic, of this turn */
 
@@ -70,15 +70,15 @@ struct recorder {
 
 /* --- the database --- */
 
-static void say(struct recorder *r, const char *trouble)
+static void say(struct recorder *r, const char *failure)
 {
 	pthread_mutex_lock(&r->lock);
-	if (strcmp(r->count.trouble, trouble) != 0) {
-		if (trouble[0])
-			log_warn("record: %s", trouble);
+	if (strcmp(r->count.failure, failure) != 0) {
+		if (failure[0])
+			log_warn("record: %s", failure);
 		else
 			log_note("record: events are recorded again");
-		snprintf(r->count.trouble, sizeof r->count.trouble, "%s", trouble);
+		snprintf(r->count.failure, sizeof r->count.failure, "%s", failure);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
@@ -90,13 +90,13 @@ static void go_on_from(struct recorder *r, uint64_t last_id)
 	pthread_mutex_lock(&r->lock);
 	if (r->next_id <= last_id) {
 		r->next_id = r->first_id = last_id + 1;
-		endmap_clear(r->by_flow);
-		endmap_clear(r->by_decision);
+		open_flows_clear(r->by_flow);
+		open_flows_clear(r->by_decision);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void open_store(struct recorder *r, uint64_t now_ms)
+static void open_event_store(struct recorder *r, uint64_t now_ms)
 {
 	char words[128];
 	int rc;
@@ -104,15 +104,15 @@ static void open_store(struct recorder *r, uint64_t now_ms)
 	if (r->store || now_ms < r->store_retry_ms)
 		return;
 	r->store_retry_ms = now_ms + RETRY_MS;
-	rc = store_open(r->db_path, r->in.limits, &r->store);
+	rc = event_store_open(r->db_path, r->in.limits, &r->store);
 	if (rc < 0) {
 		snprintf(words, sizeof words, "events are not recorded: the database: %s",
-			store_words(rc));
+			event_store_words(rc));
 		say(r, words);
 		return;
 	}
 	say(r, "");
-	go_on_from(r, store_last_id(r->store));
+	go_on_from(r, event_store_last_id(r->store));
 }
 
 static void count_written(struct recorder *r, int rc, size_t rows)
@@ -132,12 +132,12 @@ static void flush(struct recorder *r)
 	if (r->n_batch == 0 && r->n_ends == 0)
 		return;
 	if (r->store) {
-		rc = store_write(r->store, r->batch, r->n_batch, r->ends, r->n_ends);
-		say(r, store_trouble(r->store));
+		rc = event_store_write(r->store, r->batch, r->n_batch, r->ends, r->n_ends);
+		say(r, event_store_failure(r->store));
 	}
 	if (rc == -EBADMSG || rc == -EIO ||
-		rc == -EEXIST) { /* opened again, and mended, next turn */
-		store_close(r->store);
+		rc == -EEXIST) { /* opened again, and fixed, next turn */
+		event_store_close(r->store);
 		r->store = NULL;
 	}
 	count_written(r, rc, r->n_batch);
@@ -150,14 +150,14 @@ static void prune(struct recorder *r, uint64_t now_ms)
 {
 	if (!r->store || (now_ms < r->prune_ms && r->rows_since_prune < PRUNE_ROWS))
 		return;
-	store_prune(r->store, clock_wall_ms());
+	event_store_prune(r->store, clock_wall_ms());
 	r->prune_ms = now_ms + PRUNE_MS;
 	r->rows_since_prune = 0;
 }
 
 /* --- events --- */
 
-/* The gate parses hostile bytes: what it hands over is bounded again before it is used as text or index. */
+/* The dataplane parses hostile bytes: what it hands over is bounded again before it is used as text or index. */
 static void clean(struct event *e)
 {
 	struct ident *i = &e->ident;
@@ -169,7 +169,7 @@ static void clean(struct event *e)
 	i->kind = i->kind < IDENT_KINDS ? i->kind : 0;
 	i->source = i->source < IDENT_SOURCES ? i->source : 0;
 	i->app = i->app < APP_PROTOS ? i->app : 0;
-	i->odd = i->odd < ODDITIES ? i->odd : 0;
+	i->anomaly = i->anomaly < ANOMALIES ? i->anomaly : 0;
 	e->flow.path = e->flow.path <= PATH_PROXY ? e->flow.path : 0;
 	v->action = v->action <= ACTION_WAIT ? v->action : ACTION_BLOCK;
 	v->watch_action = v->watch_action <= ACTION_WAIT ? v->watch_action : 0;
@@ -198,9 +198,9 @@ static void await_end(struct recorder *r, const struct row *row)
 	if (row->event.verdict.action != ACTION_ALLOW)
 		return;
 	if (f->path == PATH_PROXY)
-		endmap_put(r->by_decision, row->event.id, row->id, row->event.wall_ms);
+		open_flows_put(r->by_decision, row->event.id, row->id, row->event.wall_ms);
 	else
-		endmap_put(r->by_flow, flow_key(&f->src, &f->dst, f->sport, f->dport, f->proto),
+		open_flows_put(r->by_flow, flow_key(&f->src, &f->dst, f->sport, f->dport, f->proto),
 			row->id, row->event.wall_ms);
 }
 
@@ -249,7 +249,7 @@ static void take_decision(struct recorder *r, const struct event *e)
 	await_end(r, row);
 }
 
-static void take_end(struct recorder *r, const struct store_end *e)
+static void take_end(struct recorder *r, const struct event_store_end *e)
 {
 	pthread_mutex_lock(&r->lock);
 	if (e->row_id >= r->first_id && e->row_id < r->next_id) {
@@ -266,7 +266,7 @@ static void take_end(struct recorder *r, const struct store_end *e)
 
 static void take_event(struct recorder *r, struct event *e)
 {
-	struct store_end end = {.bytes_up = e->bytes_up,
+	struct event_store_end end = {.bytes_up = e->bytes_up,
 		.bytes_down = e->bytes_down,
 		.duration_ms = e->duration_ms};
 	uint64_t wall;
@@ -274,7 +274,7 @@ static void take_event(struct recorder *r, struct event *e)
 	clean(e);
 	if (e->kind == EVENT_DECISION)
 		take_decision(r, e);
-	else if (e->kind == EVENT_END && endmap_take(r->by_decision, e->id, &end.row_id, &wall))
+	else if (e->kind == EVENT_END && open_flows_take(r->by_decision, e->id, &end.row_id, &wall))
 		take_end(r, &end);
 }
 
@@ -313,10 +313,10 @@ static bool drain(struct recorder *r)
 static void on_flow_end(void *user, const struct conntrack_end *c)
 {
 	struct recorder *r = user;
-	struct store_end end = {.bytes_up = c->bytes_up, .bytes_down = c->bytes_down};
+	struct event_store_end end = {.bytes_up = c->bytes_up, .bytes_down = c->bytes_down};
 	uint64_t began, ms, now = clock_wall_ms();
 
-	if (!endmap_take(r->by_flow, flow_key(&c->src, &c->dst, c->sport, c->dport, c->proto),
+	if (!open_flows_take(r->by_flow, flow_key(&c->src, &c->dst, c->sport, c->dport, c->proto),
 		    &end.row_id, &began))
 		return;
 	if (c->start_ns && c->stop_ns >= c->start_ns)
@@ -382,7 +382,7 @@ static void turn(struct recorder *r)
 	bool more;
 
 	r->now_ms = now;
-	open_store(r, now);
+	open_event_store(r, now);
 	more = drain(r);
 	take_sums(r, false);
 	if ((r->n_batch || r->n_ends) && !r->batch_since_ms)
@@ -452,8 +452,8 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 	r->next_id = r->first_id = 1;
 	r->db_path = strdup(in->db_path);
 	r->tail = calloc(RECORDER_TAIL, sizeof *r->tail);
-	r->by_flow = endmap_new(WAITING);
-	r->by_decision = endmap_new(WAITING);
+	r->by_flow = open_flows_new(WAITING);
+	r->by_decision = open_flows_new(WAITING);
 	r->budget = budget_new();
 	rc = r->db_path && r->tail && r->by_flow && r->by_decision && r->budget ? 0 : -ENOMEM;
 	if (rc == 0)
@@ -461,7 +461,7 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 	if (rc == 0)
 		rc = watch_fds(r);
 	if (rc == 0)
-		open_store(r, clock_mono_ms()); /* before the first row, for its id */
+		open_event_store(r, clock_mono_ms()); /* before the first row, for its id */
 	if (rc == 0 && !r->store)
 		r->next_id = r->first_id = clock_wall_ms();
 	if (rc == 0)
@@ -485,11 +485,11 @@ void recorder_stop(struct recorder *r)
 		pthread_join(r->thread, NULL);
 	}
 	loop_free(r->loop);
-	store_close(r->store);
+	event_store_close(r->store);
 	for (size_t i = 0; i < RINGS_MAX; i++)
 		ring_unmap(r->rings[i]);
-	endmap_free(r->by_flow);
-	endmap_free(r->by_decision);
+	open_flows_free(r->by_flow);
+	open_flows_free(r->by_decision);
 	budget_free(r->budget);
 	pthread_mutex_destroy(&r->lock);
 	free(r->tail);

@@ -92,7 +92,7 @@ const struct sql_kind sql_events = {
 
 /* --- durward.db --- */
 
-static const char *const ledger_steps[] = {
+static const char *const admin_store_steps[] = {
 	"CREATE TABLE revision(number INTEGER PRIMARY KEY, wall_ms INTEGER, actor TEXT,"
 	" digest TEXT, text BLOB);"
 	"CREATE TABLE secret(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
@@ -102,13 +102,13 @@ static const char *const ledger_steps[] = {
 	/* 0: it was in force, and its text could not be kept (a full disk) */
 	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;", NULL};
 
-static const char *const ledger_probes[] = {
+static const char *const admin_store_probes[] = {
 	"SELECT number, wall_ms, actor, digest, text, kept FROM revision",
 	"SELECT name, value FROM secret", "SELECT digest, born_ms, seen_ms FROM session", NULL};
 
-const struct sql_kind sql_ledger = {
-	.steps = ledger_steps,
-	.probes = ledger_probes,
+const struct sql_kind sql_admin_store = {
+	.steps = admin_store_steps,
+	.probes = admin_store_probes,
 	/* nobody reads it from elsewhere: one connection, held to it */
 	.before = "PRAGMA locking_mode=EXCLUSIVE",
 	.pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"

@@ -2,7 +2,7 @@
  * sql.c - opening, checking and bringing up to date our SQLite files.
  *
  * A file is checked before anything is written to it, and a connection that gives up leaves it untouched (no checkpoint
- * at its close): what is damaged can still be looked at, or mended by hand.
+ * at its close): what is damaged can still be looked at, or fixed by hand.
  *
  * Owns: nothing after return. Thread: any. Fails: -errno: -ENOSPC full, -EROFS or -EACCES not writable, -EBADMSG
  * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. See: sqlite.org/pragma.html,
@@ -147,7 +147,7 @@ int sql_open_read(const char *path, sqlite3 **out)
 	return rc;
 }
 
-/* One writer a file, whoever starts a second desk on the same folder. */
+/* One writer a file, whoever starts a second controller on the same folder. */
 static int take_lock(const char *path)
 {
 	char name[SQL_PATH];

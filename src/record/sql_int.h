@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * sql_int.h - what store.c, query.c and ledger.c share of SQLite. Private to record/.
+ * sql_int.h - what event_store.c, query.c and admin_store.c share of SQLite. Private to record/.
  *
  * One connection writes and checkpoints a file: SQLite before 3.51.3 can corrupt a WAL where two do. A writer holds
  * PATH.lock for as long as it has the file; readers can neither write nor checkpoint.
@@ -22,7 +22,7 @@ struct sql_kind {
 	bool aside; /* a damaged file is renamed to PATH.broken-TIME and a new one begins; false: it stays as it is */
 	void (*functions)(sqlite3 *db); /* that the steps call; NULL = none */
 };
-extern const struct sql_kind sql_events, sql_ledger; /* schema.c */
+extern const struct sql_kind sql_events, sql_admin_store; /* schema.c */
 
 struct sql {
 	sqlite3 *db; /* NULL: not open */

@@ -14,14 +14,15 @@ static const struct addr *peer_of(const struct request *r)
 	return r->local ? NULL : &r->peer;
 }
 
-/* What is wrong with the database, and what mends it. */
+/* What is wrong with the database, and what fixes it. */
 static void reply_failed(struct request *r)
 {
-	struct desk_status s;
+	struct controller_status s;
 
-	desk_status_get(r->show->desk, &s);
+	controller_status_get(r->show->controller, &s);
 	reply_problem(r, 507, "Could not be kept", "%s; nothing was changed",
-		s.ledger_trouble[0] ? s.ledger_trouble : "the state directory cannot be written");
+		s.admin_store_failure[0] ? s.admin_store_failure
+					 : "the state directory cannot be written");
 }
 
 static void reply_result(struct request *r, enum auth_result got, unsigned wait_s)
@@ -106,7 +107,7 @@ void api_set_aside(struct request *r)
 		reply_problem(r, 403, "Not here", "as root on the gateway: durwardctl set-aside");
 		return;
 	}
-	rc = desk_ledger_set_aside(r->show->desk);
+	rc = controller_admin_store_set_aside(r->show->controller);
 	if (rc == -EEXIST)
 		reply_problem(r, 409, "Nothing to set aside",
 			"the database of the password and the revisions is not damaged");

@@ -35,7 +35,7 @@ void api_events(struct request *r)
 		f.limit = 100;
 	jw_open(p.b, NULL, '{');
 	jw_open(p.b, "events", '[');
-	rc = desk_events(r->show->desk, &f, add_row, &p);
+	rc = controller_events(r->show->controller, &f, add_row, &p);
 	if (rc < 0 && rc != -ENOENT && rc != -ETIMEDOUT) {
 		strbuf_fini(p.b);
 		reply_errno(r, rc, "the events' database");
@@ -51,7 +51,7 @@ void api_events(struct request *r)
 	reply_json(r, 200);
 }
 
-static void add_device(void *buf, const struct desk_seen *s)
+static void add_device(void *buf, const struct controller_seen *s)
 {
 	struct strbuf *b = buf;
 	char text[ADDR_TEXT], mac[MAC_TEXT];
@@ -70,13 +70,13 @@ static void add_device(void *buf, const struct desk_seen *s)
 void api_devices(struct request *r)
 {
 	struct strbuf *b = &r->reply.body;
-	struct desk_status s;
+	struct controller_status s;
 	int rc;
 
-	desk_status_get(r->show->desk, &s);
+	controller_status_get(r->show->controller, &s);
 	jw_open(b, NULL, '{');
 	jw_open(b, "devices", '[');
-	rc = desk_devices(r->show->desk, s.now_ms - 7 * 86400000ull, add_device, b);
+	rc = controller_devices(r->show->controller, s.now_ms - 7 * 86400000ull, add_device, b);
 	if (rc < 0 && rc != -ENOENT && rc != -ETIMEDOUT) {
 		strbuf_fini(b);
 		reply_errno(r, rc, "the events' database");

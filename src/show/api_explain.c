@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * api_explain.c - what would be decided, by the policy in force, over the API.
  *
- * An address is asked for with the MAC behind it, as the gate would: by the neighbour table, else as it was last recorded.
+ * An address is asked for with the MAC behind it, as the dataplane would: by the neighbour table, else as it was last recorded.
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@ struct search {
 };
 
 /* Devices come latest first. */
-static void match(void *search, const struct desk_seen *d)
+static void match(void *search, const struct controller_seen *d)
 {
 	struct search *s = search;
 
@@ -32,9 +32,9 @@ static bool mac_of(void *user, const struct addr *a, struct mac *out)
 	const struct request *r = user;
 	struct search s = {.addr = a, .mac = out};
 
-	if (desk_mac_of(r->show->desk, a, out))
+	if (controller_mac_of(r->show->controller, a, out))
 		return true;
-	desk_devices(r->show->desk, 0, match, &s);
+	controller_devices(r->show->controller, 0, match, &s);
 	return s.found;
 }
 
@@ -42,7 +42,7 @@ static size_t addrs_of(void *user, const struct mac *m, struct addr *out, size_t
 {
 	const struct request *r = user;
 
-	return desk_addrs_of(r->show->desk, m, out, max);
+	return controller_addrs_of(r->show->controller, m, out, max);
 }
 
 void api_explain(struct request *r)
@@ -60,15 +60,15 @@ void api_explain(struct request *r)
 		.user = r,
 		.settings = r->show->in->settings};
 	struct explain_answer a = {0};
-	struct desk_image *image = desk_image_get(r->show->desk);
-	struct desk_status s;
+	struct controller_snapshot *image = controller_snapshot_get(r->show->controller);
+	struct controller_status s;
 	int rc;
 
 	if (!image) {
 		reply_problem(r, 503, "No policy", "no policy is in force");
 		return;
 	}
-	desk_status_get(r->show->desk, &s);
+	controller_status_get(r->show->controller, &s);
 	rc = explain_answer(image->image, &ask, &seen, (int64_t)(s.now_ms / 1000), &a);
 	if (rc == 0) {
 		strbuf_str(&r->reply.body, a.json);
@@ -79,5 +79,5 @@ void api_explain(struct request *r)
 		reply_errno(r, rc, "explain");
 	}
 	explain_fini(&a);
-	desk_image_put(r->show->desk, image);
+	controller_snapshot_put(r->show->controller, image);
 }

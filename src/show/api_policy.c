@@ -11,7 +11,9 @@
 
 #include "show_int.h"
 
-enum { TAKEN_MS = 5000 }; /* for the gate to take a new policy; then the answer says taken:false */
+enum {
+	TAKEN_MS = 5000
+}; /* for the dataplane to take a new policy; then the answer says taken:false */
 
 static void set_etag(struct request *r, uint64_t etag)
 {
@@ -21,21 +23,21 @@ static void set_etag(struct request *r, uint64_t etag)
 void api_policy(struct request *r)
 {
 	struct strbuf text = {0}, *b = &r->reply.body;
-	struct desk_status s;
+	struct controller_status s;
 	uint32_t revision;
 	uint64_t etag;
-	int rc = desk_policy_text(r->show->desk, &text, &revision, &etag);
+	int rc = controller_policy_text(r->show->controller, &text, &revision, &etag);
 
 	if (rc < 0 && rc != -ENOENT) {
 		reply_errno(r, rc, "the policy file");
 	} else {
-		desk_status_get(r->show->desk, &s);
+		controller_status_get(r->show->controller, &s);
 		jw_open(b, NULL, '{');
 		jw_uint(b, "revision", revision);
 		jw_bool(b, "kept", s.revision_kept);
 		jw_text(b, "file", s.policy_path);
 		jw_bool(b, "exists", rc == 0);
-		jw_bool(b, "in_force", s.policy == DESK_POLICY_IN_FORCE);
+		jw_bool(b, "in_force", s.policy == CONTROLLER_POLICY_IN_FORCE);
 		jw_bool(b, "edit", s.policy_edit);
 		jw_slice(b, "text", slice_of(text.s, text.n));
 		jw_close(b, '}');
@@ -65,7 +67,7 @@ static void write_findings(struct strbuf *b, const struct diag *d)
 	jw_close(b, ']');
 }
 
-/* 200 with {"ok":true,...}, or 422 with the mistakes, in the shape of a problem. */
+/* 200 with {"ok":true,...}, or 422 with the errors, in the shape of a problem. */
 static void reply_findings(
 	struct request *r, const struct diag *d, uint32_t revision, bool put_in_force)
 {
@@ -76,13 +78,14 @@ static void reply_findings(
 	jw_bool(b, "ok", ok);
 	if (!ok && put_in_force) {
 		jw_text(b, "type", "about:blank");
-		jw_text(b, "title", "The policy has mistakes");
+		jw_text(b, "title", "The policy has errors");
 		jw_uint(b, "status", 422);
 		jw_text(b, "detail", "nothing was changed; the old policy goes on");
 	}
 	if (ok && put_in_force) {
 		jw_uint(b, "revision", revision);
-		jw_bool(b, "taken", desk_policy_await(r->show->desk, revision, TAKEN_MS));
+		jw_bool(b, "taken",
+			controller_policy_await(r->show->controller, revision, TAKEN_MS));
 	}
 	write_findings(b, d);
 	jw_close(b, '}');
@@ -106,7 +109,7 @@ void api_policy_check(struct request *r)
 	struct diag d = {0};
 	struct json *j;
 	const char *text = body_text(r, &j);
-	int rc = text ? desk_policy_check(r->show->desk, slice_str(text), &d) : 0;
+	int rc = text ? controller_policy_check(r->show->controller, slice_str(text), &d) : 0;
 
 	if (text && rc < 0 && rc != -EINVAL)
 		reply_errno(r, rc, "the check");
@@ -170,7 +173,7 @@ static void reply_applied(struct request *r, int rc, const struct diag *d, uint3
 
 	switch (rc) {
 	case 0:
-		if (desk_policy_text(r->show->desk, &ignored, &revision, &etag) == 0)
+		if (controller_policy_text(r->show->controller, &ignored, &revision, &etag) == 0)
 			set_etag(r, etag);
 		strbuf_fini(&ignored);
 		reply_findings(r, d, revision, true);
@@ -198,7 +201,7 @@ void api_policy_apply(struct request *r)
 {
 	char actor[64] = "web";
 	struct diag d = {0};
-	struct desk_apply a = {0};
+	struct controller_apply a = {0};
 	struct strbuf accept = {0};
 	uint32_t revision = 0;
 	struct json *j = NULL;
@@ -211,7 +214,7 @@ void api_policy_apply(struct request *r)
 
 		a.text = slice_str(text);
 		a.accept = accept_text(&accept);
-		rc = desk_policy_apply(r->show->desk, &a, actor, &d, &revision);
+		rc = controller_policy_apply(r->show->controller, &a, actor, &d, &revision);
 		reply_applied(r, rc, &d, revision);
 	}
 	strbuf_fini(&accept);
@@ -228,7 +231,8 @@ void api_reload(struct request *r)
 	int rc = 0;
 
 	if (read_accept(r, j, &accept)) {
-		rc = desk_policy_reload(r->show->desk, "file", accept_text(&accept), &d, &revision);
+		rc = controller_policy_reload(
+			r->show->controller, "file", accept_text(&accept), &d, &revision);
 		if (rc < 0 && rc != -EINVAL)
 			reply_errno(r, rc, "the policy could not be loaded");
 		else
@@ -241,7 +245,7 @@ void api_reload(struct request *r)
 
 /* --- revisions --- */
 
-static void add_revision(void *buf, const struct desk_revision *v)
+static void add_revision(void *buf, const struct controller_revision *v)
 {
 	struct strbuf *b = buf;
 
@@ -257,7 +261,7 @@ static void reply_one(struct request *r, const char *number)
 {
 	struct strbuf text = {0}, *b = &r->reply.body;
 	uint32_t n = (uint32_t)strtoul(number, NULL, 10);
-	int rc = desk_policy_revision_text(r->show->desk, n, &text);
+	int rc = controller_policy_revision_text(r->show->controller, n, &text);
 
 	if (rc < 0) {
 		reply_errno(r, rc, "no such revision, or its text could not be kept");
@@ -283,7 +287,7 @@ void api_revisions(struct request *r)
 	}
 	jw_open(b, NULL, '{');
 	jw_open(b, "revisions", '[');
-	rc = desk_policy_revisions(r->show->desk, add_revision, b);
+	rc = controller_policy_revisions(r->show->controller, add_revision, b);
 	if (rc < 0) {
 		strbuf_fini(b);
 		reply_errno(r, rc, "the revisions");

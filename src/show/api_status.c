@@ -9,23 +9,24 @@
 
 #include "show_int.h"
 
-enum { SUPER_SILENT_MS = 5000 };
+enum { SUPERVISOR_SILENT_MS = 5000 };
 
-static const char *policy_key(enum desk_policy_state s)
+static const char *policy_key(enum controller_policy_state s)
 {
 	static const char *const keys[] = {"none", "in-force", "last-good"};
 
 	return keys[s];
 }
 
-static const char *rules_key(const struct desk_status *s)
+static const char *rules_key(const struct controller_status *s)
 {
 	static const char *const keys[] = {"none", "up", "open", "failed"};
 
-	return s->super_seen && s->super.rules <= RULES_FAILED ? keys[s->super.rules] : "unknown";
+	return s->supervisor_seen && s->supervisor.rules <= RULES_FAILED ? keys[s->supervisor.rules]
+									 : "unknown";
 }
 
-static void write_policy(struct strbuf *b, const struct desk_status *s)
+static void write_policy(struct strbuf *b, const struct controller_status *s)
 {
 	jw_open(b, "policy", '{');
 	jw_text(b, "state", policy_key(s->policy));
@@ -46,39 +47,39 @@ static void write_policy(struct strbuf *b, const struct desk_status *s)
 	jw_close(b, '}');
 }
 
-static void write_processes(struct strbuf *b, const struct desk_status *s)
+static void write_processes(struct strbuf *b, const struct controller_status *s)
 {
-	jw_open(b, "gate", '{');
-	jw_bool(b, "runs", s->super_seen && s->super.gate_pid > 0);
-	jw_int(b, "pid", s->super.gate_pid);
-	jw_uint(b, "restarts", s->super.gate_restarts);
-	jw_uint(b, "hangs", s->super.gate_hangs);
+	jw_open(b, "dataplane", '{');
+	jw_bool(b, "runs", s->supervisor_seen && s->supervisor.dataplane_pid > 0);
+	jw_int(b, "pid", s->supervisor.dataplane_pid);
+	jw_uint(b, "restarts", s->supervisor.dataplane_restarts);
+	jw_uint(b, "hangs", s->supervisor.dataplane_hangs);
 	jw_close(b, '}');
-	jw_open(b, "desk", '{');
-	jw_int(b, "pid", s->super.desk_pid);
-	jw_uint(b, "restarts", s->super.desk_restarts);
+	jw_open(b, "controller", '{');
+	jw_int(b, "pid", s->supervisor.controller_pid);
+	jw_uint(b, "restarts", s->supervisor.controller_restarts);
 	jw_time(b, "started", s->start_ms);
 	jw_close(b, '}');
-	jw_open(b, "rescue", '{');
-	jw_int(b, "pid", s->super.rescue_pid);
+	jw_open(b, "failsafe", '{');
+	jw_int(b, "pid", s->supervisor.failsafe_pid);
 	jw_close(b, '}');
 	jw_text(b, "rules", rules_key(s));
-	jw_uint(b, "rules_mended", s->super.rules_mended);
-	jw_time(b, "started", s->super.start_wall_ms);
+	jw_uint(b, "rules_fixed", s->supervisor.rules_fixed);
+	jw_time(b, "started", s->supervisor.start_wall_ms);
 }
 
-static void write_counters(struct strbuf *b, const struct desk_status *s)
+static void write_counters(struct strbuf *b, const struct controller_status *s)
 {
-	const struct gate_counters *c = &s->super.counters;
+	const struct dataplane_counters *c = &s->supervisor.counters;
 
 	jw_open(b, "counters", '{');
-#define GATE_COUNTER(field, words) jw_uint(b, #field, c->field);
-#include "tbl/gate_counters.h"
-#undef GATE_COUNTER
+#define DATAPLANE_COUNTER(field, words) jw_uint(b, #field, c->field);
+#include "tbl/dataplane_counters.h"
+#undef DATAPLANE_COUNTER
 	jw_close(b, '}');
 }
 
-static void write_events(struct strbuf *b, const struct desk_status *s)
+static void write_events(struct strbuf *b, const struct controller_status *s)
 {
 	jw_open(b, "events", '{');
 	jw_uint(b, "last_id", s->events_last_id);
@@ -95,7 +96,7 @@ static void write_events(struct strbuf *b, const struct desk_status *s)
 
 /* --- lists --- */
 
-static void write_list(void *buf, const struct desk_list *l)
+static void write_list(void *buf, const struct controller_list *l)
 {
 	struct strbuf *b = buf;
 
@@ -106,20 +107,20 @@ static void write_list(void *buf, const struct desk_list *l)
 	jw_uint(b, "names", l->names);
 	jw_uint(b, "lines", l->lines);
 	jw_uint(b, "broken", l->broken);
-	jw_text(b, "trouble", l->why);
+	jw_text(b, "failure", l->why);
 	jw_bool(b, "may_accept", l->shrunk);
 	jw_time(b, "last_good", l->good_ms);
 	jw_close(b, '}');
 }
 
-static void write_lists(struct strbuf *b, struct desk *d)
+static void write_lists(struct strbuf *b, struct controller *d)
 {
 	jw_open(b, "lists", '[');
-	desk_lists(d, write_list, b);
+	controller_lists(d, write_list, b);
 	jw_close(b, ']');
 }
 
-static void write_list_problem(void *buf, const struct desk_list *l)
+static void write_list_problem(void *buf, const struct controller_list *l)
 {
 	struct strbuf text = {0};
 
@@ -131,22 +132,22 @@ static void write_list_problem(void *buf, const struct desk_list *l)
 				    "--accept-lists "
 				  : "",
 			l->shrunk ? l->name : "");
-	else if (l->trouble)
+	else if (l->failure)
 		strbuf_fmt(&text, "list '%s': no copy of it could be kept for a bad day: %s",
-			l->name, strerror(-l->trouble));
+			l->name, strerror(-l->failure));
 	if (text.n)
 		jw_text(buf, NULL, strbuf_text(&text));
 	strbuf_fini(&text);
 }
 
-static void write_record_problems(struct strbuf *b, const struct desk_status *s)
+static void write_record_problems(struct strbuf *b, const struct controller_status *s)
 {
 	struct strbuf text = {0};
 
-	if (s->ledger_trouble[0])
-		jw_text(b, NULL, s->ledger_trouble);
-	if (s->events_trouble[0])
-		jw_text(b, NULL, s->events_trouble);
+	if (s->admin_store_failure[0])
+		jw_text(b, NULL, s->admin_store_failure);
+	if (s->events_failure[0])
+		jw_text(b, NULL, s->events_failure);
 	if (s->revision && !s->revision_kept) {
 		strbuf_fmt(&text,
 			"policy revision %u is in force, its text is not kept; it is tried again "
@@ -166,65 +167,67 @@ static void write_record_problems(struct strbuf *b, const struct desk_status *s)
 	strbuf_fini(&text);
 }
 
-static void write_super_problems(struct strbuf *b, const struct desk_status *s)
+static void write_supervisor_problems(struct strbuf *b, const struct controller_status *s)
 {
 	struct strbuf words = {0};
 
-	for (int p = 0; p < PROBLEMS && s->super_seen; p++) {
-		if (!problem_is(&s->super.problems, p))
+	for (int p = 0; p < PROBLEMS && s->supervisor_seen; p++) {
+		if (!problem_is(&s->supervisor.problems, p))
 			continue;
 		strbuf_reset(&words);
-		problem_words(&s->super.problems, p, &words);
+		problem_words(&s->supervisor.problems, p, &words);
 		jw_text(b, NULL, strbuf_text(&words));
 	}
 	strbuf_fini(&words);
 }
 
 /* The same for programs: the keys of tbl/problems.h. */
-static void write_problem_keys(struct strbuf *b, const struct desk_status *s)
+static void write_problem_keys(struct strbuf *b, const struct controller_status *s)
 {
 	jw_open(b, "problem_keys", '[');
-	for (int p = 0; p < PROBLEMS && s->super_seen; p++)
-		if (problem_is(&s->super.problems, p))
+	for (int p = 0; p < PROBLEMS && s->supervisor_seen; p++)
+		if (problem_is(&s->supervisor.problems, p))
 			jw_text(b, NULL, problem_key(p));
 	jw_close(b, ']');
 }
 
-/* Not ready for the first time; or this desk is new, and the super has not said yet how things stand. */
-static bool is_starting(const struct desk_status *s)
+/* Not ready for the first time; or this controller is new, and the supervisor has not said yet how things stand. */
+static bool is_starting(const struct controller_status *s)
 {
-	return s->super_seen ? s->super.starting : s->now_ms < s->start_ms + SUPER_SILENT_MS;
+	return s->supervisor_seen ? s->supervisor.starting
+				  : s->now_ms < s->start_ms + SUPERVISOR_SILENT_MS;
 }
 
-static void write_process_problems(struct strbuf *b, const struct desk_status *s)
+static void write_process_problems(struct strbuf *b, const struct controller_status *s)
 {
 	if (is_starting(s))
 		return;
-	if (!s->super_seen || s->super.gate_pid <= 0)
-		jw_text(b, NULL, "no gate runs: nothing is judged");
-	if (s->super_seen && s->super.rules_by_hand)
+	if (!s->supervisor_seen || s->supervisor.dataplane_pid <= 0)
+		jw_text(b, NULL, "no dataplane runs: nothing is judged");
+	if (s->supervisor_seen && s->supervisor.rules_by_hand)
 		jw_text(b, NULL,
 			"durward-rules took the rules away by hand: `durward-rules up` or a "
 			"restart brings them back");
-	else if (s->super_seen && s->super.rules != RULES_UP)
+	else if (s->supervisor_seen && s->supervisor.rules != RULES_UP)
 		jw_text(b, NULL, "the rules are not in force: `durward-rules status` tells more");
 }
 
 /* What a person should know, worst first. */
-static void write_problems(struct strbuf *b, const struct desk_status *s, struct desk *d)
+static void write_problems(
+	struct strbuf *b, const struct controller_status *s, struct controller *d)
 {
 	jw_open(b, "problems", '[');
-	if (s->policy == DESK_POLICY_NONE && !is_starting(s))
+	if (s->policy == CONTROLLER_POLICY_NONE && !is_starting(s))
 		jw_text(b, NULL, "no policy is in force: `durwardctl check` tells why");
-	if (s->policy == DESK_POLICY_LAST_GOOD)
+	if (s->policy == CONTROLLER_POLICY_LAST_GOOD)
 		jw_text(b, NULL,
-			"the policy file has mistakes; the last good one is in force: "
+			"the policy file has errors; the last good one is in force: "
 			"`durwardctl check` tells where");
 	write_process_problems(b, s);
-	write_super_problems(b, s);
+	write_supervisor_problems(b, s);
 	if (s->revision && s->revision_taken && s->revision_taken != s->revision)
-		jw_text(b, NULL, "the gate still uses an earlier policy");
-	desk_lists(d, write_list_problem, b);
+		jw_text(b, NULL, "the dataplane still uses an earlier policy");
+	controller_lists(d, write_list_problem, b);
 	write_record_problems(b, s);
 	if (s->disk_free && s->disk_free < 50u << 20)
 		jw_text(b, NULL, "less than 50 MB are free where events are kept");
@@ -243,28 +246,28 @@ static void write_build(struct strbuf *b)
 void api_status(struct request *r)
 {
 	struct strbuf *b = &r->reply.body;
-	struct desk_status s;
+	struct controller_status s;
 	bool blind, deaf;
 
-	desk_status_get(r->show->desk, &s);
-	blind = !s.super_seen || s.super.gate_pid <= 0;
-	deaf = s.super_seen && s.super.rules != RULES_UP;
+	controller_status_get(r->show->controller, &s);
+	blind = !s.supervisor_seen || s.supervisor.dataplane_pid <= 0;
+	deaf = s.supervisor_seen && s.supervisor.rules != RULES_UP;
 	jw_open(b, NULL, '{');
 	write_build(b);
 	jw_time(b, "now", s.now_ms);
 	jw_text(b, "state",
-		is_starting(&s)		       ? "starting"
-		: s.policy == DESK_POLICY_NONE ? "no-policy"
-		: blind || deaf		       ? "down"
-					       : "filtering");
+		is_starting(&s)			     ? "starting"
+		: s.policy == CONTROLLER_POLICY_NONE ? "no-policy"
+		: blind || deaf			     ? "down"
+						     : "filtering");
 	write_policy(b, &s);
 	write_processes(b, &s);
 	write_counters(b, &s);
 	write_events(b, &s);
 	jw_uint(b, "streams", sse_clients(r->show->sse));
 	jw_uint(b, "disk_free", s.disk_free);
-	write_lists(b, r->show->desk);
-	write_problems(b, &s, r->show->desk);
+	write_lists(b, r->show->controller);
+	write_problems(b, &s, r->show->controller);
 	write_problem_keys(b, &s);
 	jw_close(b, '}');
 	reply_json(r, 200);
@@ -290,16 +293,16 @@ void api_healthz(struct request *r)
 void api_readyz(struct request *r)
 {
 	struct strbuf *b = &r->reply.body;
-	struct desk_status s;
+	struct controller_status s;
 
-	desk_status_get(r->show->desk, &s);
+	controller_status_get(r->show->controller, &s);
 	if (is_starting(&s))
 		strbuf_str(b, "it is starting\n");
-	if (s.policy == DESK_POLICY_NONE)
+	if (s.policy == CONTROLLER_POLICY_NONE)
 		strbuf_str(b, "no policy is in force\n");
-	if (!s.super_seen || s.super.gate_pid <= 0)
-		strbuf_str(b, "no gate runs\n");
-	if (!s.super_seen || s.super.rules != RULES_UP)
+	if (!s.supervisor_seen || s.supervisor.dataplane_pid <= 0)
+		strbuf_str(b, "no dataplane runs\n");
+	if (!s.supervisor_seen || s.supervisor.rules != RULES_UP)
 		strbuf_str(b, "the rules are not in force\n");
 	r->reply.status = b->n ? 503 : 200;
 	if (!b->n)
@@ -318,9 +321,9 @@ static void metric(struct strbuf *b, const char *type, const char *name, const c
 	strbuf_fmt(b, "durward_%s%s %llu\n", name, labels, (unsigned long long)v);
 }
 
-static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
+static void write_flow_metrics(struct strbuf *b, const struct controller_status *s)
 {
-	const struct gate_counters *c = &s->super.counters;
+	const struct dataplane_counters *c = &s->supervisor.counters;
 
 	metric(b, "counter", "flows_total", "{verdict=\"allow\"}", "Decisions recorded.",
 		s->allowed);
@@ -329,10 +332,11 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 		"Decisions on inspected or proxied ports without a readable name.", s->unnamed);
 	metric(b, "counter", "flows_watched_total", "", "Decisions that a watch line would change.",
 		s->watched);
-#define GATE_COUNTER(field, words)                                                                 \
-	metric(b, "counter", "gate_" #field "_total", "", "The gate: " words ".", c->field);
-#include "tbl/gate_counters.h"
-#undef GATE_COUNTER
+#define DATAPLANE_COUNTER(field, words)                                                            \
+	metric(b, "counter", "dataplane_" #field "_total", "", "The dataplane: " words ".",        \
+		c->field);
+#include "tbl/dataplane_counters.h"
+#undef DATAPLANE_COUNTER
 	metric(b, "counter", "events_summed_total", "",
 		"Decisions beyond a client's rows, counted in sums.", s->events_summed);
 	metric(b, "gauge", "relays_active", "", "Proxied connections.",
@@ -346,25 +350,25 @@ static void write_flow_metrics(struct strbuf *b, const struct desk_status *s)
 struct list_metric {
 	struct strbuf *b;
 	const char *name, *help;
-	uint64_t (*value)(const struct desk_list *l);
+	uint64_t (*value)(const struct controller_list *l);
 };
 
-static uint64_t list_names(const struct desk_list *l)
+static uint64_t list_names(const struct controller_list *l)
 {
 	return l->names;
 }
 
-static uint64_t list_good_s(const struct desk_list *l)
+static uint64_t list_good_s(const struct controller_list *l)
 {
 	return l->good_ms / 1000;
 }
 
-static uint64_t list_kept(const struct desk_list *l)
+static uint64_t list_kept(const struct controller_list *l)
 {
 	return l->kept;
 }
 
-static void write_list_metric(void *metrics, const struct desk_list *l)
+static void write_list_metric(void *metrics, const struct controller_list *l)
 {
 	struct list_metric *m = metrics;
 	char labels[160];
@@ -374,7 +378,7 @@ static void write_list_metric(void *metrics, const struct desk_list *l)
 	m->help = NULL;
 }
 
-static void write_list_metrics(struct strbuf *b, struct desk *d)
+static void write_list_metrics(struct strbuf *b, struct controller *d)
 {
 	struct list_metric all[] = {
 		{b, "list_entries", "Names of a list in force.", list_names},
@@ -385,15 +389,15 @@ static void write_list_metrics(struct strbuf *b, struct desk *d)
 	};
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-		desk_lists(d, write_list_metric, &all[i]);
+		controller_lists(d, write_list_metric, &all[i]);
 }
 
 void api_metrics(struct request *r)
 {
 	struct strbuf *b = &r->reply.body;
-	struct desk_status s;
+	struct controller_status s;
 
-	desk_status_get(r->show->desk, &s);
+	controller_status_get(r->show->controller, &s);
 	metric(b, "gauge", "build_info", "{version=\"" DURWARD_VERSION "\"}", "Always 1.", 1);
 	write_flow_metrics(b, &s);
 	metric(b, "gauge", "policy_revision", "", "Revision in force, 0 for none.", s.revision);
@@ -401,11 +405,11 @@ void api_metrics(struct request *r)
 		s.load_failures);
 	metric(b, "gauge", "policy_load_timestamp_seconds", "", "When the policy was loaded.",
 		s.policy_loaded_ms / 1000);
-	write_list_metrics(b, r->show->desk);
+	write_list_metrics(b, r->show->controller);
 	metric(b, "gauge", "rules_up", "", "1 when the packet rules are in force.",
-		s.super_seen && s.super.rules == RULES_UP);
-	metric(b, "counter", "gate_restarts_total", "", "Times the gate was started again.",
-		s.super.gate_restarts);
+		s.supervisor_seen && s.supervisor.rules == RULES_UP);
+	metric(b, "counter", "dataplane_restarts_total", "",
+		"Times the dataplane was started again.", s.supervisor.dataplane_restarts);
 	metric(b, "gauge", "sse_clients", "", "Live streams.", sse_clients(r->show->sse));
 	r->reply.type = "text/plain; version=0.0.4";
 	r->reply.status = 200;

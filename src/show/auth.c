@@ -33,7 +33,7 @@ enum {
 };
 
 struct auth {
-	struct desk *desk;
+	struct controller *controller;
 	char token_path[512];
 	pthread_mutex_t lock;
 	char token[32]; /* "" = none */
@@ -127,7 +127,7 @@ static void forget(struct auth *a, const char *digest)
 static void drop_session(struct auth *a, const char *digest)
 {
 	forget(a, digest);
-	desk_session_drop(a->desk, digest);
+	controller_session_drop(a->controller, digest);
 }
 
 /* --- password --- */
@@ -136,7 +136,7 @@ static void drop_session(struct auth *a, const char *digest)
 bool auth_has_password(struct auth *a)
 {
 	struct strbuf hash = {0};
-	int rc = desk_secret(a->desk, "password", &hash);
+	int rc = controller_secret(a->controller, "password", &hash);
 	bool has = rc == 0 ? hash.n > 0 : rc != -ENOENT;
 
 	strbuf_fini(&hash);
@@ -165,7 +165,7 @@ static int store_password(struct auth *a, const char *password)
 	if (data && crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting))
 		out = crypt_r(password, setting, data);
 	if (out && out[0] != '*')
-		rc = desk_secret_set(a->desk, "password", out);
+		rc = controller_secret_set(a->controller, "password", out);
 	if (data)
 		OPENSSL_cleanse(data, sizeof *data);
 	free(data);
@@ -204,7 +204,7 @@ enum auth_result auth_check(
 		return AUTH_WRONG;
 	if (!may_guess(a, peer, wait_s))
 		return AUTH_THROTTLED;
-	rc = desk_secret(a->desk, "password", &hash);
+	rc = controller_secret(a->controller, "password", &hash);
 	if (rc < 0 && rc != -ENOENT) {
 		strbuf_fini(&hash);
 		note_guess(a, peer, THROTTLE_UNTOLD);
@@ -220,7 +220,7 @@ enum auth_result auth_check(
 
 static enum auth_result begin_session(struct auth *a, char cookie[static 160])
 {
-	struct desk_session s = {.born_ms = clock_wall_ms()};
+	struct controller_session s = {.born_ms = clock_wall_ms()};
 	uint8_t secret[32];
 	char text[TOKEN_HEX];
 
@@ -228,7 +228,7 @@ static enum auth_result begin_session(struct auth *a, char cookie[static 160])
 	if (RAND_bytes(secret, sizeof secret) != 1)
 		return AUTH_FAILED;
 	hex(secret, sizeof secret, text);
-	if (!digest_of(text, s.digest) || desk_session_put(a->desk, &s) < 0)
+	if (!digest_of(text, s.digest) || controller_session_put(a->controller, &s) < 0)
 		return AUTH_FAILED;
 	remember(a, s.digest);
 	snprintf(cookie, 160, "durward=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d", text,
@@ -239,9 +239,9 @@ static enum auth_result begin_session(struct auth *a, char cookie[static 160])
 bool auth_session_alive(struct auth *a, const char *digest)
 {
 	uint64_t now = clock_wall_ms();
-	struct desk_session s;
+	struct controller_session s;
 
-	if (desk_session_get(a->desk, digest, &s) < 0) {
+	if (controller_session_get(a->controller, digest, &s) < 0) {
 		forget(a, digest);
 		return false;
 	}
@@ -252,7 +252,7 @@ bool auth_session_alive(struct auth *a, const char *digest)
 	remember(a, digest);
 	if (now >= s.seen_ms + TOUCH_MS) {
 		s.seen_ms = now;
-		desk_session_put(a->desk, &s);
+		controller_session_put(a->controller, &s);
 	}
 	return true;
 }
@@ -395,9 +395,10 @@ int auth_new(struct show *s, struct auth **out)
 
 	if (!a)
 		return -ENOMEM;
-	a->desk = s->desk;
+	a->controller = s->controller;
 	pthread_mutex_init(&a->lock, NULL);
-	snprintf(a->token_path, sizeof a->token_path, "%s/setup-token", desk_state_dir(s->desk));
+	snprintf(a->token_path, sizeof a->token_path, "%s/setup-token",
+		controller_state_dir(s->controller));
 	*out = a;
 	if (auth_has_password(a)) {
 		unlink(a->token_path);

@@ -53,7 +53,7 @@ enum {
 	EVENTS = 64,
 	STOP_MS = 2000,
 	KEY_LISTENER = SEATS, /* keys below are seats */
-	KEY_WAKE = KEY_LISTENER + DESK_LISTENERS,
+	KEY_WAKE = KEY_LISTENER + CONTROLLER_LISTENERS,
 };
 
 struct guest {
@@ -74,7 +74,7 @@ struct guest {
 struct door {
 	struct auth *auth;
 	struct MHD_Daemon *daemon;
-	int listeners[DESK_LISTENERS];
+	int listeners[CONTROLLER_LISTENERS];
 	size_t n_listeners;
 	int poll, wake;
 	pthread_t thread;
@@ -536,7 +536,7 @@ int door_listen(struct door *d, int fd)
 
 	fd_set_nonblock(fd);
 	pthread_mutex_lock(&d->lock);
-	if (d->n_listeners < DESK_LISTENERS) {
+	if (d->n_listeners < CONTROLLER_LISTENERS) {
 		d->listeners[d->n_listeners] = fd;
 		e.data.u64 = KEY_LISTENER + d->n_listeners;
 		rc = epoll_ctl(d->poll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;

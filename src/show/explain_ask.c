@@ -121,7 +121,7 @@ static void take_literal(struct explain_question *q)
 {
 	struct flow *f = &q->query.flow;
 	q->ident.kind = IDENT_NONE;
-	q->ident.odd = ODD_IP_LITERAL;
+	q->ident.anomaly = ANOMALY_IP_LITERAL;
 	if (addr_is_zero(&f->dst))
 		addr_parse(slice_str(q->ident.name), &f->dst);
 }

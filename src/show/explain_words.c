@@ -159,7 +159,7 @@ bool explain_is_blocked(const char *json, bool *blocked)
 	return ok;
 }
 
-void explain_trouble(const char *why, struct strbuf *out)
+void explain_failure(const char *why, struct strbuf *out)
 {
 	jw_open(out, NULL, '{');
 	jw_text(out, "error", why);

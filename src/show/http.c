@@ -312,7 +312,7 @@ static enum MHD_Result on_request(void *http, struct MHD_Connection *c, const ch
 	if (r->stage == STAGE_BODY) {
 		if (hand_to_worker(h, r))
 			return MHD_YES;
-		reply_problem(r, 503, "Closing", "the desk is being stopped");
+		reply_problem(r, 503, "Closing", "the controller is being stopped");
 		return send_reply(r);
 	}
 	return r->stage == STAGE_DONE ? send_reply(r) : MHD_YES;
@@ -363,7 +363,7 @@ static int listen_unix(struct http *h, int fd)
 			       on_completed, h, MHD_OPTION_END));
 }
 
-static int listen_web(struct http *h, const struct desk_in *in)
+static int listen_web(struct http *h, const struct controller_in *in)
 {
 	int rc = keep(h,
 		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
@@ -385,7 +385,7 @@ static int listen_web(struct http *h, const struct desk_in *in)
 	return rc;
 }
 
-static int listen_all(struct http *h, const struct desk_in *in)
+static int listen_all(struct http *h, const struct controller_in *in)
 {
 	int rc = in->unix_listener >= 0 ? listen_unix(h, in->unix_listener) : 0;
 
@@ -433,11 +433,11 @@ static int http_start(struct show *s)
 	return rc < 0 ? rc : listen_all(h, s->in);
 }
 
-/* --- the face --- */
+/* --- the front end --- */
 
-static void face_stop(void *face)
+static void front_end_stop(void *front_end)
 {
-	struct show *s = face;
+	struct show *s = front_end;
 
 	if (s->http)
 		http_stop(s->http);
@@ -446,14 +446,14 @@ static void face_stop(void *face)
 	free(s);
 }
 
-static int face_start(struct desk *d, const struct desk_in *in, void **face)
+static int front_end_start(struct controller *d, const struct controller_in *in, void **front_end)
 {
 	struct show *s = calloc(1, sizeof *s);
 	int rc;
 
 	if (!s)
 		return -ENOMEM;
-	s->desk = d;
+	s->controller = d;
 	s->in = in;
 	rc = auth_new(s, &s->auth);
 	if (rc == 0)
@@ -461,22 +461,24 @@ static int face_start(struct desk *d, const struct desk_in *in, void **face)
 	if (rc == 0)
 		rc = http_start(s);
 	if (rc < 0) {
-		face_stop(s);
+		front_end_stop(s);
 		return rc;
 	}
-	*face = s;
+	*front_end = s;
 	return 0;
 }
 
-static int face_listen(void *face, int fd)
+static int front_end_listen(void *front_end, int fd)
 {
-	return door_listen(((struct show *)face)->http->door, fd);
+	return door_listen(((struct show *)front_end)->http->door, fd);
 }
 
-static void face_wake(void *face)
+static void front_end_wake(void *front_end)
 {
-	sse_wake(((struct show *)face)->sse);
+	sse_wake(((struct show *)front_end)->sse);
 }
 
-const struct desk_face show_face = {
-	.start = face_start, .listen = face_listen, .wake = face_wake, .stop = face_stop};
+const struct controller_front_end show_front_end = {.start = front_end_start,
+	.listen = front_end_listen,
+	.wake = front_end_wake,
+	.stop = front_end_stop};

@@ -42,13 +42,14 @@ static void write_flow(struct strbuf *b, const struct row *r)
 }
 
 /* Which of the client's packets, or on the proxy path requests, showed what was odd. */
-static void write_odd_at(struct strbuf *b, const struct ident *i, uint8_t path)
+static void write_anomaly_at(struct strbuf *b, const struct ident *i, uint8_t path)
 {
 	bool request = path == PATH_PROXY;
 	char text[24];
 
 	snprintf(text, sizeof text, "%s %u", request ? "request" : "packet", i->packet);
-	jw_text(b, "odd_at", i->odd && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
+	jw_text(b, "anomaly_at",
+		i->anomaly && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
 }
 
 static void write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
@@ -57,9 +58,9 @@ static void write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
 	jw_text(b, "name", i->name[0] ? i->name : NULL);
 	jw_text(b, "kind", ident_kind_key(i->kind));
 	jw_text(b, "source", ident_source_key(i->source));
-	jw_text(b, "odd", i->odd ? oddity_key(i->odd) : NULL);
-	jw_text(b, "odd_words", i->odd ? oddity_words(i->odd) : NULL);
-	write_odd_at(b, i, path);
+	jw_text(b, "anomaly", i->anomaly ? anomaly_key(i->anomaly) : NULL);
+	jw_text(b, "anomaly_text", i->anomaly ? anomaly_text(i->anomaly) : NULL);
+	write_anomaly_at(b, i, path);
 	jw_bool(b, "ech", i->ech);
 	jw_text(b, "alpn", i->alpn[0] ? i->alpn : NULL);
 }
@@ -141,7 +142,7 @@ static bool read_number(struct request *r, const char *name, uint64_t max, uint6
 static bool read_moment(struct request *r, const char *name, uint64_t *out_ms)
 {
 	const char *text = request_arg(r, name);
-	struct desk_status st;
+	struct controller_status st;
 	int64_t utc_s;
 	unsigned long long n;
 	char *end;
@@ -153,7 +154,7 @@ static bool read_moment(struct request *r, const char *name, uint64_t *out_ms)
 		return true;
 	}
 	n = strtoull(text, &end, 10);
-	desk_status_get(r->show->desk, &st);
+	controller_status_get(r->show->controller, &st);
 	n *= *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : *end == 'd' ? 86400 : 0;
 	if (*text < '0' || *text > '9' || n == 0 || end[1] || n > st.now_ms / 1000) {
 		reply_problem(r, 400, "Not a moment",
@@ -189,7 +190,7 @@ static bool read_who(struct request *r, struct row_filter *f)
 {
 	const char *who = request_arg(r, "who");
 
-	if (!who || !*who || desk_filter_who(r->show->desk, slice_str(who), f))
+	if (!who || !*who || controller_filter_who(r->show->controller, slice_str(who), f))
 		return true;
 	reply_problem(r, 400, "Nobody of that name",
 		"who= takes an address, a MAC, unknown-devices, or a device, person or group with "

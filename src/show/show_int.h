@@ -14,8 +14,8 @@
 #include <pthread.h>
 
 #include "base/addr.h"
-#include "desk/desk.h"
-#include "desk/port.h"
+#include "controller/controller.h"
+#include "controller/service.h"
 #include "show/json.h"
 
 enum { TOKEN_HEX = 65, BODY_SMALL = 4096, BODY_POLICY = 8 << 20 };
@@ -35,8 +35,8 @@ struct route {
 };
 
 struct show {
-	struct desk *desk;
-	const struct desk_in *in;
+	struct controller *controller;
+	const struct controller_in *in;
 	struct auth *auth;
 	struct sse *sse;
 	struct http *http;

@@ -139,7 +139,8 @@ static void add_rows(struct stream *s)
 
 	if (!rows)
 		return;
-	n = desk_tail(s->sse->show->desk, &s->filter, s->at, rows, BATCH, &s->at, &lost);
+	n = controller_tail(
+		s->sse->show->controller, &s->filter, s->at, rows, BATCH, &s->at, &lost);
 	if (lost)
 		add_lagged(s, from + 1, lost);
 	if (n > 0) {
@@ -325,7 +326,7 @@ static int socket_of(struct MHD_Connection *c)
 	return i ? (int)i->connect_fd : -1;
 }
 
-static void add_hello(struct stream *s, const struct desk_status *st)
+static void add_hello(struct stream *s, const struct controller_status *st)
 {
 	struct strbuf b = {0};
 
@@ -358,7 +359,7 @@ struct MHD_Response *sse_response(struct request *r)
 {
 	struct stream *s = calloc(1, sizeof *s);
 	struct MHD_Response *m;
-	struct desk_status st;
+	struct controller_status st;
 
 	if (!s)
 		return NULL;
@@ -370,7 +371,7 @@ struct MHD_Response *sse_response(struct request *r)
 	memcpy(s->session, r->session, sizeof s->session);
 	s->filter = row_filter_any();
 	row_filter_read(r, &s->filter);
-	desk_status_get(r->show->desk, &st);
+	controller_status_get(r->show->controller, &st);
 	s->at = begin_at(r, st.events_last_id);
 	s->filter.after = s->filter.before = 0;
 	s->sent_ms = clock_mono_ms();

@@ -24,7 +24,7 @@ struct entry {
 	uint32_t newer, older;	 /* in the list of all */
 	uint32_t later, earlier; /* in its owner's list */
 	uint32_t owner;
-	bool told; /* by the kernel */
+	bool kernel_learned; /* by the kernel */
 };
 
 struct owner {
@@ -246,7 +246,7 @@ static bool worth_noting(const struct addr *a, const struct mac *m)
 	       !mac_eq(m, &none);
 }
 
-static void see(struct devices *d, const struct addr *a, const struct mac *m, bool told)
+static void see(struct devices *d, const struct addr *a, const struct mac *m, bool kernel_learned)
 {
 	uint32_t i;
 
@@ -255,13 +255,13 @@ static void see(struct devices *d, const struct addr *a, const struct mac *m, bo
 	pthread_mutex_lock(&d->lock);
 	i = find_entry(d, a);
 	if (i && mac_eq(&d->owners[d->entries[i].owner].m, m)) {
-		d->entries[i].told |= told;
+		d->entries[i].kernel_learned |= kernel_learned;
 		touch(d, i);
-	} else if (!i || told || !d->entries[i].told) {
+	} else if (!i || kernel_learned || !d->entries[i].kernel_learned) {
 		if (i)
 			entry_free(d, i); /* the address moved to another device */
 		add(d, a, m);
-		d->entries[d->newest].told = told;
+		d->entries[d->newest].kernel_learned = kernel_learned;
 	}
 	pthread_mutex_unlock(&d->lock);
 }
@@ -271,7 +271,7 @@ void devices_seen(struct devices *d, const struct addr *a, const struct mac *m)
 	see(d, a, m, true);
 }
 
-void devices_claimed(struct devices *d, const struct addr *a, const struct mac *m)
+void devices_packet_learned(struct devices *d, const struct addr *a, const struct mac *m)
 {
 	see(d, a, m, false);
 }
@@ -287,16 +287,16 @@ void devices_forget(struct devices *d, const struct addr *a)
 	pthread_mutex_unlock(&d->lock);
 }
 
-bool devices_told(struct devices *d, const struct addr *a)
+bool devices_kernel_learned(struct devices *d, const struct addr *a)
 {
-	bool told;
+	bool kernel_learned;
 	uint32_t i;
 
 	pthread_mutex_lock(&d->lock);
 	i = find_entry(d, a);
-	told = i && d->entries[i].told;
+	kernel_learned = i && d->entries[i].kernel_learned;
 	pthread_mutex_unlock(&d->lock);
-	return told;
+	return kernel_learned;
 }
 
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out)

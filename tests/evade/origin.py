@@ -5,7 +5,7 @@ certificate or the page that comes back says which of the two it understood.
 
 Owns: processes in the lab's origin namespace, ended with the lab (`lab down` kills all inside its namespaces).
 Ports: 80 HTTP proxied, 8080 HTTP inspected, 443 TLS inspected, 8443 TLS proxied, 443 UDP QUIC. Besides: Apache as a
-forward proxy, HAProxy behind the PROXY protocol, and a server of plain dialogues that turn into TLS (talker.py).
+forward proxy, HAProxy behind the PROXY protocol, and a server of cleartext preambles that turn into TLS (talker.py).
 """
 import os
 import socket

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server of plain dialogues that turn into TLS, as lenient as can be: talker.py FOLDER ADDRESS... (in the origin).
+"""A server of cleartext preambles that turn into TLS, as lenient as can be: talker.py FOLDER ADDRESS... (in the origin).
 
 It greets, answers one line to each line, never loses patience, and takes TLS after whatever was said before. On all
 ports but 25 it throws away what it has read ahead when it turns to TLS, as mail servers do since 2011.

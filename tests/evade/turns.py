@@ -2,7 +2,7 @@
 """Flights of several turns: the client says something, waits for the server's words, and then sends its hello.
 
 tls-retry: a hello for an allowed name without a key, the server's HelloRetryRequest, then the hello of the victim.
-starttls: a plain dialogue of mail, FTP (talker.py) that turns into TLS. connect: HTTP CONNECT at a real proxy, then TLS.
+starttls: a cleartext preamble of mail, FTP (talker.py) that turns into TLS. connect: HTTP CONNECT at a real proxy, then TLS.
 A spec is as in tlsflights.py. Owns: nothing; pure.
 """
 import random

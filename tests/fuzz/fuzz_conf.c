@@ -4,7 +4,7 @@
  * Built by clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc/conf from this file and all
  * of src/conf, src/base and src/model, with -lidn2; run with -max_len=2000 -max_total_time=60.
  *
- * Laws: no crash; the result agrees with the diag; mistakes lie inside the text.
+ * Laws: no crash; the result agrees with the diag; errors lie inside the text.
  */
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * fuzz_foreign.c - libFuzzer: any bytes as what iptables-save or nft printed.
  *
- * Laws: no crash; a finding says a rule; a line that mends it is one line.
+ * Laws: no crash; a finding says a rule; a line that fixes it is one line.
  */
 #include <assert.h>
 
@@ -9,7 +9,7 @@
 
 static void take(void *user, const struct foreign *f)
 {
-	assert(*f->rule && !strchr(f->mend, '\n'));
+	assert(*f->rule && !strchr(f->fix, '\n'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

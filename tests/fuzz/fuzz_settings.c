@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * fuzz_settings.c - the settings file: any bytes end in settings or in mistakes with places.
+ * fuzz_settings.c - the settings file: any bytes end in settings or in errors with places.
  */
 #include <stdlib.h>
 

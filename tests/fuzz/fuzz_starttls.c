@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * fuzz_starttls.c - plain dialogues: never past the input, and piece by piece what it is as a whole.
+ * fuzz_starttls.c - cleartext preambles: never past the input, and piece by piece what it is as a whole.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * fuzz_stream.c - libFuzzer against struct stream_ident: a client's bytes in any pieces say what they say in one piece.
  *
- * First byte: size of the pieces. Second: the plain dialogue that it may begin with, if any. The rest: the stream. Run: make fuzz FUZZ_SECONDS=60
+ * First byte: size of the pieces. Second: the cleartext preamble that it may begin with, if any. The rest: the stream. Run: make fuzz FUZZ_SECONDS=60
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@ enum { KEPT = 64 };
 struct said {
 	unsigned n;
 	bool done;
-	uint8_t kind[KEPT], odd[KEPT];
+	uint8_t kind[KEPT], anomaly[KEPT];
 	uint64_t safe_to[KEPT];
 };
 
@@ -25,7 +25,7 @@ static void feed(struct slice in, size_t size, uint8_t proto, struct said *out)
 	enum identify_step step = IDENTIFY_WAIT;
 
 	stream_ident_init(&s, 4096);
-	stream_ident_expect_dialogue(&s, proto % (STARTTLS_ANY_LINES + 1));
+	stream_ident_expect_preamble(&s, proto % (STARTTLS_ANY_LINES + 1));
 	for (size_t have = 0; have < in.n && step != IDENTIFY_DONE;) {
 		uint64_t from;
 
@@ -42,7 +42,7 @@ static void feed(struct slice in, size_t size, uint8_t proto, struct said *out)
 			if (step != IDENTIFY_RESULT)
 				continue;
 			out->kind[out->n % KEPT] = r.ident.kind;
-			out->odd[out->n % KEPT] = r.ident.odd;
+			out->anomaly[out->n % KEPT] = r.ident.anomaly;
 			out->safe_to[out->n++ % KEPT] = r.safe_to;
 		} while (step == IDENTIFY_RESULT);
 	}
@@ -55,7 +55,8 @@ static void compare(const struct said *a, const struct said *b, unsigned i)
 {
 	if (a->kind[i] == IDENT_EVASIVE && b->kind[i] == IDENT_EVASIVE)
 		return;
-	if (a->kind[i] != b->kind[i] || a->odd[i] != b->odd[i] || a->safe_to[i] != b->safe_to[i])
+	if (a->kind[i] != b->kind[i] || a->anomaly[i] != b->anomaly[i] ||
+		a->safe_to[i] != b->safe_to[i])
 		abort();
 }
 

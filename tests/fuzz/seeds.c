@@ -117,11 +117,11 @@ static void put_half(const char *folder, const struct half *h)
 
 int main(int argc, char **argv)
 {
-	char trouble[256];
+	char failure[256];
 
 	for (int i = 2; i < argc; i++) {
 		capture_read(
-			argv[i], packet, NULL, trouble); /* a file cut short gave what it has */
+			argv[i], packet, NULL, failure); /* a file cut short gave what it has */
 		for (size_t k = 0; k < n_halves; k++) {
 			put_half(argv[1], &halves[k]);
 			free(halves[k].packets);

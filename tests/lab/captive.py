@@ -75,7 +75,7 @@ class Captive:
 
     def call(self, number, *args):
         """The kernel's answer; bytes arguments are put on its stack. Raises Killed. It stands still for the one call only:
-        its super ends a child that says nothing for long."""
+        its supervisor ends a child that says nothing for long."""
         _ptrace(SEIZE, self.pid)
         try:
             _ptrace(INTERRUPT, self.pid)

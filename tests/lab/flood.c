@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 enum {
-	FARS = 32,	/* addresses: both of the gate's queues get their part */
+	FARS = 32,	/* addresses: both of the dataplane's queues get their part */
 	WINDOW = 400,	/* handshakes not answered yet: a veth holds a thousand packets */
 	FIRST = 1024,	/* client port */
 	AGAIN_MS = 300, /* a SYN that was not answered */

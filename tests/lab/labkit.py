@@ -198,8 +198,8 @@ class Lab:
         with open(os.path.join(self.state, "pids", name), encoding="ascii") as f:
             return int(f.read().split()[0])
 
-    def faces(self):
-        """The daemon's processes now: {"super": pid, "gate": pid, "desk": pid, "rescue": pid}. What one of them has just
+    def processes(self):
+        """The daemon's processes now: {"supervisor": pid, "dataplane": pid, "controller": pid, "failsafe": pid}. What one of them has just
         forked bears its words until it runs a program: the older one counts."""
         out, born = {}, {}
         pids = subprocess.run(["ip", "netns", "pids", f"{self.prefix}-gateway"], capture_output=True, text=True, check=False)
@@ -236,7 +236,7 @@ class Lab:
         subprocess.run(["chown", "-R", "64481", f"{self.state}/etc"], check=True)
         with open(f"{self.state}/settings", "w", encoding="utf-8") as f:
             f.write(f"policy {self.policy_path}\nstate-dir {self.state}/var\nrun-dir {self.state}/run\n"
-                    f"gate-user 64480\ndesk-user 64481\nweb-listen none\n{settings}")
+                    f"dataplane-user 64480\ncontroller-user 64481\nweb-listen none\n{settings}")
         return self
 
     def set_policy(self, text):

@@ -40,7 +40,7 @@ def still(pid):
 
 
 def given(pid):
-    """{name: descriptor} of what a child of the super was handed (its command line)."""
+    """{name: descriptor} of what a child of the supervisor was handed (its command line)."""
     with open(f"/proc/{pid}/cmdline", encoding="ascii") as f:
         words = f.read().split("\0")
     pairs = (w.split("=") for before, w in zip(words, words[1:]) if before == "--fd")

@@ -21,7 +21,7 @@ LINGER_RST = struct.pack("ii", 1, 0)
 
 
 def add_addresses(lab, at):
-    """Twice is no mistake."""
+    """Twice is no error."""
     lab.exec("origin", ["ip", "address", "add", at[4] + "/24", "dev", "eth0"])
     lab.exec("origin", ["ip", "address", "add", at[6] + "/64", "dev", "eth0", "nodad"])
 

@@ -197,11 +197,11 @@ def said(path):
 
 
 class StartTls:
-    """A mail or database server, as far as STARTTLS: dialogue(file) returns when the TLS may begin, after(file) speaks
+    """A mail or database server, as far as STARTTLS: preamble(file) returns when the TLS may begin, after(file) speaks
     inside it. It keeps the names that it was asked for in `names`."""
 
-    def __init__(self, lab, port, pem, dialogue, after):
-        self.names, self.dialogue, self.after = [], dialogue, after
+    def __init__(self, lab, port, pem, preamble, after):
+        self.names, self.preamble, self.after = [], preamble, after
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(pem)
         self.context.sni_callback = lambda s, name, c: self.names.append(name)
@@ -229,7 +229,7 @@ class StartTls:
         with contextlib.suppress(OSError, ValueError), plain:
             plain.settimeout(60)
             with plain.makefile("rwb", buffering=0) as words:
-                self.dialogue(words)
+                self.preamble(words)
             with self.context.wrap_socket(plain, server_side=True) as inner:
                 with inner.makefile("rwb", buffering=0) as words:
                     self.after(words)
@@ -245,7 +245,7 @@ def line(words):
     return got.decode(errors="replace").rstrip()
 
 
-def smtp_dialogue(words):
+def smtp_preamble(words):
     words.write(b"220 origin ESMTP\r\n")
     while True:
         asked = line(words).upper()
@@ -264,7 +264,7 @@ def smtp_after(words):
         words.write(b"221 bye\r\n" if asked.startswith("QUIT") else b"250 origin\r\n")
 
 
-def imap_dialogue(words):
+def imap_preamble(words):
     words.write(b"* OK origin\r\n")
     while True:
         tag, asked = (line(words).upper() + " ").split(" ", 1)

@@ -213,7 +213,7 @@ def costs(lab, what, packets, tries=6):
 
 
 def queued(lab):
-    """Packets of others that the rules have put into the lab's queues so far (the super's probes come another way)."""
+    """Packets of others that the rules have put into the lab's queues so far (the supervisor's probes come another way)."""
     text = "".join(lab.exec("gateway", [tool, "-c", "-t", "security"]).stdout.decode()
                    for tool in ("iptables-save", "ip6tables-save"))
     return sum(int(n) for n in re.findall(r"^\[(\d+):\d+\] -A DURWARD-QUEUE .*-j NFQUEUE", text, flags=re.M))

@@ -129,7 +129,7 @@ def test_who_has_gone_costs_nothing(lab):
             else:
                 s.close()
     time.sleep(2)
-    pids = lab.faces()
+    pids = lab.processes()
     before = {k: cpu(p) for k, p in pids.items()}
     time.sleep(3)
     used = {k: cpu(p) - before[k] for k, p in pids.items()}
@@ -158,10 +158,10 @@ def test_who_says_no_more_and_reads_late_gets_all(lab, v6):
             s.sendall(b"GET /x HTTP/1.1\r\nHost: late.test\r\n\r\n")
             s.shutdown(socket.SHUT_WR)
             time.sleep(2)
-            gate = lab.faces()["gate"]
-            before = cpu(gate)
+            dataplane = lab.processes()["dataplane"]
+            before = cpu(dataplane)
             time.sleep(1)
-            used = cpu(gate) - before
+            used = cpu(dataplane) - before
             got = b""
             while more := s.recv(1 << 20):
                 got += more

@@ -215,7 +215,7 @@ TUNNELS = {
 @pytest.mark.parametrize("first", ["the client speaks", "both speak"])
 @pytest.mark.parametrize("what", TUNNELS)
 def test_a_long_upload_through_a_tunnel(lab, what, first, v6):
-    """More than the gate keeps of a flow that is not decided."""
+    """More than the dataplane keeps of a flow that is not decided."""
     request, answer = TUNNELS[what]
     size = 1 << 20
 

@@ -473,16 +473,16 @@ def test_P29_a_connection_whose_start_nobody_saw(lab, judge, inspected, v6):
 
 @BOTH
 @pytest.mark.parametrize("kind", ["other", "block"])
-def test_P29_half_a_hello_when_the_gate_dies(lab, judge, kind, v6):
-    """The next gate has not seen the first half: under `fail closed` the whole is not served, whatever its name."""
+def test_P29_half_a_hello_when_the_dataplane_dies(lab, judge, kind, v6):
+    """The next dataplane has not seen the first half: under `fail closed` the whole is not served, whatever its name."""
     first = peers.fresh(kind)
     hello = hellos.Tls(first).hello
     with tricks.open_to_judge(lab, v6) as conn:
         conn.send(hello[:200])
         conn.poll(0.1)
-        before = lab.faces()["gate"]
+        before = lab.processes()["dataplane"]
         os.kill(before, signal.SIGKILL)
-        assert labkit.until(lambda: lab.faces().get("gate") not in (None, before))
+        assert labkit.until(lambda: lab.processes().get("dataplane") not in (None, before))
         for _ in range(3):
             conn.put(200, hello[200:])
             conn.poll(0.3, lambda: conn.stream or conn.reset)

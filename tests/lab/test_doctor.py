@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """durwardctl doctor on a real gateway: before the first start, on a good one, and beside rules of others. What it prints
-as the mending command is run, and then it must be content."""
+as the fixing command is run, and then it must be content."""
 import json
 import os
 import re
@@ -79,7 +79,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("tool", ["iptables", "ip6tables"])
 @pytest.mark.parametrize("did, says, state", FOREIGN)
-def test_rules_of_others_and_the_line_that_mends_them(lab, tool, did, says, state):
+def test_rules_of_others_and_the_line_that_fixes_them(lab, tool, did, says, state):
     shell(lab, f"{tool} -t mangle {did}")
     try:
         settle(lab)

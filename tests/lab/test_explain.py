@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""durwardctl explain beside the gate: it finds the device behind an address as the gate does, before anything was recorded."""
+"""durwardctl explain beside the dataplane: it finds the device behind an address as the dataplane does, before anything was recorded."""
 import json
 
 import labkit
@@ -26,7 +26,7 @@ def test_an_app_is_answered_by_its_names(lab):
     assert done.returncode == 4 and "partly blocked  tube, an app of 3 names" in done.stdout, done
     answer = told(lab, "two", "tube")
     assert answer["what"]["kind"] == "app" and answer["mixed"] and answer["rule"]["line"] == 9, answer
-    for part in answer["parts"]:  # as the gate decides for each of them
+    for part in answer["parts"]:  # as the dataplane decides for each of them
         for name in part["names"]:
             host = name.replace("=", "").replace("*", "any")
             assert lab.curl(f"http://{host}/", ns="client2").status == (403 if part["verdict"] == "block" else 200), name
@@ -51,7 +51,7 @@ def test_an_address_is_asked_for_with_its_mac(lab):
         heard(lab, address, space)
         assert labkit.until(lambda: told(lab, address, "one.tube.example")["device"] == device), (address, lab.events())
         assert told(lab, address, "one.tube.example")["verdict"] == ("block" if device == "two" else "allow")
-    # another address of a device puts it into a group by network, as in the gate
+    # another address of a device puts it into a group by network, as in the dataplane
     assert told(lab, "2001:db8:1::3", "by-net.example")["verdict"] == "block"
     assert told(lab, "two", "by-net.example")["verdict"] == "block"
     assert lab.curl("http://by-net.example/", ns="client2", v6=True).status == 403

@@ -53,7 +53,7 @@ def test_status_and_doctor_agree_from_the_first_moment(fail):
             ready.bind(f"{lab.state}/ready{life}")
             ready.settimeout(2 * labkit.PATIENCE)
             with open(f"{lab.state}/log/durward.log", "ab") as log:
-                daemon = lab.popen("gateway", ["env", f"NOTIFY_SOCKET={lab.state}/ready{life}", labkit.DURWARD, "super",
+                daemon = lab.popen("gateway", ["env", f"NOTIFY_SOCKET={lab.state}/ready{life}", labkit.DURWARD, "supervisor",
                                                "--settings", f"{lab.state}/settings"], stdout=log, stderr=log)
             if life % 2:  # doctor asked in the middle of the start: it waits for its end
                 assert labkit.until(lambda: os.path.exists(lab.api), step=0.005)

@@ -28,8 +28,8 @@ for everyone
 otherwise allow
 """
 PATHS = {"N": "workers 2\n", "T": "workers 2\ninspect-tcp none\nproxy-tcp 80 443\n"}
-if FLOOD < 50000:  # so that a small flood is too much, too, however slow: by the client's share, the table has room
-    PATHS["N"] += "client-share 1\nhello-deadline 3\n"
+if FLOOD < 50000:  # so that a small flood is too much, too, however slow: by the client's quota, the table has room
+    PATHS["N"] += "client-quota 1\nhello-deadline 3\n"
     PATHS["T"] += "flow-limit 4096\nhello-deadline 3\n"
 NAT = {"N": (False, True), "T": (False,)}
 BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
@@ -80,7 +80,7 @@ def allowed(lab, client, v6):
 
 
 def rss_mib(lab):
-    with open(f"/proc/{lab.faces()['gate']}/status", encoding="ascii") as f:
+    with open(f"/proc/{lab.processes()['dataplane']}/status", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
 
 
@@ -137,7 +137,7 @@ def run(lab, flood, kind, v6, tmp_path, during):
             p.stdout.close()
         lab.exec("gateway", ["conntrack", "-F"])
     after = counters(lab)
-    print(f"\n{number} halves, {kind}, {'v6' if v6 else 'v4'}: the gate grew by {grown:.0f} MiB; arrived {arrived}; "
+    print(f"\n{number} halves, {kind}, {'v6' if v6 else 'v4'}: the dataplane grew by {grown:.0f} MiB; arrived {arrived}; "
           f"counted { {k: after[k] - before[k] for k in after if after[k] != before[k]} }")
     assert arrived["both"] == 0, arrived
     assert grown < 200

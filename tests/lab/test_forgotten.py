@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`fail open`, and connections that conntrack forgot while the gate did not: what is older than the gate passes, these are
+"""`fail open`, and connections that conntrack forgot while the dataplane did not: what is older than the dataplane passes, these are
 not. A client can make conntrack forget (a RST that dies behind the gateway, ten seconds); here conntrack -D does."""
 import pytest
 

@@ -74,36 +74,36 @@ def gateway(lab):
             "links": re.findall(r"^\d+: ([^:@]+)", run("ip", "-o", "link"), flags=re.M), "sysctls": sysctls}
 
 
-def kill_and_wait(lab, face):
+def kill_and_wait(lab, role):
     """kill -9; the pid of the one that took its place, and after how many seconds it was there."""
-    before = lab.faces()[face]
+    before = lab.processes()[role]
     begin = time.monotonic()
     os.kill(before, signal.SIGKILL)
-    assert labkit.until(lambda: lab.faces().get(face) not in (None, before), step=0.01), f"no new {face}"
+    assert labkit.until(lambda: lab.processes().get(role) not in (None, before), step=0.01), f"no new {role}"
     return time.monotonic() - begin
 
 
 @BOTH_PATHS
 @pytest.mark.parametrize("kind", ["http", "https"])
-def test_a_killed_gate_is_back_and_new_connections_wait(own, kind):
+def test_a_killed_dataplane_is_back_and_new_connections_wait(own, kind):
     lab = own()
     assert lab.curl(f"{kind}://fine.test/").status == 200
     slowest = 0
     for i in range(3):
-        os.kill(lab.faces()["gate"], signal.SIGKILL)
+        os.kill(lab.processes()["dataplane"], signal.SIGKILL)
         begin = time.monotonic()
         reply = lab.curl(f"{kind}://fine{i}.test/", v6=bool(i % 2))
         assert reply.status == 200, reply
         slowest = max(slowest, time.monotonic() - begin)
         assert works(lab)
-    print(f"a connection begun right after kill -9 of the gate: at most {slowest:.2f} s")
+    print(f"a connection begun right after kill -9 of the dataplane: at most {slowest:.2f} s")
     assert slowest < 5 * labkit.AT_ONCE
 
 
-def test_how_fast_the_gate_is_back(own):
+def test_how_fast_the_dataplane_is_back(own):
     lab = own()
-    took = [kill_and_wait(lab, "gate") for _ in range(3)]
-    print("a new gate after " + " ".join(f"{t * 1000:.0f} ms" for t in took))
+    took = [kill_and_wait(lab, "dataplane") for _ in range(3)]
+    print("a new dataplane after " + " ".join(f"{t * 1000:.0f} ms" for t in took))
     assert works(lab)
 
 
@@ -113,31 +113,31 @@ def begins(path):
 
 
 @BOTH_PATHS
-def test_P29_a_decided_flow_outlives_the_gate(own, tmp_path):
+def test_P29_a_decided_flow_outlives_the_dataplane(own, tmp_path):
     """TLS on the inspect path is the kernel's once decided."""
     lab, path = own(), str(tmp_path / "got")
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "60", "--limit-rate", "4M", "-N", "-o", path, "-w",
                                "%{size_download}", "https://fine.test/big"])
     assert begins(path)
-    os.kill(lab.faces()["gate"], signal.SIGKILL)
+    os.kill(lab.processes()["dataplane"], signal.SIGKILL)
     out, err = got.communicate(timeout=90)
     assert out == b"10000000", (out, err)
 
 
 @BOTH_PATHS
-def test_a_relay_of_a_killed_gate_ends_by_reset(own, tmp_path):
+def test_a_relay_of_a_killed_dataplane_ends_by_reset(own, tmp_path):
     lab, path = own(settings="proxy-tcp 80\n"), str(tmp_path / "got")
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "60", "-N", "-o", path, "http://fine.test/slow"])
     assert begins(path)
-    os.kill(lab.faces()["gate"], signal.SIGKILL)
+    os.kill(lab.processes()["dataplane"], signal.SIGKILL)
     _, err = got.communicate(timeout=90)
     assert got.returncode == 56 and b"reset" in err, (got.returncode, err)
 
 
 @BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-def test_P29_plain_requests_end_by_reset_with_the_gate_and_begin_anew(own, v6):
-    """The new gate does not know whether a body is under way, so what comes next on that connection is nothing it could judge."""
+def test_P29_plain_requests_end_by_reset_with_the_dataplane_and_begin_anew(own, v6):
+    """The new dataplane does not know whether a body is under way, so what comes next on that connection is nothing it could judge."""
     lab = own(settings="inspect-tcp 80 443\nproxy-tcp none\n")
     head = b"POST / HTTP/1.1\r\nHost: fine.test\r\nContent-Length: 4000\r\n\r\n" + b"\1" * 1000
     idle = b"GET / HTTP/1.1\r\nHost: fine.test\r\n\r\n"
@@ -149,7 +149,7 @@ def test_P29_plain_requests_end_by_reset_with_the_gate_and_begin_anew(own, v6):
             if first == idle:
                 assert s.recv(9)
             assert labkit.until(lambda: "fine.test" in str(lab.events('"fine.test"')))
-            kill_and_wait(lab, "gate")
+            kill_and_wait(lab, "dataplane")
             with pytest.raises(ConnectionError):
                 s.sendall(then)
                 while s.recv(65536):
@@ -159,78 +159,78 @@ def test_P29_plain_requests_end_by_reset_with_the_gate_and_begin_anew(own, v6):
 
 
 @BOTH_PATHS
-def test_P29_a_plain_answer_outlives_the_gate(own, tmp_path):
+def test_P29_a_plain_answer_outlives_the_dataplane(own, tmp_path):
     lab, path = own(settings="inspect-tcp 80 443\nproxy-tcp none\n"), str(tmp_path / "got")
     got = lab.popen("client", ["curl", "-sS", "-4", "-m", "60", "--limit-rate", "4M", "-N", "-o", path, "-w",
                                "%{size_download}", "http://fine.test/big"])
     assert begins(path)
-    kill_and_wait(lab, "gate")
+    kill_and_wait(lab, "dataplane")
     out, err = got.communicate(timeout=90)
     assert out == b"10000000", (out, err)
 
 
-def test_packets_do_not_notice_that_the_desk_died(own):
+def test_packets_do_not_notice_that_the_controller_died(own):
     lab = own()
     begin = time.monotonic()
-    os.kill(lab.faces()["desk"], signal.SIGKILL)
+    os.kill(lab.processes()["controller"], signal.SIGKILL)
     slowest = 0
     for _ in range(5):
         at = time.monotonic()
         assert works(lab)
         slowest = max(slowest, time.monotonic() - at)
     assert labkit.until(lambda: lab.ctl("status").returncode == 0)
-    print(f"the API answered again {time.monotonic() - begin:.2f} s after kill -9 of the desk; "
+    print(f"the API answered again {time.monotonic() - begin:.2f} s after kill -9 of the controller; "
           f"slowest round of four requests {slowest:.2f} s")
     lab.curl("http://after.tracker.example/")
     assert labkit.until(lambda: lab.events('"after.tracker.example"'))
 
 
-def test_a_killed_rescue_is_back(own):
+def test_a_killed_failsafe_is_back(own):
     lab = own()
-    print(f"a new rescue after {kill_and_wait(lab, 'rescue') * 1000:.0f} ms")
+    print(f"a new failsafe after {kill_and_wait(lab, 'failsafe') * 1000:.0f} ms")
     assert works(lab)
-    os.kill(lab.faces()["super"], signal.SIGKILL)
+    os.kill(lab.processes()["supervisor"], signal.SIGKILL)
     assert labkit.until(lambda: lab.curl("http://fine.test/", timeout=2).status == 0)
 
 
-def end_super(lab):
+def end_supervisor(lab):
     begin = time.monotonic()
-    os.kill(lab.faces()["super"], signal.SIGKILL)
-    assert labkit.until(lambda: not lab.faces(), step=0.02), lab.faces()
+    os.kill(lab.processes()["supervisor"], signal.SIGKILL)
+    assert labkit.until(lambda: not lab.processes(), step=0.02), lab.processes()
     return time.monotonic() - begin
 
 
 @BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-def test_a_killed_super_in_fail_open_leaves_a_router(own, v6):
+def test_a_killed_supervisor_in_fail_open_leaves_a_router(own, v6):
     lab = own("open")
     assert works(lab, v6=v6)
-    took = end_super(lab)
+    took = end_supervisor(lab)
     assert lab.curl("http://tracker.example/", v6=v6).status == 200
     assert lab.curl("https://tracker.example/", v6=v6).status == 200
     assert lab.quic("tracker.example", v6=v6)
-    print(f"fail open was in force {took:.2f} s after kill -9 of the super")
+    print(f"fail open was in force {took:.2f} s after kill -9 of the supervisor")
     assert not [r for r in gateway(lab)["iptables"] if r.startswith("-A DURWARD") and "REJECT" in r]
 
 
 @BOTH_PATHS
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
-def test_P08_a_killed_super_in_fail_closed_leaves_a_refusal(own, v6):
+def test_P08_a_killed_supervisor_in_fail_closed_leaves_a_refusal(own, v6):
     lab = own("closed")
     assert works(lab, v6=v6)
-    took = end_super(lab)
+    took = end_supervisor(lab)
     for kind in ("http", "https"):
         reply = lab.curl(f"{kind}://fine.test/", v6=v6)
         assert reply.status == 0 and reply.exit == 7 and reply.seconds < labkit.AT_ONCE, reply  # told, not left waiting
     assert lab.quic("fine.test", v6=v6, timeout=2) is None
-    print(f"fail closed was in force {took:.2f} s after kill -9 of the super")
+    print(f"fail closed was in force {took:.2f} s after kill -9 of the supervisor")
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])
-def test_after_a_killed_super_it_starts_again_over_what_is_left(own, fail):
+def test_after_a_killed_supervisor_it_starts_again_over_what_is_left(own, fail):
     lab = own(fail)
-    end_super(lab)
-    again = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+    end_supervisor(lab)
+    again = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"])
     try:
         assert labkit.until(lambda: lab.ctl("status").returncode == 0 and works(lab))
     finally:
@@ -243,17 +243,17 @@ def test_sigterm_leaves_the_gateway_as_it_was(own):
     before = gateway(lab)
     lab.furnish(POLICY.format(fail="closed"))
     for sign in (signal.SIGTERM, signal.SIGINT):
-        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+        daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"])
         try:
             assert labkit.until(lambda: lab.ctl("status").returncode == 0 and works(lab))
             assert gateway(lab) != before
             begin = time.monotonic()
-            os.kill(lab.faces()["super"], sign)
+            os.kill(lab.processes()["supervisor"], sign)
             daemon.communicate(timeout=60)
             print(f"ended {time.monotonic() - begin:.2f} s after {sign.name}")
         finally:
             daemon.kill()
-        assert daemon.returncode == 0 and labkit.until(lambda: not lab.faces())
+        assert daemon.returncode == 0 and labkit.until(lambda: not lab.processes())
         after = gateway(lab)
         assert after == before, {k: (before[k], after[k]) for k in before if before[k] != after[k]}
         assert lab.curl("http://tracker.example/").status == 200
@@ -262,7 +262,7 @@ def test_sigterm_leaves_the_gateway_as_it_was(own):
 
 def test_a_second_copy_says_so_and_harms_nothing(own):
     lab = own()
-    done = lab.exec("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+    done = lab.exec("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"])
     words = (done.stdout + done.stderr).decode()
     print(words.strip())
     assert done.returncode not in (0, None) and re.search(r"already|another|runs", words), words
@@ -274,14 +274,14 @@ def test_without_root_it_says_so(own):
     with open(f"{lab.state}/settings", "w", encoding="utf-8") as f:
         f.write(f"run-dir {lab.state}/run\n")
     done = lab.exec("gateway", ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", labkit.DURWARD,
-                                "super", "--settings", f"{lab.state}/settings"])
+                                "supervisor", "--settings", f"{lab.state}/settings"])
     words = (done.stdout + done.stderr).decode()
     print(words.strip())
     assert done.returncode == 1 and re.search(r"root|CAP_NET_ADMIN|capabilit", words), words
-    assert not lab.faces()
+    assert not lab.processes()
 
 
-@pytest.mark.parametrize("kind", ["missing", "unreadable", "30 mistakes", "a folder", "binary"])
+@pytest.mark.parametrize("kind", ["missing", "unreadable", "30 errors", "a folder", "binary"])
 def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
     """No silent allow: it does not start, or it stands and refuses; either way it says what and where."""
     lab = own(daemon=False).furnish()
@@ -291,11 +291,11 @@ def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
     elif kind != "missing":
         with open(path, "wb") as f:
             f.write({"unreadable": POLICY.format(fail="closed").encode(), "binary": os.urandom(5000),
-                     "30 mistakes": b"timezone UTC\nfail closed\n" + b"".join(b"  blok x%d.test\n" % i for i in range(30))
+                     "30 errors": b"timezone UTC\nfail closed\n" + b"".join(b"  blok x%d.test\n" % i for i in range(30))
                      }.get(kind))
         os.chmod(path, 0 if kind == "unreadable" else 0o644)
     with open(f"{lab.state}/log/durward.log", "wb") as log:
-        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stdout=log,
+        daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"], stdout=log,
                            stderr=log)
     try:
         assert labkit.until(lambda: path in lab.words()), lab.words()
@@ -308,7 +308,7 @@ def test_a_policy_that_cannot_be_used_at_the_start(own, kind):
         else:
             print("it ended with", daemon.returncode)
             assert daemon.returncode != 0
-        if kind == "30 mistakes":
+        if kind == "30 errors":
             assert "durwardctl check" in lab.words()  # the log has the first ones, this all of them
             said = subprocess.run([labkit.DURWARDCTL, "check", path], capture_output=True, text=True, check=False)
             assert said.returncode == 1
@@ -353,7 +353,7 @@ def test_sighup_reads_the_policy_again(own):
     with open(lab.policy_path, "w", encoding="utf-8") as f:
         f.write(text.replace("block tracker.example", "block tracker.example later.test"))
     assert lab.curl("http://later.test/").status == 200
-    os.kill(lab.faces()["super"], signal.SIGHUP)
+    os.kill(lab.processes()["supervisor"], signal.SIGHUP)
     assert labkit.until(lambda: lab.curl("http://later.test/").status == 403)
 
 
@@ -366,22 +366,22 @@ def test_a_bad_policy_changes_nothing_and_says_where(own):
     assert re.search(r"\b6:\d+: ", str(e.value)), e.value
     assert labkit.until(lambda: re.search(rf"{re.escape(lab.policy_path)}:6:\d+: ", lab.words())), lab.words()
     assert works(lab)
-    os.kill(lab.faces()["gate"], signal.SIGKILL)  # the policy in force outlives a new gate, and a new desk
-    os.kill(lab.faces()["desk"], signal.SIGKILL)
+    os.kill(lab.processes()["dataplane"], signal.SIGKILL)  # the policy in force outlives a new dataplane, and a new controller
+    os.kill(lab.processes()["controller"], signal.SIGKILL)
     assert labkit.until(lambda: lab.ctl("status").returncode == 0)
     assert works(lab)
-    assert "the file has mistakes" in lab.ctl("status").stdout
+    assert "the file has errors" in lab.ctl("status").stdout
 
 
-def test_P08_a_hung_gate_is_replaced(own):
+def test_P08_a_hung_dataplane_is_replaced(own):
     """kill -STOP: it answers nothing and does not end. The watchdog's limit is 5 s or so."""
     lab = own()
-    before = lab.faces()["gate"]
+    before = lab.processes()["dataplane"]
     os.kill(before, signal.SIGSTOP)
     begin = time.monotonic()
     try:
-        assert labkit.until(lambda: lab.faces().get("gate") not in (None, before), 60), "it still hangs"
-        print(f"a hung gate was replaced after {time.monotonic() - begin:.1f} s")
+        assert labkit.until(lambda: lab.processes().get("dataplane") not in (None, before), 60), "it still hangs"
+        print(f"a hung dataplane was replaced after {time.monotonic() - begin:.1f} s")
         assert works(lab)
     finally:
         try:
@@ -391,7 +391,7 @@ def test_P08_a_hung_gate_is_replaced(own):
 
 
 def test_many_kills_in_the_middle_of_traffic(own):
-    """Each face but the super, again and again, while two clients work."""
+    """Each role but the supervisor, again and again, while two clients work."""
     lab = own()
     stop, failed, done = threading.Event(), [], [0]
 
@@ -406,7 +406,7 @@ def test_many_kills_in_the_middle_of_traffic(own):
     for t in threads:
         t.start()
     for i in range(90):
-        pid = lab.faces().get(("gate", "desk", "rescue")[i % 3])
+        pid = lab.processes().get(("dataplane", "controller", "failsafe")[i % 3])
         if pid:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.3)
@@ -428,6 +428,6 @@ def test_an_open_socket_is_not_needed_to_end(own):
         s.sendall(b"GET /slow HTTP/1.1\r\nHost: fine.test\r\n\r\n")
         s.recv(1000)
         begin = time.monotonic()
-        os.kill(lab.faces()["super"], signal.SIGTERM)
-        assert labkit.until(lambda: not lab.faces())
+        os.kill(lab.processes()["supervisor"], signal.SIGTERM)
+        assert labkit.until(lambda: not lab.processes())
         print(f"ended {time.monotonic() - begin:.2f} s after SIGTERM, with a relay open")

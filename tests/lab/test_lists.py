@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A list that goes bad keeps its last good copy, in the gate too, over reloads and a start, and says so."""
+"""A list that goes bad keeps its last good copy, in the dataplane too, over reloads and a start, and says so."""
 import json
 import os
 import signal
@@ -73,14 +73,14 @@ def test_a_list_that_goes_bad_keeps_its_last_good_copy(lab):
     assert why in lab.words() and blocked(lab, LISTED[30])
 
 
-def test_a_start_of_the_desk_is_no_consent_and_a_word_is(lab):
+def test_a_start_of_the_controller_is_no_consent_and_a_word_is(lab):
     write(lab, LISTED[:3])
-    before = lab.faces()["desk"]
+    before = lab.processes()["controller"]
     os.kill(before, signal.SIGKILL)
-    assert labkit.until(lambda: lab.ctl("status", "-q").returncode == 0 and lab.faces().get("desk") not in (None, before))
+    assert labkit.until(lambda: lab.ctl("status", "-q").returncode == 0 and lab.processes().get("controller") not in (None, before))
     assert labkit.until(lambda: json.loads(lab.ctl("-j", "status").stdout)["lists"])
     assert state(lab)["state"] == "last-good" and blocked(lab, LISTED[30])
-    os.kill(lab.faces()["super"], signal.SIGHUP)
+    os.kill(lab.processes()["supervisor"], signal.SIGHUP)
     assert labkit.until(lambda: lab.ctl("reload", "--accept-lists", "adult").returncode == 0)
     assert state(lab)["state"] == "current" and state(lab)["names"] == 3
     assert blocked(lab, LISTED[2]) and not blocked(lab, LISTED[30])

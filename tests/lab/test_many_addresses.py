@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A device known by its MAC stays that device, however many addresses it takes: more than the gate keeps of one device."""
+"""A device known by its MAC stays that device, however many addresses it takes: more than the dataplane keeps of one device."""
 import contextlib
 import socket
 
@@ -16,7 +16,7 @@ for one
   block blocked.example
 otherwise allow
 """
-N = 20  # the gate keeps 16
+N = 20  # the dataplane keeps 16
 ADDRESSES = {4: [f"192.0.2.{100 + i}/24" for i in range(N)], 6: [f"2001:db8:1::1:{i:x}/64" for i in range(1, N + 1)]}
 
 

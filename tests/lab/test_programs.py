@@ -294,17 +294,17 @@ except Exception as e:
 print("seconds", time.monotonic() - begin)
 sys.exit(code)
 """
-MAIL = [("SMTP, Python smtplib", 587, programs.smtp_dialogue, programs.smtp_after, SMTP),
-        ("IMAP, Python imaplib", 143, programs.imap_dialogue, programs.imap_after, IMAP)]
+MAIL = [("SMTP, Python smtplib", 587, programs.smtp_preamble, programs.smtp_after, SMTP),
+        ("IMAP, Python imaplib", 143, programs.imap_preamble, programs.imap_after, IMAP)]
 
 
 @BOTH
 @pytest.mark.parametrize("verdict", ["allowed", "refused"])
 @pytest.mark.parametrize("what", MAIL, ids=["smtp", "imap"])
 def test_mail_with_starttls(origin, what, verdict, v, tmp_path):
-    program, port, dialogue, after, client = what
+    program, port, preamble, after, client = what
     pem = programs.certificate(origin, str(tmp_path), "mail.fine.example", "mail.blocked.example")
-    with programs.StartTls(origin, port, pem, dialogue, after) as server:
+    with programs.StartTls(origin, port, pem, preamble, after) as server:
         name = "mail.fine.example" if verdict == "allowed" else "mail.blocked.example"
         done = programs.run(origin, program, ["/usr/bin/python3", "-c", client, name, OWN[v]])
         if verdict == "allowed":

@@ -132,12 +132,12 @@ def test_a_connection_that_began_on_another_port(lab, v6):
     assert labkit.until(lambda: [e for e in lab.events("mid-stream") if e["verdict"] == "block"])
 
 
-def test_a_gate_that_waits_does_not_hang(lab):
+def test_a_dataplane_that_waits_does_not_hang(lab):
     """Datagrams that wait in its queue, for as long as they may: the watchdog leaves it alone."""
-    before = lab.faces()
+    before = lab.processes()
     with Ends(lab, False, 8) as ends:
         for _ in range(4):
             for s in ends.ports:
                 s.send(halves("waits.fine.test", os.urandom(8))[0])
             assert ends.came() == []
-    assert lab.faces() == before
+    assert lab.processes() == before

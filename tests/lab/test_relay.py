@@ -262,17 +262,17 @@ def test_an_urgent_byte_does_not_stop_a_relay(lab, v6, way):
         s.sendall(fill)
         assert labkit.until(lambda: peer.heard() == first + fill)
         s.send(b"!", socket.MSG_OOB)
-        assert is_idle(lab.faces()["gate"])
+        assert is_idle(lab.processes()["dataplane"])
         s.sendall(b"after" + fill)
         assert labkit.until(lambda: peer.heard().endswith(b"f" + b"after" + fill)), len(peer.heard())
-        assert is_idle(lab.faces()["gate"])
+        assert is_idle(lab.processes()["dataplane"])
 
 
 # -- bounds
 
 @BOTH
 def test_a_reader_that_reads_nothing(lab, v6):
-    """The server is slowed, the gate holds next to nothing, and what was held back comes whole."""
+    """The server is slowed, the dataplane holds next to nothing, and what was held back comes whole."""
     size, sent = 200 * MEG, [0]
 
     def talk(c):
@@ -281,19 +281,19 @@ def test_a_reader_that_reads_nothing(lab, v6):
             c.sock.sendall(b"d" * MEG)
             sent[0] += MEG
 
-    gate = lab.faces()["gate"]
+    dataplane = lab.processes()["dataplane"]
     with peers.Peer(lab, 80, talk, timeout=60), connect(lab, v6) as s:
-        before = rss(gate)
+        before = rss(dataplane)
         s.sendall(request("fine.test"))
         seen = -1
         while sent[0] != seen:
             seen = sent[0]
             time.sleep(0.7)
         held, got = seen, 0
-        print(f"gate: {before / MEG:.1f} MiB before, {rss(gate) / MEG:.1f} MiB while {held / MEG:.0f} MiB were on their way")
+        print(f"dataplane: {before / MEG:.1f} MiB before, {rss(dataplane) / MEG:.1f} MiB while {held / MEG:.0f} MiB were on their way")
         assert held < size - 20 * MEG, "the server was not slowed"
-        assert rss(gate) - before < 8 * MEG
-        assert is_idle(gate)
+        assert rss(dataplane) - before < 8 * MEG
+        assert is_idle(dataplane)
         room = bytearray(MEG)
         while n := s.recv_into(room):
             got += n
@@ -312,18 +312,18 @@ def test_a_server_that_reads_nothing(lab, v6):
         while got := c.sock.recv(MEG):
             heard[0] += len(got)
 
-    gate = lab.faces()["gate"]
+    dataplane = lab.processes()["dataplane"]
     with peers.Peer(lab, 80, talk), connect(lab, v6) as s:
-        before, sent = rss(gate), 0
+        before, sent = rss(dataplane), 0
         s.sendall(head := request("fine.test", "/", "POST", f"Content-Length: {size}\r\n"))
         s.settimeout(1.5)
         with contextlib.suppress(socket.timeout):
             while sent < size:
                 sent += s.send(b"u" * min(MEG, size - sent))
-        print(f"gate: {before / MEG:.1f} MiB before, {rss(gate) / MEG:.1f} MiB while {sent / MEG:.0f} MiB were on their way")
+        print(f"dataplane: {before / MEG:.1f} MiB before, {rss(dataplane) / MEG:.1f} MiB while {sent / MEG:.0f} MiB were on their way")
         assert sent < size - 10 * MEG, "the client was not slowed"
-        assert rss(gate) - before < 8 * MEG
-        assert is_idle(gate)
+        assert rss(dataplane) - before < 8 * MEG
+        assert is_idle(dataplane)
         let.set()
         s.settimeout(labkit.PATIENCE)
         while sent < size:
@@ -356,26 +356,26 @@ def test_without_descriptors_new_connections_wait(lab, v6):
         c.hear(1)
         c.sock.sendall(b"HTTP/1.0 200 OK\r\n\r\nserved")
 
-    gate = lab.faces()["gate"]
+    dataplane = lab.processes()["dataplane"]
     with peers.Peer(lab, 80, serve), contextlib.ExitStack() as stack:
         held = []
-        with few_files(gate, 11):  # not even: the last accepted one finds no descriptor for its server
+        with few_files(dataplane, 11):  # not even: the last accepted one finds no descriptor for its server
             held += [stack.enter_context(connect(lab, v6)) for _ in range(20)]
             for s in held:
                 s.sendall(request("fine.test")[:-2])
             rests = counters(lab)["relay_rests"]
             assert labkit.until(lambda: counters(lab)["relay_rests"] > rests)
-            assert is_idle(gate)
+            assert is_idle(dataplane)
             assert "shortage" in lab.ctl("status").stdout
             for s in held[:4]:
                 s.sendall(b"\r\n")
-            assert labkit.until(lambda: lab.faces()["gate"] == gate)
+            assert labkit.until(lambda: lab.processes()["dataplane"] == dataplane)
         for s in held[4:]:
             s.sendall(b"\r\n")
         for s in held:
             answer, end = hear(s)
             assert answer.endswith(b"served") and end == "fin", (answer, end)
-    assert lab.faces()["gate"] == gate
+    assert lab.processes()["dataplane"] == dataplane
 
 
 # -- never itself
@@ -460,11 +460,11 @@ def test_ports_move_to_the_inspect_path(fail):
             once(lab, v6, 42000)
         left = lab.exec("gateway", ["ss", "-Htan", "state", "time-wait", "sport", "= :80"]).stdout.decode()
         assert "42000" in left, left
-        os.kill(lab.faces()["super"], 15)
-        assert labkit.until(lambda: not lab.faces())
+        os.kill(lab.processes()["supervisor"], 15)
+        assert labkit.until(lambda: not lab.processes())
         with open(f"{lab.state}/settings", "a", encoding="utf-8") as f:
             f.write("proxy-tcp none\ninspect-tcp 80 443\n")
-        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+        daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"])
         stack.callback(lambda: daemon.communicate(timeout=90))
         stack.callback(daemon.terminate)
         assert labkit.until(lambda: lab.ctl("status", "-q").returncode == 0)

@@ -71,7 +71,7 @@ def test_taken_up_the_wrong_way_round(lab, v6):
         server, _ = listener.accept()
         with server:
             w.send(b"", flags=rawtcp.RST, ttl=1)
-            w.wait(lambda s: False, 4.5)  # the server's probe passes, and passes the gate, here
+            w.wait(lambda s: False, 4.5)  # the server's probe passes, and passes the dataplane, here
             data = rawtcp.hello("wrong.block.example")
             for _ in range(3):
                 w.send(data)

@@ -168,7 +168,7 @@ def test_P32_both_families_have_the_same_rules(lab, script):
             text = text.replace(a, b)
         text = re.sub(r'--bytecode "[^"]*"', "--bytecode X", text)
         text = re.sub(r" --on-ip \S+", "", text)
-        # the super probes each queue over IPv4 alone: a queue is of no family
+        # the supervisor probes each queue over IPv4 alone: a queue is of no family
         return [line for line in text.splitlines() if "DURWARD" in line and "-A DURWARD-PROBE" not in line]
 
     assert twin("iptables-save") == twin("ip6tables-save")

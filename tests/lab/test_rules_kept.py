@@ -67,7 +67,7 @@ class Own:
     def __enter__(self):
         with open(f"{self.lab.state}/log/durward.log", "ab") as log:
             self.daemon = self.lab.popen("gateway", ["env", f"NOTIFY_SOCKET={self.lab.state}/notified", labkit.DURWARD,
-                                                     "super", "--settings", f"{self.lab.state}/settings"], stdout=log,
+                                                     "supervisor", "--settings", f"{self.lab.state}/settings"], stdout=log,
                                          stderr=log)
         self.thread.start()
         assert labkit.until(self.filters), self.lab.words()
@@ -97,15 +97,15 @@ class Own:
 
 @pytest.mark.parametrize("verb", ["check", "up"])
 def test_nobody_waits_for_the_script(verb):
-    """While it hangs: the service manager's watchdog is fed, a dead gate is replaced, a policy is handed on."""
+    """While it hangs: the service manager's watchdog is fed, a dead dataplane is replaced, a policy is handed on."""
     with Own() as own:
         own.slow(verb, 12)
         own.flush()
         assert labkit.until(own.slowed)
         begin = time.monotonic()
-        gate = own.lab.faces()["gate"]
-        os.kill(gate, signal.SIGSTOP)
-        assert labkit.until(lambda: own.lab.faces().get("gate") not in (None, gate)), own.lab.words()
+        dataplane = own.lab.processes()["dataplane"]
+        os.kill(dataplane, signal.SIGSTOP)
+        assert labkit.until(lambda: own.lab.processes().get("dataplane") not in (None, dataplane)), own.lab.words()
         replaced = time.monotonic() - begin
         own.lab.set_policy(POLICY.format(fail="closed").replace("tracker", "later"))
         handed = time.monotonic() - begin
@@ -113,11 +113,11 @@ def test_nobody_waits_for_the_script(verb):
                             own.lab.curl("https://later.example/").status == 0), own.lab.words()
         inside = [b for b in own.beats if b >= begin]
         gaps = [b - a for a, b in zip(inside, inside[1:])]
-        print(f"{verb} hangs: a stopped gate is replaced after {replaced:.1f} s, a policy in force after {handed:.1f} s, "
+        print(f"{verb} hangs: a stopped dataplane is replaced after {replaced:.1f} s, a policy in force after {handed:.1f} s, "
               f"longest pause of the watchdog's beat {max(gaps, default=0):.2f} s")
         assert handed < 12 and len(inside) > 2 and max(gaps) < 4, gaps
         own.slow("none", 0)
-        assert labkit.until(lambda: own.status()["rules_mended"] >= 1), own.lab.words()
+        assert labkit.until(lambda: own.status()["rules_fixed"] >= 1), own.lab.words()
 
 
 def test_a_script_that_hangs_for_ever_is_killed_and_tried_again():
@@ -127,7 +127,7 @@ def test_a_script_that_hangs_for_ever_is_killed_and_tried_again():
         assert labkit.until(own.slowed)
         own.slow("none", 0)
         assert labkit.until(own.filters, 60), own.lab.words()
-        assert own.status()["rules_mended"] >= 1
+        assert own.status()["rules_fixed"] >= 1
         assert own.lab.exec("gateway", ["pgrep", "-fx", "sleep 307"]).returncode == 1  # with all that it started
 
 
@@ -180,7 +180,7 @@ def test_who_flushes_again_and_again_is_told_of(fail):
             """Each time that they are back: what is flushed in the middle of `up` is another test's."""
             seen = -1
             while not stop.is_set():
-                now = own.status().get("rules_mended", seen)
+                now = own.status().get("rules_fixed", seen)
                 if now != seen:
                     seen = now
                     own.flush()
@@ -194,11 +194,11 @@ def test_who_flushes_again_and_again_is_told_of(fail):
             said = next(p for p in own.status()["problems"] if "again and again" in p)
             print(said)
             assert re.search(r"again: packet rules, \d+ times in the last minute; most likely a firewall", said)
-            before, begin = own.status()["rules_mended"], time.monotonic()
+            before, begin = own.status()["rules_fixed"], time.monotonic()
             assert before >= 6
             time.sleep(12)
-            rate = (own.status()["rules_mended"] - before) / (time.monotonic() - begin)
-            print(f"{flushes[0]} flushes; then {rate * 60:.0f} mends a minute")
+            rate = (own.status()["rules_fixed"] - before) / (time.monotonic() - begin)
+            print(f"{flushes[0]} flushes; then {rate * 60:.0f} fixes a minute")
             assert rate < 0.2
             assert "problem   another program takes our rules away" in own.lab.ctl("status").stdout
         finally:
@@ -221,7 +221,7 @@ def test_a_flush_in_the_middle_of_up_is_seen(fail):
         thread.start()
         try:
             # either they stood for a moment, or it was seen that they did not
-            assert labkit.until(lambda: own.status().get("rules_mended", 0) >= 3 or
+            assert labkit.until(lambda: own.status().get("rules_fixed", 0) >= 3 or
                                 own.lab.words().count("while they were loaded") >= 3), own.lab.words()
         finally:
             stop.set()

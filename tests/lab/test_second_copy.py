@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who comes second touches nothing, however it fails; and a refusal over a running Durward is seen and mended."""
+"""Who comes second touches nothing, however it fails; and a refusal over a running Durward is seen and fixed."""
 import json
 import os
 import re
@@ -75,29 +75,29 @@ SECOND = {
         lab, "third", **{"queue-first": 5500, "listen-port": 5501, "route-table": 5502, "route-priority": 5503,
                          "mark-mask": "0x00ff0000"}),
     "settings that cannot be read": lambda lab: "/nonexistent/settings",
-    "users that are not there": lambda lab: another(lab, "fourth", **{"gate-user": "nobody-of-that-name"}),
+    "users that are not there": lambda lab: another(lab, "fourth", **{"dataplane-user": "nobody-of-that-name"}),
 }
 
 
 @BOTH_PATHS
 def test_a_second_copy_touches_nothing(own):
     assert works(own)
-    before, faces = loaded(own), own.faces()
+    before, processes = loaded(own), own.processes()
     for kind, settings in SECOND.items():
         for options in ((), ("--guarded",)):
-            done = own.exec("gateway", [labkit.DURWARD, "super", "--settings", settings(own), *options], timeout=120)
+            done = own.exec("gateway", [labkit.DURWARD, "supervisor", "--settings", settings(own), *options], timeout=120)
             words = (done.stdout + done.stderr).decode()
             print(f"{kind}: {words.strip()}")
             assert done.returncode == 1, words
             assert "already runs" in words or "nobody-of-that-name" in words or "No such file" in words, words
             assert loaded(own) == before, kind
-    assert own.faces() == faces and filters(own) and not status(own)["rules_mended"]
+    assert own.processes() == processes and filters(own) and not status(own)["rules_fixed"]
 
 
-def test_the_guard_leaves_a_running_copy_alone_whoever_asks(own):
+def test_the_boot_guard_leaves_a_running_copy_alone_whoever_asks(own):
     before = loaded(own)
     for settings in (f"{own.state}/settings", another(own, "second")):
-        done = own.exec("gateway", [labkit.DURWARD, "guard", "--settings", settings], timeout=120)
+        done = own.exec("gateway", [labkit.DURWARD, "boot-guard", "--settings", settings], timeout=120)
         assert done.returncode == 0 and loaded(own) == before, done
     assert filters(own)
 
@@ -119,16 +119,16 @@ def unit_scripts(lab):
 
 
 def test_what_the_units_run_after_a_second_copy_failed(own):
-    """ExecStopPost of a unit whose copy found another one running, and the end of its guard."""
+    """ExecStopPost of a unit whose copy found another one running, and the end of its boot guard."""
     folder, before = unit_scripts(own), loaded(own)
     for script in ("stopped", "unguard"):
         done = own.exec("gateway", ["env", "SERVICE_RESULT=exit-code", f"{folder}/{script}"])
         assert done.returncode == 0 and loaded(own) == before, (script, done)
     assert filters(own)
     # and with nobody there they do what they are for
-    for face in ("rescue", "super"):
-        os.kill(own.faces()[face], signal.SIGKILL)
-    assert labkit.until(lambda: not own.faces())
+    for role in ("failsafe", "supervisor"):
+        os.kill(own.processes()[role], signal.SIGKILL)
+    assert labkit.until(lambda: not own.processes())
     own.exec("gateway", [RULES, "up", "--params", f"{own.state}/run/rules"])
     assert own.exec("gateway", ["env", "SERVICE_RESULT=signal", f"{folder}/stopped"]).returncode == 0
     assert own.curl("http://fine.test/").exit == 7 and own.curl("https://fine.test/", v6=True).exit == 7
@@ -137,7 +137,7 @@ def test_what_the_units_run_after_a_second_copy_failed(own):
 
 
 @pytest.mark.parametrize("whose", ["ours", "another's"])
-def test_a_refusal_over_a_running_copy_is_mended(own, whose):
+def test_a_refusal_over_a_running_copy_is_fixed(own, whose):
     """durward-rules failed, as an old second copy or anybody might call it."""
     assert filters(own)
     params = f"{own.state}/run/rules"
@@ -150,32 +150,32 @@ def test_a_refusal_over_a_running_copy_is_mended(own, whose):
             f.write(text)
     assert own.exec("gateway", [RULES, "failed", "--params", params]).returncode == 0
     assert labkit.until(lambda: filters(own)), (status(own), own.words())
-    assert status(own)["rules_mended"] >= 1 and not status(own)["problems"], status(own)
+    assert status(own)["rules_fixed"] >= 1 and not status(own)["problems"], status(own)
 
 
-def test_a_late_rescue_leaves_the_next_copy_alone(own):
-    """It was held up: when it runs again, another super filters."""
-    faces = own.faces()
-    os.kill(faces["rescue"], signal.SIGSTOP)
+def test_a_late_failsafe_leaves_the_next_copy_alone(own):
+    """It was held up: when it runs again, another supervisor filters."""
+    processes = own.processes()
+    os.kill(processes["failsafe"], signal.SIGSTOP)
     again = None
     try:
-        os.kill(faces["super"], signal.SIGKILL)
-        assert labkit.until(lambda: set(own.faces()) == {"rescue"}), own.faces()
+        os.kill(processes["supervisor"], signal.SIGKILL)
+        assert labkit.until(lambda: set(own.processes()) == {"failsafe"}), own.processes()
         with open(f"{own.state}/log/durward.log", "ab") as log:
-            again = own.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{own.state}/settings"], stdout=log,
+            again = own.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{own.state}/settings"], stdout=log,
                               stderr=log)
         assert labkit.until(lambda: filters(own)), own.words()
         before = loaded(own)
-        os.kill(faces["rescue"], signal.SIGCONT)
-        assert labkit.until(lambda: "nothing to rescue" in own.words()), own.words()
-        assert loaded(own) == before and filters(own) and not status(own)["rules_mended"]
+        os.kill(processes["failsafe"], signal.SIGCONT)
+        assert labkit.until(lambda: "nothing to failsafe" in own.words()), own.words()
+        assert loaded(own) == before and filters(own) and not status(own)["rules_fixed"]
     finally:
         if again:
             again.terminate()
             again.wait(60)
 
 
-def test_a_start_waits_for_a_rescue_at_work(own):
+def test_a_start_waits_for_a_failsafe_at_work(own):
     """Its refusal comes first, and then the new one's rules; not the other way round."""
     script = f"{own.state}/slow-rules"
     own.down()
@@ -188,19 +188,19 @@ def test_a_start_waits_for_a_rescue_at_work(own):
 
     def start():
         with open(f"{own.state}/log/durward.log", "ab") as log:
-            daemons.append(own.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{own.state}/settings"],
+            daemons.append(own.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{own.state}/settings"],
                                      stdout=log, stderr=log))
 
     try:
         start()
         assert labkit.until(lambda: filters(own)), own.words()
-        os.kill(own.faces()["super"], signal.SIGKILL)
+        os.kill(own.processes()["supervisor"], signal.SIGKILL)
         daemons[0].wait(60)
         start()  # within the three seconds
         assert labkit.until(lambda: filters(own)), own.words()
         words = own.words()
-        assert words.index("the super died: fail closed") < words.rindex("ready: filtering") and "already" not in words
-        assert not status(own)["rules_mended"]
+        assert words.index("the supervisor died: fail closed") < words.rindex("ready: filtering") and "already" not in words
+        assert not status(own)["rules_fixed"]
     finally:
         for d in daemons:
             d.terminate()

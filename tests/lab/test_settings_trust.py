@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings: read once, by the super; and obeyed only where nobody but root could have put them there."""
+"""The settings: read once, by the supervisor; and obeyed only where nobody but root could have put them there."""
 import fcntl
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 import labkit
 
 NAT = (False,)
-DESK, GATE = 64481, 64480
+CONTROLLER, DATAPLANE = 64481, 64480
 
 F_GET_SEALS, SEALED = 1034, 15  # seal, shrink, grow, write
 
@@ -21,12 +21,12 @@ def filters(lab):
                for scheme in ("http", "https") for v6 in (False, True))
 
 
-def kill(lab, *faces):
-    """Ends them at once; the same faces are there again, under other pids."""
-    old = lab.faces()
-    for face in faces:
-        os.kill(old[face], signal.SIGKILL)
-    assert labkit.until(lambda: all(lab.faces().get(f) not in (None, old[f]) for f in faces)), lab.faces()
+def kill(lab, *processes):
+    """Ends them at once; the same processes are there again, under other pids."""
+    old = lab.processes()
+    for role in processes:
+        os.kill(old[role], signal.SIGKILL)
+    assert labkit.until(lambda: all(lab.processes().get(f) not in (None, old[f]) for f in processes)), lab.processes()
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def edited(lab):
         f.write(before)
 
 
-def test_an_edit_does_not_reach_a_restarted_gate(lab, edited):
+def test_an_edit_does_not_reach_a_restarted_dataplane(lab, edited):
     assert filters(lab)
     with open(edited, "a", encoding="utf-8") as f:
         f.write("mark-mask 0x0000ff00\nqueue-first 4500\nlisten-port 4580\nroute-table 4581\n")
-    kill(lab, "gate")
-    assert labkit.until(lambda: filters(lab)), "the new gate differs from the rules in force"
-    kill(lab, "desk", "gate")
+    kill(lab, "dataplane")
+    assert labkit.until(lambda: filters(lab)), "the new dataplane differs from the rules in force"
+    kill(lab, "controller", "dataplane")
     assert labkit.until(lambda: lab.ctl("status").returncode == 0 and filters(lab))
 
 
@@ -58,13 +58,13 @@ def test_a_spoilt_file_does_not_reach_a_restarted_child(lab, edited, how):
     elif how == "empty":
         os.truncate(edited, 0)
     elif how == "somebody's":
-        os.chown(edited, DESK, DESK)
+        os.chown(edited, CONTROLLER, CONTROLLER)
     else:
         os.unlink(edited)
         if how == "a FIFO":
             os.mkfifo(edited)
     try:
-        kill(lab, "desk", "gate", "rescue")
+        kill(lab, "controller", "dataplane", "failsafe")
         assert labkit.until(lambda: lab.ctl("status").returncode == 0 and filters(lab))
     finally:
         if how in ("gone", "a FIFO", "somebody's") and os.path.lexists(edited):
@@ -72,13 +72,13 @@ def test_a_spoilt_file_does_not_reach_a_restarted_child(lab, edited, how):
 
 
 def test_children_get_a_sealed_copy_and_no_path(lab):
-    faces = lab.faces()
-    for pid in (faces[f] for f in ("gate", "desk", "rescue")):
+    processes = lab.processes()
+    for pid in (processes[f] for f in ("dataplane", "controller", "failsafe")):
         with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
             words = f.read().split("\0")
         assert not any("settings" in w and "/" in w for w in words), words
         assert any(w.startswith("settings=") for w in words), words
-    folder = f"/proc/{faces['super']}/fd"
+    folder = f"/proc/{processes['supervisor']}/fd"
     (sealed,) = [f for f in os.listdir(folder) if "durward-settings" in os.readlink(f"{folder}/{f}")]
     with open(f"{folder}/{sealed}", "rb") as f:
         assert fcntl.fcntl(f, F_GET_SEALS) == SEALED
@@ -93,9 +93,9 @@ def bare():
     lab.down()
 
 
-def start(lab, path, verb="super", *words):
+def start(lab, path, verb="supervisor", *words):
     done = lab.exec("gateway", [labkit.DURWARD, verb, "--settings", path, *words], timeout=60)
-    assert not lab.faces()
+    assert not lab.processes()
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
@@ -112,26 +112,26 @@ def settings_of(lab, **change):
 
 @pytest.fixture
 def theirs(bare):
-    """A folder that is the desk's, with a script of its own in it that would tell."""
+    """A folder that is the controller's, with a script of its own in it that would tell."""
     path = f"{bare.state}/etc"
     with open(f"{path}/script", "w", encoding="utf-8") as f:
         f.write(f"#!/bin/sh\nid >>{bare.state}/was-run\n")
     os.chmod(f"{path}/script", 0o755)
-    os.chown(f"{path}/script", DESK, DESK)
+    os.chown(f"{path}/script", CONTROLLER, CONTROLLER)
     yield path
     assert not os.path.exists(f"{bare.state}/was-run"), "root ran a script that is not root's"
     for name in os.listdir(path):
         os.unlink(f"{path}/{name}")
 
 
-@pytest.mark.parametrize("verb", ["super", "route up"])
+@pytest.mark.parametrize("verb", ["supervisor", "route up"])
 @pytest.mark.parametrize("how", ["owner", "group", "others", "folder", "link", "FIFO", "second name"])
 def test_settings_that_are_not_roots_alone_are_refused(bare, theirs, how, verb):
     """Without one word of them obeyed: each names a script that would tell, and root as the controller's user."""
-    path = settings_of(bare, rules_script=f"{theirs}/script", desk_user="0", gate_user="0")
+    path = settings_of(bare, rules_script=f"{theirs}/script", controller_user="0", dataplane_user="0")
     want = path
     if how == "owner":
-        os.chown(path, DESK, DESK)
+        os.chown(path, CONTROLLER, CONTROLLER)
     elif how == "group":
         os.chmod(path, 0o664)
     elif how == "others":
@@ -171,8 +171,8 @@ def test_a_script_that_is_not_roots_alone_is_not_run(bare, theirs, how):
 
 
 @pytest.mark.parametrize("change,word", [
-    ({"gate_user": "0"}, "gate-user"), ({"desk_user": "0"}, "desk-user"), ({"desk_user": "root"}, "desk-user"),
-    ({"gate_user": "00"}, "gate-user"), ({"gate_user": str(DESK)}, "gate-user and desk-user")])
+    ({"dataplane_user": "0"}, "dataplane-user"), ({"controller_user": "0"}, "controller-user"), ({"controller_user": "root"}, "controller-user"),
+    ({"dataplane_user": "00"}, "dataplane-user"), ({"dataplane_user": str(CONTROLLER)}, "dataplane-user and controller-user")])
 def test_users_are_neither_root_nor_one(bare, change, word):
     status, words = start(bare, settings_of(bare, **change))
     assert status == 1 and word in words, words
@@ -191,15 +191,15 @@ def test_root_makes_no_folder_where_others_may(bare, theirs, setting):
     assert (before.st_uid, before.st_mode) == (after.st_uid, after.st_mode)
 
 
-def test_the_guard_goes_by_what_is_right_in_a_file_with_mistakes(bare):
-    """A typing mistake keeps the daemon from starting; it must not open the gateway at boot."""
+def test_the_boot_guard_goes_by_what_is_right_in_a_file_with_errors(bare):
+    """A typing error keeps the daemon from starting; it must not open the gateway at boot."""
     with open(bare.policy_path, "w", encoding="utf-8") as f:
         f.write("timezone UTC\nfail closed\nfor everyone\n  block blocked.example\notherwise allow\n")
     path = settings_of(bare, quee_first="1")
     try:
         status, words = start(bare, path)
         assert status == 1 and "quee-first" in words and bare.curl("http://fine.test/").status == 200
-        status, words = start(bare, path, "guard")
+        status, words = start(bare, path, "boot-guard")
         assert status == 0 and "quee-first" in words, words
         assert bare.curl("http://fine.test/").status == 0 and bare.curl("https://fine.test/", v6=True).status == 0
     finally:
@@ -215,10 +215,10 @@ def etc(bare, tmp_path):
     """A folder that stands where /etc is, for a command of its own: with the users of the package."""
     folder = tmp_path / "etc"
     (folder / "durward" / "house").mkdir(parents=True)
-    os.chown(folder / "durward" / "house", DESK, DESK)
-    (folder / "passwd").write_text(f"root:x:0:0::/:/bin/sh\ndurward:x:{DESK}:{DESK}::/:/bin/false\n"
-                                   f"durward-gate:x:{GATE}:{GATE}::/:/bin/false\n")
-    (folder / "group").write_text(f"root:x:0:\ndurward:x:{DESK}:\n")
+    os.chown(folder / "durward" / "house", CONTROLLER, CONTROLLER)
+    (folder / "passwd").write_text(f"root:x:0:0::/:/bin/sh\ndurward:x:{CONTROLLER}:{CONTROLLER}::/:/bin/false\n"
+                                   f"durward-dataplane:x:{DATAPLANE}:{DATAPLANE}::/:/bin/false\n")
+    (folder / "group").write_text(f"root:x:0:\ndurward:x:{CONTROLLER}:\n")
     (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
 
     def run(program, *words):
@@ -229,19 +229,19 @@ def etc(bare, tmp_path):
     return run
 
 
-def test_an_older_installation_is_told_how_to_mend_it(bare, etc):
+def test_an_older_installation_is_told_how_to_fix_it(bare, etc):
     """Its folder is the controller's, and the policy lies right in it: nothing of it is taken over unseen."""
     (etc.folder / "policy").write_text("timezone UTC\nfail closed\notherwise allow\n")
-    os.chown(etc.folder, DESK, DESK)
-    status, words = etc(labkit.DURWARD, "super")
+    os.chown(etc.folder, CONTROLLER, CONTROLLER)
+    status, words = etc(labkit.DURWARD, "supervisor")
     assert status == 1 and "chown -h root:root /etc/durward" in words, words
     os.chown(etc.folder, 0, 0)
     (etc.folder / "settings").write_text(f"rules-script {etc.folder}/nothing\n")
-    status, words = etc(labkit.DURWARD, "super")
+    status, words = etc(labkit.DURWARD, "supervisor")
     assert status == 1 and "rules-script" in words and "No such file" in words, words
     (etc.folder / "settings").write_text(f"rules-script {bare.state}/durward-rules\nrun-dir {bare.state}/run\n"
                                          f"state-dir {bare.state}/var\n")
-    status, words = etc(labkit.DURWARD, "super")
+    status, words = etc(labkit.DURWARD, "supervisor")
     assert status == 1 and "mv /etc/durward/policy /etc/durward/house/policy" in words, words
 
 
@@ -259,6 +259,6 @@ def test_doctor_runs_no_script_of_others(etc, theirs):
     (etc.folder / "settings").write_text(f"rules-script {theirs}/script\n")
     status, words = etc(labkit.DURWARDCTL, "doctor")
     assert status == 1 and "not looked at" in words and "chown" in words, words
-    os.chown(etc.folder / "settings", DESK, DESK)
+    os.chown(etc.folder / "settings", CONTROLLER, CONTROLLER)
     status, words = etc(labkit.DURWARDCTL, "doctor")
     assert status == 1 and "/etc/durward/settings" in words and "chown" in words, words

@@ -46,7 +46,7 @@ def gateway(nat=False, prepare=lambda lab: None, settings=AUTO):
     try:
         prepare(lab)
         lab.furnish(POLICY, settings)
-        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stderr=-1)
+        daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"], stderr=-1)
         try:
             assert until(lambda: lab.ctl("status", "-q").returncode == 0), lab.ctl("status")
             yield lab
@@ -271,11 +271,11 @@ def test_a_hold_of_earlier_settings_goes():
     try:
         for priority in (10, 20):
             lab.furnish(POLICY, AUTO + f"hold-priority {priority}\n")
-            daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"], stderr=-1)
+            daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"], stderr=-1)
             assert until(lambda: lab.ctl("status", "-q").returncode == 0)
             assert f"{priority + 1}:" in gw(lab, "ip rule | grep prohibit")
             if priority == 10:
-                subprocess.run(["kill", "-9", *map(str, lab.faces().values())], check=True)
+                subprocess.run(["kill", "-9", *map(str, lab.processes().values())], check=True)
             else:
                 daemon.terminate()
             daemon.communicate(timeout=90)

@@ -55,7 +55,7 @@ def test_one_that_is_used_after_all_is_one_row(lab, v6):
         s.sendall(b"GET / HTTP/1.1\r\nHost: spare.allow.example\r\n\r\n")
         assert labkit.until(lambda: b"spare.allow" in peer.heard())
         assert labkit.until(lambda: rows(lab, s.getsockname()[1]))
-        assert [(e["name"], e["odd"]) for e in rows(lab, s.getsockname()[1]) if e["duration_ms"] is None] == [("spare.allow.example", None)]
+        assert [(e["name"], e["anomaly"]) for e in rows(lab, s.getsockname()[1]) if e["duration_ms"] is None] == [("spare.allow.example", None)]
 
 
 @BOTH
@@ -67,7 +67,7 @@ def test_a_server_that_speaks_first_is_told_of(lab, v6):
 
     with peers.Peer(lab, 80, talk), connect(lab, v6) as s:
         assert s.recv(100) == b"220 hello\r\n"
-        assert labkit.until(lambda: [e for e in rows(lab, s.getsockname()[1]) if e["odd"] == "server-first" and e["verdict"] == "allow"])
+        assert labkit.until(lambda: [e for e in rows(lab, s.getsockname()[1]) if e["anomaly"] == "server-first" and e["verdict"] == "allow"])
 
 
 @BOTH
@@ -83,4 +83,4 @@ def test_where_it_is_refused_the_row_says_why(lab, v6):
             s.recv(100)
         odd = "silent" if lab.path == "T" else "server-first"
         port = s.getsockname()[1]
-        assert labkit.until(lambda: [e for e in rows(lab, port) if e["odd"] == odd and e["verdict"] == "block"])
+        assert labkit.until(lambda: [e for e in rows(lab, port) if e["anomaly"] == odd and e["verdict"] == "block"])

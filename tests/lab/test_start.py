@@ -23,14 +23,14 @@ otherwise allow
 
 
 def again(lab, *options):
-    """Another super on the lab's settings: its exit status and words."""
-    done = lab.exec("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings", *options], timeout=120)
+    """Another supervisor on the lab's settings: its exit status and words."""
+    done = lab.exec("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings", *options], timeout=120)
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-def kill_super(lab):
-    os.kill(lab.faces()["super"], signal.SIGKILL)
-    assert labkit.until(lambda: not lab.faces(), step=0.02), lab.faces()
+def kill_supervisor(lab):
+    os.kill(lab.processes()["supervisor"], signal.SIGKILL)
+    assert labkit.until(lambda: not lab.processes(), step=0.02), lab.processes()
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])
@@ -38,7 +38,7 @@ def test_a_start_that_fails_after_a_crash_keeps_what_fail_says(fail):
     """The policy was broken meanwhile, and no good one was kept: the refusal stays, or the way stays open."""
     lab = labkit.Lab(policy=POLICY.format(fail=fail)).up()
     try:
-        kill_super(lab)
+        kill_supervisor(lab)
         for name in os.listdir(f"{lab.state}/var"):
             os.unlink(f"{lab.state}/var/{name}")
         with open(lab.policy_path, "w", encoding="utf-8") as f:
@@ -53,7 +53,7 @@ def test_a_start_that_fails_after_a_crash_keeps_what_fail_says(fail):
             assert lab.curl("https://fine.test/", v6=True).exit == 7
         with open(lab.policy_path, "w", encoding="utf-8") as f:
             f.write(POLICY.format(fail=fail))
-        daemon = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"])
+        daemon = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"])
         try:
             assert labkit.until(lambda: lab.ctl("status").returncode == 0 and lab.curl("http://fine.test/").status == 200
                                 and lab.curl("http://tracker.example/").status == 403)
@@ -71,7 +71,7 @@ def test_an_installed_copy_finds_its_rules(tmp_path):
     lab = labkit.Lab(daemon=False).up()
     try:
         lab.furnish(POLICY.format(fail="closed"), settings="")
-        daemon = lab.popen("gateway", [f"{tmp_path}/usr/sbin/durward", "super", "--settings", f"{lab.state}/settings"])
+        daemon = lab.popen("gateway", [f"{tmp_path}/usr/sbin/durward", "supervisor", "--settings", f"{lab.state}/settings"])
         try:
             assert labkit.until(lambda: lab.curl("http://tracker.example/").status == 403)
             assert lab.curl("http://fine.test/").status == 200
@@ -91,7 +91,7 @@ def test_an_installed_copy_finds_its_rules(tmp_path):
 def test_the_units_are_sound_and_narrow(tmp_path):
     subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=labkit.REPO, check=True,
                    capture_output=True)
-    units = [f"{tmp_path}/usr/lib/systemd/system/{u}.service" for u in ("durward", "durward-guard")]
+    units = [f"{tmp_path}/usr/lib/systemd/system/{u}.service" for u in ("durward", "durward-boot-guard")]
     for unit in units:
         with open(unit, encoding="utf-8") as f:
             text = f.read()
@@ -170,13 +170,13 @@ class Knocker:
 def prepared(fail):
     """A lab with a policy and settings, but without the daemon."""
     lab = labkit.Lab(daemon=False).up().furnish(POLICY.format(fail=fail))
-    os.chmod(lab.policy_path, 0o600)  # as the desk writes it: only its own user may read it
+    os.chmod(lab.policy_path, 0o600)  # as the controller writes it: only its own user may read it
     return lab
 
 
 def start(lab, *options):
     with open(f"{lab.state}/log/durward.log", "ab") as log:
-        return lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings", *options],
+        return lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings", *options],
                          stdout=log, stderr=log)
 
 
@@ -186,11 +186,11 @@ def filters(lab):
 
 
 def guard(lab):
-    return lab.exec("gateway", [labkit.DURWARD, "guard", "--settings", f"{lab.state}/settings"], timeout=120)
+    return lab.exec("gateway", [labkit.DURWARD, "boot-guard", "--settings", f"{lab.state}/settings"], timeout=120)
 
 
 def test_nothing_passes_unjudged_from_boot_to_a_restart():
-    """What the units do with `fail closed`: the guard at boot, start, restart; then stop."""
+    """What the units do with `fail closed`: the boot guard at boot, start, restart; then stop."""
     lab, daemon = prepared("closed"), None
     try:
         assert guard(lab).returncode == 0
@@ -245,7 +245,7 @@ def test_a_decided_connection_goes_on_over_a_restart(tmp_path):
         lab.down()
 
 
-def test_a_start_without_a_guard_closes_the_way_at_once():
+def test_a_start_without_a_boot_guard_closes_the_way_at_once():
     lab, daemon = prepared("closed"), None
     try:
         with Knocker(lab) as knocker:
@@ -264,7 +264,7 @@ def test_a_start_without_a_guard_closes_the_way_at_once():
         lab.down()
 
 
-def test_the_guard_leaves_an_open_gateway_open_and_minds_a_broken_policy():
+def test_the_boot_guard_leaves_an_open_gateway_open_and_minds_a_broken_policy():
     lab = prepared("open")
     rules = [f"{labkit.REPO}/iptables/durward-rules", "down", "--params", f"{lab.state}/run/rules"]
     try:

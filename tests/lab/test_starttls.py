@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""T26, T27: TLS behind a plain dialogue, on each protocol's own port. The dialogue passes, the hello behind it is judged by
-its name; a server that speaks first never stalls; what leaves the dialogue is a flow without a name; and what no name can
+"""T26, T27: TLS behind a cleartext preamble, on each protocol's own port. The preamble passes, the hello behind it is judged by
+its name; a server that speaks first never stalls; what leaves the preamble is a flow without a name; and what no name can
 save is refused at the first packet, not after the server's greeting.
 """
 import socket
@@ -28,7 +28,7 @@ otherwise allow
 NAME = {"allow": "mail.fine.example", "block": "mail.blocked.example"}
 LDAP = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
 # port: (server's greeting, [(client says, server answers)...])
-DIALOGUES = {
+PREAMBLES = {
     "smtp": (25, b"220 origin\r\n", [(b"EHLO me\r\n", b"250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
     "submission": (587, b"220 origin\r\n", [(b"STARTTLS\r\n", b"220 go\r\n")]),
     "imap": (143, b"* OK origin\r\n", [(b"a CAPABILITY\r\n", b"a OK\r\n"), (b"b STARTTLS\r\n", b"b OK\r\n")]),
@@ -51,7 +51,7 @@ def hello(name):
 
 DECOY = hello(NAME["allow"]) + b"\r\n"
 BIND = bytes.fromhex("300c020101600702010304008000")
-# words that are no usual dialogue: the server does not know them, or says no, and agrees to TLS all the same
+# words that are no usual preamble: the server does not know them, or says no, and agrees to TLS all the same
 LATE = {
     "an unknown word first": (587, b"220 o\r\n", [(b"XYZZY\r\n", b"500 what\r\n"), (b"EHLO me\r\n", b"250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
     "a mail first": (25, b"220 o\r\n", [(b"EHLO me\r\nMAIL FROM:<a@b>\r\n", b"250 ok\r\n"), (b"RSET\r\nSTARTTLS\r\n", b"220 go\r\n")]),
@@ -68,7 +68,7 @@ LATE = {
 
 
 class Server(peers.Judge):
-    """Speaks one dialogue, then TLS with the name that it was asked for."""
+    """Speaks one preamble, then TLS with the name that it was asked for."""
 
     def __init__(self, lab, port, greeting, turns):
         self.greeting, self.turns, self.plain = greeting, turns, []
@@ -115,7 +115,7 @@ def secure(sock, name):
 
 
 def judge_behind(lab, v, port, greeting, turns):
-    """The dialogue twice, once with each name behind it: one is served, the other refused at once and not seen by the server."""
+    """The preamble twice, once with each name behind it: one is served, the other refused at once and not seen by the server."""
     with Server(lab, port, greeting, turns) as server:
         with client(lab, v, port) as sock:
             talk(sock, greeting, turns)
@@ -130,9 +130,9 @@ def judge_behind(lab, v, port, greeting, turns):
 
 
 @V
-@pytest.mark.parametrize("proto", DIALOGUES)
-def test_T26_the_hello_behind_the_dialogue_is_judged(lab, proto, v):
-    port, greeting, turns = DIALOGUES[proto]
+@pytest.mark.parametrize("proto", PREAMBLES)
+def test_T26_the_hello_behind_the_preamble_is_judged(lab, proto, v):
+    port, greeting, turns = PREAMBLES[proto]
     judge_behind(lab, v, port, greeting, turns)
     assert labkit.until(lambda: [e for e in lab.events(f'"{NAME["block"]}"') if "block" in str(e)])
 
@@ -198,8 +198,8 @@ def test_T27_a_server_that_speaks_first_and_slowly_never_stalls(lab, v):
 
 @V
 def test_T26_a_hello_half_sent_while_the_server_repeats_itself(lab, v):
-    """Words of the dialogue sent again do not make the flow one without a name."""
-    port, greeting, turns = DIALOGUES["submission"]
+    """Words of the preamble sent again do not make the flow one without a name."""
+    port, greeting, turns = PREAMBLES["submission"]
     with Server(lab, port, greeting, turns) as server:
         with client(lab, v, port) as sock:
             talk(sock, greeting, turns)

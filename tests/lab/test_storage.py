@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record and the ledger on a real gateway: a full disk ends by itself, a flood erases nobody's history."""
+"""The record and the admin store on a real gateway: a full disk ends by itself, a flood erases nobody's history."""
 import contextlib
 import json
 import os
@@ -50,7 +50,7 @@ def fill(path):
 
 @contextlib.contextmanager
 def daemon(lab):
-    process = lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{lab.state}/settings"],
+    process = lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{lab.state}/settings"],
                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`fail closed`, and the super killed: what was decided goes on, what is new is refused, and nothing blocked gets through
-in between. (Without a kill of the super: test_kill.py, test_start.py.)"""
+"""`fail closed`, and the supervisor killed: what was decided goes on, what is new is refused, and nothing blocked gets through
+in between. (Without a kill of the supervisor: test_kill.py, test_start.py.)"""
 import contextlib
 import os
 import signal
@@ -32,10 +32,10 @@ def own(request):
         lab.down()
 
 
-def kill_super(lab):
-    """kill -9; rescue does what `fail` says, and ends."""
-    os.kill(lab.faces()["super"], signal.SIGKILL)
-    assert labkit.until(lambda: not lab.faces(), step=0.02), lab.faces()
+def kill_supervisor(lab):
+    """kill -9; failsafe does what `fail` says, and ends."""
+    os.kill(lab.processes()["supervisor"], signal.SIGKILL)
+    assert labkit.until(lambda: not lab.processes(), step=0.02), lab.processes()
 
 
 def refused(lab, v6):
@@ -93,7 +93,7 @@ def test_a_long_download_goes_on_and_what_is_new_is_refused(own, v6, tmp_path):
     with kept(own, "idle.test", v6) as idle:
         assert idle().endswith(b"200 OK")
         assert labkit.until(lambda: os.path.exists(path) and os.path.getsize(path) > 0)
-        kill_super(own)
+        kill_supervisor(own)
         at_kill = os.path.getsize(path)
         refused(own, v6)
         assert idle().endswith(b"200 OK")
@@ -113,7 +113,7 @@ def test_an_upload_goes_on(own, v6, tmp_path):
     assert labkit.until(lambda: own.events('"fine.test"'))
     time.sleep(1)
     assert put.poll() is None
-    kill_super(own)
+    kill_supervisor(own)
     out, err = put.communicate(timeout=150)
     assert out.strip() == b"received %d" % (8 << 20), (out, err)
 
@@ -124,7 +124,7 @@ def test_a_tuple_that_was_allowed_is_not_allowed_again(own, v6):
     port = 45678
     with kept(own, "fine.test", v6, port=port) as ask:
         assert ask().endswith(b"200 OK")
-        kill_super(own)
+        kill_supervisor(own)
     family = ["-6" if v6 else "-4"]
     for _ in range(3):
         done = own.exec("client", ["curl", "-sSk", *family, "-m", "10", "--local-port", str(port), "-o", "/dev/null", "-w",
@@ -137,7 +137,7 @@ def test_a_kept_http_connection_serves_no_further_request(own, v6):
     """Plain HTTP is judged request by request: nobody judges any more, whichever path it takes."""
     with kept(own, "fine.test", v6, tls=False) as ask:
         assert ask().endswith(b"200 OK")
-        kill_super(own)
+        kill_supervisor(own)
         for host in ("tracker.example", "fine.test"):
             assert not ask(host=host, timeout=4)
     assert not own.asked("tracker.example")
@@ -157,7 +157,7 @@ def test_a_decided_quic_connection_goes_on(own, v6, tmp_path):
 
     try:
         assert labkit.until(lambda: size() > 30000), got.poll()
-        kill_super(own)
+        kill_supervisor(own)
         at_kill = size()
         assert labkit.until(lambda: size() > at_kill + 60000), (at_kill, size())
         assert own.quic("fine.test", v6=v6, timeout=2) is None
@@ -166,15 +166,15 @@ def test_a_decided_quic_connection_goes_on(own, v6, tmp_path):
         got.wait()
 
 
-def test_a_new_super_takes_them_over(own, tmp_path):
+def test_a_new_supervisor_takes_them_over(own, tmp_path):
     """The download outlives both: the one that dies and the one that comes."""
     path = str(tmp_path / "got")
     got = own.popen("client", ["curl", "-sS", "-4", "-m", "120", "--limit-rate", "1M", "-N", "-o", path, "-w",
                                "%{size_download}", "https://fine.test/big"])
     assert labkit.until(lambda: os.path.exists(path) and os.path.getsize(path) > 0)
-    kill_super(own)
+    kill_supervisor(own)
     with open(f"{own.state}/log/durward.log", "ab") as log:
-        again = own.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{own.state}/settings"], stdout=log,
+        again = own.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{own.state}/settings"], stdout=log,
                           stderr=log)
     try:
         assert labkit.until(lambda: own.ctl("status", "-q").returncode == 0 and
@@ -190,8 +190,8 @@ def test_a_new_super_takes_them_over(own, tmp_path):
 @BOTH_PATHS
 def test_a_flush_of_the_refusal_opens_nothing(own):
     """Nobody is there who would put it back."""
-    os.kill(own.faces()["super"], signal.SIGKILL)
-    assert labkit.until(lambda: not own.faces(), step=0.02)
+    os.kill(own.processes()["supervisor"], signal.SIGKILL)
+    assert labkit.until(lambda: not own.processes(), step=0.02)
     for table in ("filter", "security"):
         for tool in ("iptables", "ip6tables"):
             assert own.exec("gateway", [tool, "-w", "-t", table, "-F"]).returncode == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watchdog: a gate or one worker of it that hangs, rules that others take away, and a machine that is only busy."""
+"""The watchdog: a dataplane or one worker of it that hangs, rules that others take away, and a machine that is only busy."""
 import ctypes
 import json
 import os
@@ -48,15 +48,15 @@ def filters(lab):
 
 
 def ready(lab):
-    """The watchdog looks at a gate only once all its workers have the policy; the desk hears of that."""
+    """The watchdog looks at a dataplane only once all its workers have the policy; the controller hears of that."""
     assert labkit.until(lambda: status(lab).get("policy", {}).get("revision_taken"))
 
 
 @BOTH
-def test_a_stopped_gate_is_replaced(own):
+def test_a_stopped_dataplane_is_replaced(own):
     ready(own)
-    gate = own.faces()["gate"]
-    os.kill(gate, signal.SIGSTOP)
+    dataplane = own.processes()["dataplane"]
+    os.kill(dataplane, signal.SIGSTOP)
     begin = time.monotonic()
     meanwhile = own.popen("client", ["curl", "-sk", "-4", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}",
                                      "https://tracker.example/"])
@@ -65,8 +65,8 @@ def test_a_stopped_gate_is_replaced(own):
     answer = meanwhile.communicate(timeout=90)[0]
     assert answer == b"000" or own.fail == "open", answer
     assert labkit.until(lambda: filters(own))
-    print(f"stopped gate: killed after {took:.2f} s, filtering again within {time.monotonic() - begin:.2f} s")
-    assert labkit.until(lambda: status(own).get("gate", {}).get("hangs") == 1), status(own)
+    print(f"stopped dataplane: killed after {took:.2f} s, filtering again within {time.monotonic() - begin:.2f} s")
+    assert labkit.until(lambda: status(own).get("dataplane", {}).get("hangs") == 1), status(own)
 
 
 FLOOD = """
@@ -82,17 +82,17 @@ while True:
 
 
 def test_a_flood_neither_hides_a_hang_nor_looks_like_one(own):
-    """New flows as fast as one client can make them; then the gate stops, and its queues run over."""
+    """New flows as fast as one client can make them; then the dataplane stops, and its queues run over."""
     ready(own)
-    gate = own.faces()["gate"]
+    dataplane = own.processes()["dataplane"]
     flood = own.popen("client", [sys.executable, "-c", FLOOD])
     try:
         time.sleep(2)
-        assert own.faces().get("gate") == gate, own.words()
-        os.kill(gate, signal.SIGSTOP)
+        assert own.processes().get("dataplane") == dataplane, own.words()
+        os.kill(dataplane, signal.SIGSTOP)
         begin = time.monotonic()
         assert labkit.until(lambda: "has not answered its queue" in own.words(), 60, 0.01), own.words()
-        print(f"stopped gate in a flood: killed after {time.monotonic() - begin:.2f} s")
+        print(f"stopped dataplane in a flood: killed after {time.monotonic() - begin:.2f} s")
     finally:
         flood.kill()
         flood.wait()
@@ -110,10 +110,10 @@ def stop_thread(tid):
 
 def test_one_stopped_worker_is_enough(own):
     ready(own)
-    gate = own.faces()["gate"]
+    dataplane = own.processes()["dataplane"]
     threads = {}
-    for tid in os.listdir(f"/proc/{gate}/task"):
-        with open(f"/proc/{gate}/task/{tid}/comm", encoding="ascii") as f:
+    for tid in os.listdir(f"/proc/{dataplane}/task"):
+        with open(f"/proc/{dataplane}/task/{tid}/comm", encoding="ascii") as f:
             threads[f.read().strip()] = int(tid)
     victim = max(name for name in threads if name.startswith("worker"))
     stop_thread(threads[victim])
@@ -124,11 +124,11 @@ def test_one_stopped_worker_is_enough(own):
             os.waitpid(threads[victim], WALL | os.WNOHANG)
         except ChildProcessError:
             pass
-        return own.faces().get("gate") not in (None, gate)
+        return own.processes().get("dataplane") not in (None, dataplane)
 
     assert labkit.until(replaced, 60, 0.01), own.words()
-    print(f"one stopped worker ({victim}): a new gate after {time.monotonic() - begin:.2f} s")
-    assert f"worker {int(victim[6:])} of the gate has not answered" in own.words()
+    print(f"one stopped worker ({victim}): a new dataplane after {time.monotonic() - begin:.2f} s")
+    assert f"worker {int(victim[6:])} of the dataplane has not answered" in own.words()
     assert labkit.until(lambda: filters(own))
 
 
@@ -142,7 +142,7 @@ def test_rules_that_others_take_away_come_back(own):
         assert labkit.until(lambda n=n: own.words().count("back (") >= n, 60, 0.02), (argv, own.words())
         print(f"{' '.join(argv)}: put back after {time.monotonic() - begin:.2f} s")
         assert filters(own)
-    assert labkit.until(lambda: status(own).get("rules_mended") == 4), status(own)
+    assert labkit.until(lambda: status(own).get("rules_fixed") == 4), status(own)
     assert "put back 4 times" in own.ctl("status").stdout
     assert own.exec("gateway", [RULES, "check", "--params", f"{own.state}/run/rules"]).returncode == 0
 
@@ -162,13 +162,13 @@ def test_what_durward_rules_takes_away_by_hand_stays_away(own):
     assert own.curl("http://tracker.example/").status == 200
     rules("up")
     assert labkit.until(lambda: own.ctl("status", "-q").returncode == 0 and filters(own))
-    assert status(own)["rules_mended"] == 0, own.words()
+    assert status(own)["rules_fixed"] == 0, own.words()
 
 
 def test_a_busy_machine_is_no_hang(own):
     """Six busy loops for some seconds, as many as a loaded gateway may have: nobody is killed."""
     ready(own)
-    before = own.faces()
+    before = own.processes()
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
             for _ in range(int(os.environ.get("DURWARD_HOGS", "6")))]
     try:
@@ -181,5 +181,5 @@ def test_a_busy_machine_is_no_hang(own):
         for h in hogs:
             h.kill()
             h.wait()
-    assert own.faces() == before, own.words()
+    assert own.processes() == before, own.words()
     print(f"busy machine: slowest request {slowest:.2f} s, nobody was killed")

@@ -39,7 +39,7 @@ class Own:
 
     def start(self):
         with open(f"{self.lab.state}/log/durward.log", "ab") as log:
-            self.daemon = self.lab.popen("gateway", [labkit.DURWARD, "super", "--settings", f"{self.lab.state}/settings"],
+            self.daemon = self.lab.popen("gateway", [labkit.DURWARD, "supervisor", "--settings", f"{self.lab.state}/settings"],
                                          stdout=log, stderr=log)
         assert labkit.until(lambda: self.status().get("state") == "filtering"), self.lab.words()
         for v6 in (False, True):
@@ -90,8 +90,8 @@ def test_a_port_that_is_taken_costs_the_page_alone_and_comes_when_it_is_free(v):
             assert own.lab.ctl("status").stdout.count("problem ") == 1
         assert labkit.until(lambda: own.page(taken)), own.lab.words()
         assert labkit.until(lambda: not own.problem())
-        # and the next desk has them, too
-        os.kill(own.lab.faces()["desk"], signal.SIGKILL)
+        # and the next controller has them, too
+        os.kill(own.lab.processes()["controller"], signal.SIGKILL)
         assert labkit.until(lambda: own.page(taken) and own.page(free)), own.lab.words()
 
 

@@ -139,13 +139,13 @@ static inline struct bytes seal(
 	return out;
 }
 
-/* A copy of `s` that ends where an unreadable page begins; freed by guard_free(). */
+/* A copy of `s` that ends where an unreadable page begins; freed by boot_guard_free(). */
 struct guard {
 	uint8_t *map;
 	size_t size;
 	struct slice s;
 };
-static inline struct guard guard_copy(struct slice s)
+static inline struct guard boot_guard_copy(struct slice s)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (s.n / page + 2) * page;
 	uint8_t *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -156,7 +156,7 @@ static inline struct guard guard_copy(struct slice s)
 		memcpy(at, s.p, s.n);
 	return (struct guard){m, size, slice_of(at, s.n)};
 }
-static inline void guard_free(struct guard *g)
+static inline void boot_guard_free(struct guard *g)
 {
 	munmap(g->map, g->size);
 }

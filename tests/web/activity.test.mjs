@@ -260,7 +260,7 @@ test("a hidden tab holds no stream; shown again it has missed nothing", async ()
 	const before = await streams();
 	await hide(true);
 	await house.flow("unseen.example");
-	// the desk notices a reader that has gone when it writes
+	// the controller notices a reader that has gone when it writes
 	assert.ok(await until(async () => { await house.flow("unseen-too.example"); return await streams() < before; }), "the stream was given back");
 	assert.equal(await row(page, "unseen.example").count(), 0);
 	await hide(false);
@@ -289,7 +289,7 @@ test("older rows come when asked for", async () => {
 
 test("the state line tells when the gateway does not filter", async () => {
 	await house.say({ do: "rules", state: 3 });
-	assert.ok(await until(async () => (await ask(house, cookie, "status")).state !== "filtering"), "the desk knows");
+	assert.ok(await until(async () => (await ask(house, cookie, "status")).state !== "filtering"), "the controller knows");
 	const page = await page_open(browser, house, { cookie, viewport: phone });
 	await page.locator(".state").getByText("Not filtering").click();
 	await page.getByText("the rules are not in force").waitFor();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// help.mjs - what every browser test uses: a real desk (house.c), Chromium, and an ear for broken page policies.
+// help.mjs - what every browser test uses: a real controller (backend.c), Chromium, and an ear for broken page policies.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { chromium } from "../../web/node_modules/playwright-core/index.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const root = join(here, "../..");
-const house_bin = process.env.DURWARD_HOUSE ?? join(root, "build/current/tests/web/house");
+const house_bin = process.env.DURWARD_HOUSE ?? join(root, "build/current/tests/web/backend");
 const axe_source = readFileSync(join(root, "web/node_modules/axe-core/axe.min.js"), "utf8");
 export const password = "correct horse battery";
 
@@ -50,7 +50,7 @@ export const mia = { src: "192.0.2.2", mac: "02:00:5e:00:53:02" };
 const opened = [];
 after(async () => { for (const thing of opened.reverse()) await thing.close().catch(() => {}); });
 
-// --- the desk ---
+// --- the controller ---
 
 export async function house_open(text = policy, env = {}) {
 	const folder = mkdtempSync(join(tmpdir(), "durward-web-"));

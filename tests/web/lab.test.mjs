@@ -82,10 +82,10 @@ test("a policy edited in the browser holds for the next connection", { skip }, a
 	await page.done();
 });
 
-test("a killed desk is back, the session holds, and the list goes on", { skip }, async () => {
+test("a killed controller is back, the session holds, and the list goes on", { skip }, async () => {
 	const page = await page_open(browser, gateway, { cookie: cookies[0] });
 	await page.locator(".live.is-live").waitFor();
-	const pid = await page.evaluate(async () => (await (await fetch("api/v1/status")).json()).desk.pid);
+	const pid = await page.evaluate(async () => (await (await fetch("api/v1/status")).json()).controller.pid);
 	process.kill(pid, "SIGKILL");
 	assert.equal(await curl("client", "-4", "http://meanwhile.example/"), "200");
 	assert.ok(await until(async () => await page.locator(".live.is-live").count() === 1

@@ -31,7 +31,7 @@ test("the file is there as written, with its revision, and nothing to apply", as
 	await page.done();
 });
 
-test("check shows every mistake and leads to its place", async () => {
+test("check shows every error and leads to its place", async () => {
 	const page = await open();
 	const text = policy.replace("for kids", "for kidz # für äöü").replace("otherwise allow", "  # ünï\n  blokc x.example\notherwise perhaps");
 	await editor(page).fill(text);
@@ -39,14 +39,14 @@ test("check shows every mistake and leads to its place", async () => {
 	await page.locator(".finding").first().waitFor();
 	const all = await page.locator(".findings").innerText();
 	for (const part of ["kidz", "did you mean 'kids'", "blokc", "perhaps"]) assert.ok(all.includes(part), `${part} in ${all}`);
-	await page.locator(".said").getByText(/\d+ mistakes/).waitFor();
+	await page.locator(".said").getByText(/\d+ errors/).waitFor();
 	await page.locator(".finding", { hasText: "blokc" }).click();
 	const chosen = () => editor(page).evaluate((e) => e.value.slice(e.selectionStart, e.selectionEnd));
 	assert.ok(await until(async () => await chosen() === "blokc"));
 	await page.locator(".finding", { hasText: "kidz" }).click();
 	assert.ok(await until(async () => await chosen() === "kidz"));
 	await page.locator(".at-line .error", { hasText: "did you mean 'kids'" }).waitFor();
-	assert.match(await page.locator(".finding").first().getAttribute("class"), /error/, "mistakes stand before warnings");
+	assert.match(await page.locator(".finding").first().getAttribute("class"), /error/, "errors stand before warnings");
 	assert.ok(await page.locator(".gutter .error").count() >= 3);
 	assert.equal(house.file(), policy, "a check changes nothing");
 	await page.done();
@@ -100,7 +100,7 @@ test("apply writes the file and is in force at once", async () => {
 	await page.done();
 });
 
-test("a gate that has not taken the policy yet is told apart", async () => {
+test("a dataplane that has not taken the policy yet is told apart", async () => {
 	await house.say({ do: "hold", on: true });
 	const page = await open();
 	await editor(page).fill(policy + "# held\n");
@@ -110,7 +110,7 @@ test("a gate that has not taken the policy yet is told apart", async () => {
 	await page.done();
 });
 
-test("a policy with mistakes is not applied", async () => {
+test("a policy with errors is not applied", async () => {
 	const page = await open();
 	await editor(page).fill(policy.replace("otherwise allow", "otherwise maybe"));
 	await button(page, "Apply").click();

@@ -27,7 +27,7 @@ export const where_of = (r) => `${r.dst ?? t("row.several_sites")} ${r.dport ? `
 export const device_of = (r) => r.who ?? r.mac ?? r.src ?? t("row.several_devices");
 export function reason_of(r) {
 	if (r.because) return visible(r.because);
-	if (r.odd_words && r.verdict === "block" && r.by === "setting") return r.odd_words;
+	if (r.anomaly_text && r.verdict === "block" && r.by === "setting") return r.anomaly_text;
 	if (r.list) return t("row.list", { name: visible(r.list.name), line: String(r.list.line) });
 	return t_or("by." + r.by, r.by);
 }
@@ -43,7 +43,7 @@ function One({ row }) {
 	if (row.name) return html`<bdi class="name">${visible(row.name)}</bdi><span class="sub">${t_or("source." + row.source, row.source)}</span>`;
 	return html`<span class="unnamed">${row.kind === "not-proto" || row.kind === "pending"
 		? port_of(row) : t_or("kind." + row.kind, row.kind)}</span>
-		<span class="sub">${row.odd_words ?? t("source.none")}</span>`;
+		<span class="sub">${row.anomaly_text ?? t("source.none")}</span>`;
 }
 
 function Reason({ row }) {

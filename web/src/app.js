@@ -74,7 +74,7 @@ function AcceptList({ list, refresh }) {
 		set_busy(false);
 	};
 	return html`<div class="accept"><p>${t("lists.shrunk", { name: list.name })}</p>
-		<p class="quiet">${list.trouble}</p>
+		<p class="quiet">${list.failure}</p>
 		<button type="button" disabled=${busy} onClick=${accept}>${t("lists.accept")}</button>
 		${bad && html`<${Notice} kind="bad">${bad}<//>`}</div>`;
 }
@@ -147,13 +147,13 @@ function use_place() {
 function use_door() {
 	const [door, set_door] = useState(null);
 	const [status, set_status] = useState(null);
-	const [trouble, set_trouble] = useState(null);
+	const [failure, set_failure] = useState(null);
 	const was_in = useRef(false);
 	const refresh = useCallback(async () => {
 		try {
 			const { data } = await api("GET", "status", { quiet: true });
 			set_status(data);
-			set_trouble(null);
+			set_failure(null);
 			set_door("in");
 			was_in.current = true;
 			return data;
@@ -162,16 +162,16 @@ function use_door() {
 				const { data } = await api("GET", "setup").catch(() => ({ data: { password_set: true } }));
 				set_door(data.password_set ? "login" : "setup");
 			} else {
-				set_trouble(e);
+				set_failure(e);
 			}
 			return null;
 		}
 	}, []);
-	return { door, set_door, status, trouble, refresh, was_in };
+	return { door, set_door, status, failure, refresh, was_in };
 }
 
 function App() {
-	const { door, set_door, status, trouble, refresh, was_in } = use_door();
+	const { door, set_door, status, failure, refresh, was_in } = use_door();
 	const at = use_place();
 	const enter = use_module(door === "login" || door === "setup" ? "enter" : null);
 	useEffect(() => {
@@ -190,14 +190,14 @@ function App() {
 		set_door("login");
 	};
 	if (door === "in") {
-		return html`<${Frame} page=${at.page === "policy" ? "policy" : "activity"} status=${status} lost=${!!trouble} refresh=${refresh} sign_out=${sign_out}>
+		return html`<${Frame} page=${at.page === "policy" ? "policy" : "activity"} status=${status} lost=${!!failure} refresh=${refresh} sign_out=${sign_out}>
 			<${Page} at=${at} refresh=${refresh} status=${status} />
 		<//>`;
 	}
 	if (door && enter) {
 		return html`<${enter.Enter} door=${door} set_door=${set_door} expired=${was_in.current} entered=${refresh} />`;
 	}
-	return html`<main class="enter">${trouble ? html`<${Notice} kind="bad">${trouble.message}<//>`
+	return html`<main class="enter">${failure ? html`<${Notice} kind="bad">${failure.message}<//>`
 		: html`<p class="quiet" role="status">${t("app.loading")}</p>`}</main>`;
 }
 

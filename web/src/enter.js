@@ -20,7 +20,7 @@ function Field({ id, label, type, value, set, auto, help, focus }) {
 	</div>`;
 }
 
-// One form's life: busy while it is sent, the mistake under it, and entered() when the gateway says yes.
+// One form's life: busy while it is sent, the error under it, and entered() when the gateway says yes.
 function use_form(entered, send) {
 	const [busy, set_busy] = useState(false);
 	const [bad, set_bad] = useState(null);

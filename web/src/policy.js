@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// policy.js - the policy file in an editor: Check shows every mistake at its place, Changes what is new, Apply writes it.
+// policy.js - the policy file in an editor: Check shows every error at its place, Changes what is new, Apply writes it.
 //
 // Apply carries the ETag of the file as it was read (If-Match). 412: somebody changed the file meanwhile; the text here is
 // kept and may be compared with the new file, or dropped for it.
@@ -167,7 +167,7 @@ function use_work({ file, text, read, refresh }) {
 	const [said, say] = useState(null);
 	const [findings, set_findings] = useState([]);
 	const [stale, set_stale] = useState(false);
-	// mistakes first: they are what keeps the policy from being put in force
+	// errors first: they are what keeps the policy from being put in force
 	const keep = (all = []) => set_findings([...all].sort((a, b) => (a.level === "error" ? 0 : 1) - (b.level === "error" ? 0 : 1)));
 	const tell = (data) => {
 		keep(data.findings);

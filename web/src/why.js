@@ -43,7 +43,7 @@ function Facts({ row }) {
 		<${Fact} name=${t("why.to")}>${where_of(row)}<//>
 		<${Fact} name=${t("why.name")}>${row.name ? html`<bdi class="name">${visible(row.name)}</bdi>` : t_or("kind." + row.kind, row.kind)}<//>
 		${row.name && html`<${Fact} name=${t("why.read")}>${t_or("source." + row.source, row.source)}<//>`}
-		${row.odd_words && html`<${Fact} name=${t("why.odd")}>${row.odd_words}${row.odd_at && html` <span class="quiet">${row.odd_at}</span>`}<//>`}
+		${row.anomaly_text && html`<${Fact} name=${t("why.anomaly")}>${row.anomaly_text}${row.anomaly_at && html` <span class="quiet">${row.anomaly_at}</span>`}<//>`}
 		<${Fact} name=${t("why.path")}>${t_or("path." + row.path, row.path)}<//>
 		<${Fact} name=${t("why.data")}>${ended ? t("row.data", { up: size(row.bytes_up), down: size(row.bytes_down), time: span(row.duration_ms) })
 			: html`<span class="quiet">${t("why.open")}</span>`}<//>

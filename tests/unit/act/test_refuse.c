@@ -43,9 +43,9 @@ static struct packet parsed(size_t n)
 {
 	struct packet p;
 	assert_true(n > 0);
-	struct guard g = guard_copy(slice_of(out, n));
+	struct guard g = boot_guard_copy(slice_of(out, n));
 	assert_int_equal(packet_parse(g.s, &p), PARSE_OK);
-	guard_free(&g);
+	boot_guard_free(&g);
 	assert_int_equal(packet_parse(slice_of(out, n), &p), PARSE_OK);
 	checksums_hold(n);
 	return p;
@@ -72,7 +72,7 @@ static void an_alert_and_the_end_reach_the_client(void **state)
 			uint8_t alert[REFUSE_ALERT_SIZE];
 			refuse_alert_record(REFUSE_ALERT_UNRECOGNIZED_NAME, alert);
 			assert_memory_equal(alert, "\x15\x03\x03\x00\x02\x02\x70", 7);
-			size_t n = refuse_tcp_last_words(
+			size_t n = refuse_tcp_last_payload(
 				&t, slice_of(alert, sizeof(alert)), out, sizeof(out));
 			struct packet p = parsed(n);
 			assert_true(addr_eq(&p.src, &t.src) && addr_eq(&p.dst, &t.dst));
@@ -87,7 +87,7 @@ static void an_alert_and_the_end_reach_the_client(void **state)
 			assert_int_equal(p.ttl, 64);
 			assert_true(slice_eq(p.payload, slice_of(alert, sizeof(alert))));
 			for (size_t cap = 0; cap < n; cap++)
-				assert_int_equal(refuse_tcp_last_words(&t,
+				assert_int_equal(refuse_tcp_last_payload(&t,
 							 slice_of(alert, sizeof(alert)), out, cap),
 					0);
 		}
@@ -130,7 +130,7 @@ static void Q24_prohibited_quotes_the_packet(void **state)
 					.dst = server,
 					.sport = 1,
 					.dport = 25};
-				size_t n_in = refuse_tcp_last_words(
+				size_t n_in = refuse_tcp_last_payload(
 					&t, slice_of(body, pay), in, sizeof(in));
 				size_t n = refuse_icmp(
 					slice_of(in, n_in), gw ? &gateway : NULL, out, sizeof(out));

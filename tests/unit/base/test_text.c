@@ -101,7 +101,7 @@ static void arrays_grow_in_an_arena(void **state)
 	arena_fini(&a);
 }
 
-static void mistakes_are_sorted_and_bounded(void **state)
+static void errors_are_sorted_and_bounded(void **state)
 {
 	struct diag d = {0};
 	struct strbuf out = {0};
@@ -181,7 +181,7 @@ int main(void)
 		cmocka_unit_test(arenas_give_zeroed_aligned_memory),
 		cmocka_unit_test(arenas_obey_their_limit),
 		cmocka_unit_test(arrays_grow_in_an_arena),
-		cmocka_unit_test(mistakes_are_sorted_and_bounded),
+		cmocka_unit_test(errors_are_sorted_and_bounded),
 		cmocka_unit_test(warnings_keep_no_error_out),
 		cmocka_unit_test(siphash_matches_its_paper),
 		cmocka_unit_test(fnv_can_be_fed_in_parts),

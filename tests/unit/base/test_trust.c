@@ -89,15 +89,15 @@ static void need_root(void)
 	skip();
 }
 
-static void refused(const char *path, enum trust_kind kind, const char *at, const char *mends)
+static void refused(const char *path, enum trust_kind kind, const char *at, const char *fixes)
 {
 	char want[128];
 
 	if (ask(path, kind) != -EPERM)
 		fail_msg("%s was not refused", path);
 	snprintf(want, sizeof want, "%s/%s", folder, at);
-	if (!strstr(why, want) || !strstr(why, mends))
-		fail_msg("%s: said \"%s\", not %s and %s", path, why, want, mends);
+	if (!strstr(why, want) || !strstr(why, fixes))
+		fail_msg("%s: said \"%s\", not %s and %s", path, why, want, fixes);
 }
 
 static void what_is_roots_is_opened(void **state)

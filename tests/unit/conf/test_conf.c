@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_conf.c - policy texts: what each rule of the language makes of them, and every mistake at its place.
+ * test_conf.c - policy texts: what each rule of the language makes of them, and every error at its place.
  *
  * See: policy.md "Exactly".
  */
@@ -291,7 +291,7 @@ static bool all_there(const char *want, const char *got)
 	return true;
 }
 
-static void each_text_gives_its_mistakes(void **state)
+static void each_text_gives_its_errors(void **state)
 {
 	size_t bad = 0;
 
@@ -316,7 +316,7 @@ static void each_text_gives_its_mistakes(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* A text that ends at any byte is read without a crash, and each mistake lies inside it. */
+/* A text that ends at any byte is read without a crash, and each error lies inside it. */
 static void every_prefix_is_survived(void **state)
 {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -502,14 +502,14 @@ static void samples_have_only_words_of_later(void **state)
 	check_file("tests/data/office.policy", 1, ":14:20: not yet: 'mismatch'");
 }
 
-static void thirty_mistakes_are_thirty_errors(void **state)
+static void thirty_errors_are_thirty_errors(void **state)
 {
-	check_file("tests/data/mistakes.policy", 30, ":1:1:|:31:11:");
+	check_file("tests/data/errors.policy", 30, ":1:1:|:31:11:");
 }
 
 /* A text of unknown words and as many definitions must not take the product of both. */
-/* What an image cannot hold is a mistake of the text, told once and at its place. */
-static void more_groups_than_an_image_holds_are_a_mistake(void **state)
+/* What an image cannot hold is an error of the text, told once and at its place. */
+static void more_groups_than_an_image_holds_are_a_error(void **state)
 {
 	struct arena room = {0};
 	struct diag d = {0};
@@ -551,15 +551,15 @@ static void a_large_text_is_read_in_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_text_gives_its_mistakes),
+		cmocka_unit_test(each_text_gives_its_errors),
 		cmocka_unit_test(every_prefix_is_survived),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 		cmocka_unit_test_setup_teardown(definitions_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(hours_are_windows, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_are_read, setup, teardown),
 		cmocka_unit_test(samples_have_only_words_of_later),
-		cmocka_unit_test(thirty_mistakes_are_thirty_errors),
-		cmocka_unit_test(more_groups_than_an_image_holds_are_a_mistake),
+		cmocka_unit_test(thirty_errors_are_thirty_errors),
+		cmocka_unit_test(more_groups_than_an_image_holds_are_a_error),
 		cmocka_unit_test(a_large_text_is_read_in_time),
 	};
 

@@ -41,7 +41,7 @@ static void render(struct strbuf *b)
 					schema_words[i].help);
 		strbuf_str(b, ".Ed\n");
 	}
-	strbuf_str(b, ".Ss Not yet\nWords of later versions, which are a mistake in this one:\n.Bd "
+	strbuf_str(b, ".Ss Not yet\nWords of later versions, which are an error in this one:\n.Bd "
 		      "-literal\n");
 	for (size_t i = 0; i < WORDS; i++)
 		if (schema_words[i].later)
@@ -76,7 +76,7 @@ static void the_manual_says_what_the_table_says(void **state)
 }
 
 /* The first example of the manual, as a reader would copy it. */
-static void the_example_of_the_manual_has_no_mistake(void **state)
+static void the_example_of_the_manual_has_no_error(void **state)
 {
 	struct strbuf page = {0};
 	struct arena mem = {0};
@@ -138,7 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_manual_says_what_the_table_says),
-		cmocka_unit_test(the_example_of_the_manual_has_no_mistake),
+		cmocka_unit_test(the_example_of_the_manual_has_no_error),
 		cmocka_unit_test(distances_are_as_known),
 		cmocka_unit_test(words_are_found_by_role_and_without_case),
 	};

@@ -64,20 +64,21 @@ static void only_roots_settings_are_obeyed(void **state)
 		print_message("needs root\n");
 		skip();
 	}
-	assert_int_equal(read_text("desk-user someone\nmark-mask 0x00ff0000\n", 0, 0644), 0);
-	assert_string_equal(s.desk_user, "someone");
+	assert_int_equal(read_text("controller-user someone\nmark-mask 0x00ff0000\n", 0, 0644), 0);
+	assert_string_equal(s.controller_user, "someone");
 	assert_string_equal(strbuf_text(&said), "");
-	/* nothing of them, and the word says what mends it */
-	assert_int_equal(read_text("desk-user 0\nrules-script /tmp/x\n", OTHER, 0644), -EPERM);
-	assert_string_equal(s.desk_user, "durward");
+	/* nothing of them, and the word says what fixes it */
+	assert_int_equal(
+		read_text("controller-user 0\nrules-script /tmp/x\n", OTHER, 0644), -EPERM);
+	assert_string_equal(s.controller_user, "durward");
 	assert_string_equal(s.rules_script, "");
 	assert_true(says(path) && says("chown"));
-	assert_int_equal(read_text("desk-user 0\n", 0, 0666), -EPERM);
-	assert_string_equal(s.desk_user, "durward");
+	assert_int_equal(read_text("controller-user 0\n", 0, 0666), -EPERM);
+	assert_string_equal(s.controller_user, "durward");
 	assert_true(says("chmod go-w"));
 	assert_int_equal(chown(folder, OTHER, OTHER), 0);
-	assert_int_equal(read_text("desk-user 0\n", 0, 0644), -EPERM);
-	assert_string_equal(s.desk_user, "durward");
+	assert_int_equal(read_text("controller-user 0\n", 0, 0644), -EPERM);
+	assert_string_equal(s.controller_user, "durward");
 	/* a folder of others hides a missing file as well: they could make one at any moment */
 	unlink(path);
 	strbuf_reset(&said);
@@ -85,7 +86,7 @@ static void only_roots_settings_are_obeyed(void **state)
 	assert_int_equal(chown(folder, 0, 0), 0);
 }
 
-static void mistakes_leave_what_is_right(void **state)
+static void errors_leave_what_is_right(void **state)
 {
 	(void)state;
 	if (geteuid() != 0) {
@@ -93,16 +94,17 @@ static void mistakes_leave_what_is_right(void **state)
 		skip();
 	}
 	assert_int_equal(
-		read_text("desk-user someone\nmark-mask 0x00f\nworkers 3\n", 0, 0600), -EINVAL);
+		read_text("controller-user someone\nmark-mask 0x00f\nworkers 3\n", 0, 0600),
+		-EINVAL);
 	assert_true(says(":2:11:"));
-	assert_string_equal(s.desk_user, "someone");
+	assert_string_equal(s.controller_user, "someone");
 	assert_int_equal(s.mark_mask, 0xff000000);
 	assert_int_equal(s.workers, 3);
 	unlink(path);
 	strbuf_reset(&said);
 	assert_int_equal(settings_read(path, &s, &said), -ENOENT);
 	assert_true(says(path) && says("No such file"));
-	assert_string_equal(s.desk_user, "durward");
+	assert_string_equal(s.controller_user, "durward");
 }
 
 static void what_is_sealed_is_what_a_child_gets(void **state)
@@ -148,7 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_roots_settings_are_obeyed),
-		cmocka_unit_test(mistakes_leave_what_is_right),
+		cmocka_unit_test(errors_leave_what_is_right),
 		cmocka_unit_test(what_is_sealed_is_what_a_child_gets),
 		cmocka_unit_test(what_is_not_sealed_or_not_ours_is_refused),
 	};

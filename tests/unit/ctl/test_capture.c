@@ -193,12 +193,12 @@ static void count(void *user, struct slice ip, uint64_t at_ms)
 	++*(unsigned *)user;
 }
 
-static unsigned read_file(bool *ok, char trouble[static 256])
+static unsigned read_file(bool *ok, char failure[static 256])
 {
 	unsigned n = 0;
 
-	trouble[0] = 0;
-	*ok = capture_read(path, count, &n, trouble);
+	failure[0] = 0;
+	*ok = capture_read(path, count, &n, failure);
 	return n;
 }
 
@@ -244,40 +244,40 @@ static void compress_file(struct slice bytes)
 static void gzip_is_read_and_losses_are_told(void **state)
 {
 	struct strbuf plain = {0}, gz = {0};
-	char trouble[256];
+	char failure[256];
 	bool ok;
 
 	write_pcap(DLT_RAW, put_raw, &plain);
-	assert_int_equal(read_file(&ok, trouble), 3);
+	assert_int_equal(read_file(&ok, failure), 3);
 	assert_true(ok);
 	compress_file(slice_of(plain.s, plain.n));
-	assert_int_equal(read_file(&ok, trouble), 3);
+	assert_int_equal(read_file(&ok, failure), 3);
 	assert_true(ok);
 	assert_int_equal(file_read(path, 1 << 20, &gz), 0);
 	for (size_t n = 0; n < gz.n; n++) { /* cut anywhere */
 		write_file(gz.s, n);
-		assert_true(read_file(&ok, trouble) <= 3);
-		if (ok || !trouble[0])
+		assert_true(read_file(&ok, failure) <= 3);
+		if (ok || !failure[0])
 			fail_msg("%zu of %zu bytes are taken for the whole", n, gz.n);
-		if (n >= 30 && !strstr(trouble, "ends too early"))
-			fail_msg("%zu of %zu bytes: %s", n, gz.n, trouble);
+		if (n >= 30 && !strstr(failure, "ends too early"))
+			fail_msg("%zu of %zu bytes: %s", n, gz.n, failure);
 	}
 	for (size_t i = 12; i < gz.n; i++) { /* a wrong byte anywhere behind the head */
 		gz.s[i] ^= 0x55;
 		write_file(gz.s, gz.n);
-		read_file(&ok, trouble);
+		read_file(&ok, failure);
 		if (ok)
 			fail_msg("a wrong byte at %zu is nothing", i);
 		gz.s[i] ^= 0x55;
 	}
 	compress_file(slice_str("no capture at all, but text"));
-	assert_int_equal(read_file(&ok, trouble), 0);
+	assert_int_equal(read_file(&ok, failure), 0);
 	assert_false(ok);
-	assert_non_null(strstr(trouble, "unknown file format"));
+	assert_non_null(strstr(failure, "unknown file format"));
 	unlink(path);
-	read_file(&ok, trouble);
+	read_file(&ok, failure);
 	assert_false(ok);
-	assert_non_null(strstr(trouble, "No such file"));
+	assert_non_null(strstr(failure, "No such file"));
 	strbuf_fini(&plain);
 	strbuf_fini(&gz);
 }
@@ -310,14 +310,14 @@ static void nflog_captures_are_read(void **state)
 	struct strbuf file = {0};
 	uint8_t frame[600], ip[512];
 	size_t n, all;
-	char trouble[256];
+	char failure[256];
 	bool ok;
 
 	write_pcap(DLT_NFLOG, put_nflog, &file);
-	assert_int_equal(read_file(&ok, trouble), 3);
+	assert_int_equal(read_file(&ok, failure), 3);
 	assert_true(ok);
 	compress_file(slice_of(file.s, file.n));
-	assert_int_equal(read_file(&ok, trouble), 3);
+	assert_int_equal(read_file(&ok, failure), 3);
 	n = put_packet(ip, false, D, 1, 2, GET("x.example"));
 	all = put_nflog(frame, slice_of(ip, n));
 	for (size_t cut = 0; cut <= all; cut++) { /* cut anywhere, in memory of just that size */

@@ -10,7 +10,7 @@
 
 #include "../../../src/ctl/doctor_rules.c"
 
-static char said[512], mended[512];
+static char said[512], fixed[512];
 static enum finding weight;
 
 void doctor_say(
@@ -19,7 +19,7 @@ void doctor_say(
 	va_list ap;
 
 	weight = f;
-	snprintf(mended, sizeof mended, "%s", fix);
+	snprintf(fixed, sizeof fixed, "%s", fix);
 	va_start(ap, fmt);
 	vsnprintf(said, sizeof said, fmt, ap);
 	va_end(ap);
@@ -50,12 +50,12 @@ static void every_kind_has_words_and_a_weight(void **state)
 	struct telling t = {.d = &d, .free_mask = 0x00ff0000};
 
 	for (enum foreign_kind k = FOREIGN_CONNMARK; k < FOREIGN_NAT; k++) {
-		struct foreign f = {.kind = k, .rule = "iptables -A X", .mend = "iptables -R X"};
+		struct foreign f = {.kind = k, .rule = "iptables -A X", .fix = "iptables -R X"};
 		said[0] = 0, weight = FINDING_OK;
 		tell(&t, &f);
 		assert_true(weight > FINDING_OK);
 		assert_non_null(strstr(said, "(iptables -A X)"));
-		assert_string_equal(mended, "iptables -R X");
+		assert_string_equal(fixed, "iptables -R X");
 	}
 	assert_true(t.any);
 }
@@ -64,19 +64,19 @@ static void a_rule_that_needs_our_bits(void **state)
 {
 	struct doctor d = {.settings_path = "/etc/durward/settings"};
 	struct telling t = {.d = &d, .free_mask = 0x00ff0000};
-	struct foreign f = {.kind = FOREIGN_CONNMARK, .rule = "r", .mend = ""};
+	struct foreign f = {.kind = FOREIGN_CONNMARK, .rule = "r", .fix = ""};
 
 	tell(&t, &f);
-	assert_string_equal(mended,
+	assert_string_equal(fixed,
 		"sed -i '/^mark-mask/d' /etc/durward/settings; echo 'mark-mask 0x00ff0000' "
 		">>/etc/durward/settings; systemctl restart durward");
 	t.free_mask = 0;
 	tell(&t, &f);
-	assert_non_null(strstr(mended, "no 8 neighbouring ones are free"));
+	assert_non_null(strstr(fixed, "no 8 neighbouring ones are free"));
 	/* a redirection is no question of marks */
 	f.kind = FOREIGN_TAKES_WEB;
 	tell(&t, &f);
-	assert_string_equal(mended, "");
+	assert_string_equal(fixed, "");
 }
 
 int main(void)

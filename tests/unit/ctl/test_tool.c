@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_tool.c - durwardctl itself, run against a desk: words, JSON, exit statuses, and nothing that moves a cursor.
+ * test_tool.c - durwardctl itself, run against a controller: words, JSON, exit statuses, and nothing that moves a cursor.
  */
-#include "show/house.h"
+#include "show/backend.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -88,7 +88,7 @@ static void statuses_tell_how_it_went(void **state)
 		int status;
 		const char *says;
 	} cases[] = {
-		{"status", "", 1, "not running"}, /* the test is a poor super */
+		{"status", "", 1, "not running"}, /* the test is a poor supervisor */
 		{"status -q", "", 1, ""},
 		{"status -x", "", 2, "usage"},
 		{"log", "", 0, "BLOCK  phone  www.ads.example"},

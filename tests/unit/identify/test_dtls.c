@@ -97,13 +97,13 @@ static void T41_contradictions_and_lies(void **state)
 	body->b[5] ^= 1;
 	put_record(w, wire_slice(body), 0, 10, 0);
 	assert_int_equal(add(j, w, &h), PARSE_INVALID);
-	assert_int_equal(h.odd, ODD_CONTRADICTION);
+	assert_int_equal(h.anomaly, ANOMALY_CONTRADICTION);
 	put_record(w, slice_of(body->b, body->n - 1), 0, 10, 0);
 	assert_int_equal(add(j, w, &h), PARSE_INVALID);
-	assert_int_equal(h.odd, ODD_CONTRADICTION);
+	assert_int_equal(h.anomaly, ANOMALY_CONTRADICTION);
 	put_record(w, slice_of(body->b, DTLS_HELLO_MAX + 1), 0, 10, 3);
 	assert_int_equal(add(j, w, &h), PARSE_INVALID);
-	assert_int_equal(h.odd, ODD_TOO_LARGE);
+	assert_int_equal(h.anomaly, ANOMALY_TOO_LARGE);
 	free(j);
 	free(body);
 	free(w);
@@ -122,7 +122,7 @@ static void T41_what_is_no_dtls_hello_is_not_known(void **state)
 		put_record(w, wire_slice(body), 0, body->n, 0);
 		w->b[spoils[i]] ^= 0x40;
 		assert_int_equal(add(j, w, &h), PARSE_INVALID);
-		assert_int_equal(h.odd, ODD_NOT_KNOWN);
+		assert_int_equal(h.anomaly, ANOMALY_NOT_KNOWN);
 	}
 	put_record(w, wire_slice(body), 0, body->n, 0);
 	for (size_t n = 0; n < w->n; n++)

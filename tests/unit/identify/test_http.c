@@ -11,13 +11,13 @@
 struct row {
 	const char *what, *text;
 	enum ident_kind kind;
-	enum oddity odd;
+	enum anomaly anomaly;
 	const char *name;
 	const char *host; /* as sent; NULL = none */
 };
-#define NAME(name)	IDENT_NAME, ODD_NOTHING, name
-#define NONE(odd, name) IDENT_NONE, ODD_##odd, name
-#define EVASIVE(odd)	IDENT_EVASIVE, ODD_##odd, ""
+#define NAME(name)	    IDENT_NAME, ANOMALY_NOTHING, name
+#define NONE(anomaly, name) IDENT_NONE, ANOMALY_##anomaly, name
+#define EVASIVE(anomaly)    IDENT_EVASIVE, ANOMALY_##anomaly, ""
 
 static const struct row rows[] = {
 	{"plain", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", NAME("a.example"), "a.example"},
@@ -182,13 +182,13 @@ static void a_request_is_judged_as_its_row_says(void **state)
 	enum parse status = parse(slice_str(r->text), &h);
 	bool same_host = r->host ? h.host.p && slice_eq(h.host, slice_str(r->host)) : !h.host.p;
 
-	if (status != PARSE_OK || h.ident.kind != r->kind || h.ident.odd != r->odd || !same_host ||
-		(r->kind != IDENT_EVASIVE && strcmp(h.ident.name, r->name) != 0))
+	if (status != PARSE_OK || h.ident.kind != r->kind || h.ident.anomaly != r->anomaly ||
+		!same_host || (r->kind != IDENT_EVASIVE && strcmp(h.ident.name, r->name) != 0))
 		fail_msg("%s: %d %s/%s \"%s\"", r->what, status, ident_kind_key(h.ident.kind),
-			oddity_key(h.ident.odd), h.ident.name);
+			anomaly_key(h.ident.anomaly), h.ident.name);
 	assert_int_equal(h.ident.app, APP_HTTP);
 	assert_int_equal(h.ident.source, SOURCE_HOST);
-	if (h.ident.odd != ODD_H2C)
+	if (h.ident.anomaly != ANOMALY_H2C)
 		assert_int_equal(h.head_len, strlen(r->text));
 }
 
@@ -199,7 +199,7 @@ static void every_proper_prefix_needs_more(void **state)
 		struct http_head h;
 		size_t scanned = 0, n = strlen(rows[i].text);
 
-		if (rows[i].odd == ODD_H2C)
+		if (rows[i].anomaly == ANOMALY_H2C)
 			continue; /* its first line is enough */
 		for (size_t k = 0; k < n; k++) {
 			assert_int_equal(parse(slice_of(rows[i].text, k), &h), PARSE_NEED_MORE);
@@ -210,7 +210,7 @@ static void every_proper_prefix_needs_more(void **state)
 		assert_int_equal(http_head_parse(guarded(slice_of(rows[i].text, n)), &scanned, &h),
 			PARSE_OK);
 		assert_int_equal(h.ident.kind, rows[i].kind);
-		assert_int_equal(h.ident.odd, rows[i].odd);
+		assert_int_equal(h.ident.anomaly, rows[i].anomaly);
 	}
 }
 
@@ -224,7 +224,7 @@ static void H17_empty_lines_without_end_are_evasive(void **state)
 	assert_int_equal(parse(slice_of(text, 16), &h), PARSE_NEED_MORE);
 	assert_int_equal(parse(slice_of(text, 17), &h), PARSE_OK);
 	assert_int_equal(h.ident.kind, IDENT_EVASIVE);
-	assert_int_equal(h.ident.odd, ODD_BAD_REQUEST);
+	assert_int_equal(h.ident.anomaly, ANOMALY_BAD_REQUEST);
 }
 
 /* seen of nginx, Apache (HttpProtocolOptions Unsafe) and HAProxy (accept-invalid-http-request): tests/evade */
@@ -360,7 +360,7 @@ static void H16_a_nul_or_bare_cr_is_evasive_at_once(void **state)
 
 		assert_int_equal(parse(slice_of(t[i].text, t[i].n), &h), PARSE_OK);
 		assert_int_equal(h.ident.kind, IDENT_EVASIVE);
-		assert_int_equal(h.ident.odd, ODD_BAD_REQUEST);
+		assert_int_equal(h.ident.anomaly, ANOMALY_BAD_REQUEST);
 		assert_int_equal(parse(slice_of(t[i].text, 23), &h), PARSE_NEED_MORE);
 	}
 }
@@ -424,7 +424,7 @@ static void feed(const char *text, size_t n, size_t size, bool blind, char out[2
 			break;
 	}
 	if (step == HTTP_BAD)
-		snprintf(out + strlen(out), 100, "!%s", oddity_key(h.ident.odd));
+		snprintf(out + strlen(out), 100, "!%s", anomaly_key(h.ident.anomaly));
 	if (step == HTTP_SWITCHED)
 		snprintf(out + strlen(out), 60, ">");
 	if (step == HTTP_NOT_HTTP)
@@ -599,7 +599,7 @@ static void H19_heads_and_trailers_have_a_limit(void **state)
 	assert_int_equal(http_stream_next(&s, wire_slice(w), &h), HTTP_REQUEST);
 	assert_int_equal(
 		http_stream_next(&s, slice_of(w->b + s.pos, w->n - (size_t)s.pos), &h), HTTP_BAD);
-	assert_int_equal(h.ident.odd, ODD_FRAMING);
+	assert_int_equal(h.ident.anomaly, ANOMALY_FRAMING);
 	assert_int_equal(http_stream_next(&s, slice_str("more"), &h), HTTP_BAD);
 
 	w->n = 0;

@@ -17,7 +17,7 @@ static void text_of(const struct identify_result *r, char *out, size_t room)
 
 	snprintf(out + n, room - n, "%s:%s", kinds[r->ident.kind],
 		r->ident.kind == IDENT_EVASIVE || r->ident.kind == IDENT_NONE
-			? oddity_key(r->ident.odd)
+			? anomaly_key(r->ident.anomaly)
 			: r->ident.name);
 	n = strlen(out);
 	snprintf(out + n, room - n, "%s ",
@@ -183,7 +183,7 @@ static void T28_what_the_server_said_ends_or_keeps_the_watch(void **state)
 	put(w, ccs, sizeof(ccs));
 	put(w, huge, sizeof(huge));
 	assert_int_equal(stream_ident_next(&s, 0, wire_slice(w), scratch, &r), IDENTIFY_RESULT);
-	assert_int_equal(r.ident.odd, ODD_TOO_LARGE);
+	assert_int_equal(r.ident.anomaly, ANOMALY_TOO_LARGE);
 	free(w);
 }
 
@@ -307,7 +307,7 @@ static void T12_H19_the_limit_is_kept(void **state)
 	stream_ident_init(&s, 100);
 	assert_int_equal(
 		stream_ident_next(&s, 0, slice_of(w->b, 30), scratch, &r), IDENTIFY_RESULT);
-	assert_int_equal(r.ident.odd, ODD_TOO_LARGE);
+	assert_int_equal(r.ident.anomaly, ANOMALY_TOO_LARGE);
 	w->n = 0;
 	put_str(w, "GET /");
 	while (w->n < 200)
@@ -316,7 +316,7 @@ static void T12_H19_the_limit_is_kept(void **state)
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(w->b, 99), scratch, &r), IDENTIFY_WAIT);
 	assert_int_equal(
 		stream_ident_next(&s, 0, slice_of(w->b, 100), scratch, &r), IDENTIFY_RESULT);
-	assert_int_equal(r.ident.odd, ODD_TOO_LARGE);
+	assert_int_equal(r.ident.anomaly, ANOMALY_TOO_LARGE);
 	free(w);
 }
 

@@ -45,9 +45,9 @@ static struct initial first_of(const char *dcid)
 
 static void client(struct slice d)
 {
-	struct guard g = guard_copy(d);
+	struct guard g = boot_guard_copy(d);
 	quic_ident_client(q, crypt_, g.s, now, &seen);
-	guard_free(&g);
+	boot_guard_free(&g);
 }
 
 /* One Initial with hello[from, to). */
@@ -74,11 +74,11 @@ static struct bytes hello_for(const char *eleven)
 	return h;
 }
 
-static void is(enum quic_step step, enum ident_kind kind, enum oddity odd, const char *name)
+static void is(enum quic_step step, enum ident_kind kind, enum anomaly anomaly, const char *name)
 {
 	assert_int_equal(seen.step, step);
 	assert_int_equal(seen.ident.kind, kind);
-	assert_int_equal(seen.ident.odd, odd);
+	assert_int_equal(seen.ident.anomaly, anomaly);
 	assert_string_equal(seen.ident.name, name);
 	if (step != QUIC_STEP_OTHER) {
 		assert_int_equal(seen.ident.app, APP_QUIC);
@@ -94,13 +94,13 @@ static void Q01_Q02_the_packets_of_the_rfcs_name_example_com(void **state)
 		struct bytes d = vector(FILES[i]);
 		struct quic_cid dcid = cid(A);
 		client(of(&d));
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		assert_int_equal(seen.conn, 0);
 		assert_int_equal(seen.ident.packet, 1);
 		assert_true(quic_cid_eq(&seen.dcid, &dcid));
 		assert_string_equal(seen.ident.alpn, "alpn");
 		client(of(&d));
-		is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		struct bytes h = hello_message();
 		assert_true(slice_eq(quic_ident_hello(q, 0), of(&h)));
 		quic_ident_free(q);
@@ -115,10 +115,10 @@ static void Q08_Q09_a_hello_cut_anywhere_is_named_when_complete(void **state)
 	for (size_t cut = 1; cut < h.n; cut++)
 		for (int swap = 0; swap < 2; swap++) {
 			send_part(&in, &h, swap ? cut : 0, swap ? h.n : cut);
-			is(QUIC_STEP_PASS, IDENT_PENDING, ODD_NOTHING, "");
+			is(QUIC_STEP_PASS, IDENT_PENDING, ANOMALY_NOTHING, "");
 			assert_int_equal(quic_ident_hello(q, 0).n, 0);
 			send_part(&in, &h, swap ? 0 : cut, swap ? cut : h.n);
-			is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+			is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 			assert_int_equal(seen.ident.packet, 2);
 			quic_ident_free(q);
 			q = quic_ident_new();
@@ -139,7 +139,7 @@ static void Q07_Q23_chaos_in_one_packet_is_put_together(void **state)
 	}
 	f = seal(crypt_, &in, &f);
 	client(of(&f));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 }
 
 static void Q10_other_bytes_later_are_evasive(void **state)
@@ -147,20 +147,20 @@ static void Q10_other_bytes_later_are_evasive(void **state)
 	struct bytes h = hello_message(), other = hello_for("blocked.com");
 	struct initial in = first_of(A);
 	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	in.pn = 1;
 	send_all(&in, &other);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_CONTRADICTION, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "example.com");
 	assert_int_equal(seen.ident.packet, 2);
 	send_all(&in, &h);
-	is(QUIC_STEP_FOLLOW, IDENT_EVASIVE, ODD_CONTRADICTION, "example.com");
+	is(QUIC_STEP_FOLLOW, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "example.com");
 	/* the same connection ID in version 2 is the same connection */
 	quic_ident_free(q);
 	q = quic_ident_new();
 	send_part(&in, &h, 0, 200);
 	in.version = QUIC_V2;
 	send_all(&in, &other);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_CONTRADICTION, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "");
 }
 
 static void Q16_a_second_connection_is_judged_for_itself(void **state)
@@ -168,12 +168,12 @@ static void Q16_a_second_connection_is_judged_for_itself(void **state)
 	struct bytes h = hello_message(), other = hello_for("blocked.com");
 	struct initial a = first_of(A), b = first_of(B);
 	send_all(&a, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	send_all(&b, &other);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "blocked.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "blocked.com");
 	assert_int_equal(seen.conn, 1);
 	send_all(&a, &h);
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.conn, 0);
 }
 
@@ -188,7 +188,7 @@ static void Q13_two_connections_in_one_datagram_do_not_pass(void **state)
 	fb = seal(crypt_, &b, &fb);
 	put(&fa, fb.b, fb.n);
 	client(of(&fa));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 }
 
 static void slots_are_not_taken_from_the_young(void **state)
@@ -198,14 +198,14 @@ static void slots_are_not_taken_from_the_young(void **state)
 	for (int i = 0; i < QUIC_CONNS; i++) {
 		in.dcid.b[0] = (uint8_t)i;
 		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	}
 	in.dcid.b[0] = 99;
 	send_all(&in, &h);
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_OVERLOAD, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_OVERLOAD, "");
 	now += QUIC_CONN_IDLE_MS;
 	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_true(quic_ident_memory(q) < QUIC_CONNS * 2560);
 }
 
@@ -218,11 +218,11 @@ static void P36_all_connections_share_one_limit(void **state)
 	for (int i = 0; i < 2; i++) {
 		in.dcid.b[0] = (uint8_t)i;
 		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	}
 	in.dcid.b[0] = 2;
 	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_TOO_LARGE, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_TOO_LARGE, "");
 }
 
 static void server_initial(const char *scid)
@@ -249,7 +249,7 @@ static void Q11_keys_stay_those_of_the_first_id(void **state)
 		in.dcid = cid(S);
 		in.keys_of = cid(A);
 		send_part(&in, &h, 100, h.n);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		assert_int_equal(seen.conn, 0);
 		quic_ident_free(q);
 		q = quic_ident_new();
@@ -265,16 +265,16 @@ static void Q12_after_a_retry_the_same_hello_must_come(void **state)
 		struct initial in = first_of(A);
 		in.scid = (struct quic_cid){0}; /* as in the RFC's Retry */
 		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		assert_int_equal(quic_ident_server(q, crypt_, of(&retry), now), QUIC_TYPE_RETRY);
 		in.dcid = cid(S);
 		in.token = slice_str("token");
 		in.pn = 1;
 		send_all(&in, change ? &other : &h);
 		if (change)
-			is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_CONTRADICTION, "example.com");
+			is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "example.com");
 		else
-			is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+			is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		assert_int_equal(seen.conn, 0);
 		assert_true(quic_cid_eq(
 			&seen.dcid, &in.dcid)); /* a close is sealed with the Retry's keys */
@@ -297,7 +297,7 @@ static void Q06_a_compatible_change_of_version_goes_on(void **state)
 	in.dcid = cid(S);
 	in.keys_of = cid(A);
 	send_part(&in, &h, 100, h.n);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.conn, 0);
 }
 
@@ -311,12 +311,12 @@ static void T28_a_second_hello_may_not_change_the_name(void **state)
 		send_all(&in, &h);
 		put(&h, two.b, two.n);
 		send_part(&in, &h, n, n + 50);
-		is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		send_part(&in, &h, n + 50, h.n);
 		if (change)
-			is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_NAME_CHANGED, "example.com");
+			is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_NAME_CHANGED, "example.com");
 		else
-			is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+			is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		quic_ident_free(q);
 		q = quic_ident_new();
 	}
@@ -328,18 +328,18 @@ static void Q04_Q05_an_unreadable_version_is_not_let_by(void **state)
 		     real = vector("rfc9001_client_initial.packet");
 	d.n = 1200;
 	client(of(&d));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_QUIC_VERSION, "");
 	assert_true(seen.unreadable_version);
 	assert_int_equal(seen.version, 0x1a2a3a4a);
 	client(of(&real));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.ident.packet, 2);
 	client(of(&d)); /* also behind a connection that was allowed */
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_QUIC_VERSION, "");
 	struct bytes old = unhex("0d0001020304050607513034330000");
 	old.n = 1350;
 	client(of(&old));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_QUIC_VERSION, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_QUIC_VERSION, "");
 	assert_false(seen.unreadable_version);
 }
 
@@ -351,10 +351,10 @@ static void Q21_too_small_a_datagram_says_nothing(void **state)
 	put_crypto(&f, 0, of(&h));
 	f = seal(crypt_, &in, &f);
 	client(of(&f));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 	in.no_padding = false;
 	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 }
 
 /* Q13, Q14: what no key of ours opens goes as its Initial goes. */
@@ -364,17 +364,17 @@ static void Q13_Q14_zero_rtt_waits_for_its_initial(void **state)
 	struct initial in = first_of(A);
 	early.n += 50;
 	client(of(&early));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 	send_part(&in, &h, 0, 100);
 	client(of(&early));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 	send_part(&in, &h, 100, h.n);
 	client(of(&early));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.conn, 0);
 	early.b[6] ^= 1; /* an ID never seen */
 	client(of(&early));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.conn, QUIC_CONN_ANY);
 }
 
@@ -390,7 +390,7 @@ static void Q13_a_hello_in_the_second_packet_of_a_datagram(void **state)
 	f2 = seal(crypt_, &in, &f2);
 	put(&f1, f2.b, f2.n);
 	client(of(&f1));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 }
 
 /* Firefox begins at a random number and sends its last byte once a packet is acknowledged. */
@@ -401,11 +401,11 @@ static void Q23_a_number_cut_short_is_made_whole(void **state)
 	in.pn = 756;
 	in.pn_len = 2;
 	send_part(&in, &h, 0, 100);
-	is(QUIC_STEP_PASS, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_PASS, IDENT_PENDING, ANOMALY_NOTHING, "");
 	in.pn = 770; /* 0x302: one byte says 2 */
 	in.pn_len = 1;
 	send_part(&in, &h, 100, h.n);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 }
 
 /* Both datagrams of a hello as the kernel hands them over before segmentation, each with padding of its own behind its
@@ -429,7 +429,7 @@ static void P05_a_super_packet_of_two_datagrams(void **state)
 		}
 		put(&two[0], two[1].b, two[1].n);
 		client(of(&two[0]));
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	}
 }
 
@@ -454,15 +454,15 @@ static void Q15_junk_first_changes_nothing(void **state)
 	struct bytes junk = vector("rfc9001_client_initial.packet"), real = junk;
 	junk.b[300] ^= 1;
 	client(of(&junk));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
 	client(of(&real));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	client(of(&junk));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 	struct initial b = first_of(B);
 	struct bytes other = hello_for("blocked.com");
 	send_all(&b, &other);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "blocked.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "blocked.com");
 }
 
 /* The keys are those of another 4-tuple's connection. */
@@ -473,33 +473,33 @@ static void what_began_on_another_port_is_evasive(void **state)
 
 	handshake.n += 50;
 	client(of(&handshake));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
 	closed.b[6] ^= 1; /* to the ID that the server chose */
 	client(of(&closed));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
 	/* behind another datagram in a super-packet, too */
 	d.n = 1200;
 	put(&d, closed.b, closed.n);
 	client(of(&d));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_MID_STREAM, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
 	teardown(state);
 	setup(state);
 	d.n = 1200;
 	put(&d, real.b, real.n);
 	client(of(&d));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	teardown(state);
 	setup(state);
 	/* in the midst of bytes that are no QUIC it is none */
 	d.n = 100;
 	put(&d, closed.b, closed.n);
 	client(of(&d));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
+	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
 	/* and nobody's hello takes it along */
 	d = real;
 	put(&d, closed.b, closed.n);
 	client(of(&d));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ODD_NOTHING, "");
+	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
 }
 
 static void Q17_short_headers_follow_or_are_told(void **state)
@@ -507,18 +507,18 @@ static void Q17_short_headers_follow_or_are_told(void **state)
 	struct bytes s = unhex("41"), real = vector("rfc9001_client_initial.packet");
 	s.n = 40;
 	client(of(&s));
-	is(QUIC_STEP_JUDGE, IDENT_NONE, ODD_QUIC_SHORT, "");
+	is(QUIC_STEP_JUDGE, IDENT_NONE, ANOMALY_QUIC_SHORT, "");
 	client(of(&real));
 	client(of(&s));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ODD_NOTHING, "example.com");
+	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 	assert_int_equal(seen.conn, QUIC_CONN_ANY);
 	struct bytes stun = unhex("0001000c2112a442b7e7a701bc34d686fa87dfae");
 	quic_ident_free(q);
 	q = quic_ident_new();
 	client(of(&stun));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
+	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
 	client(slice_of(NULL, 0));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ODD_NOT_KNOWN, "");
+	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
 }
 
 static void Q22_odd_frames_ids_and_sizes_are_evasive(void **state)
@@ -527,18 +527,18 @@ static void Q22_odd_frames_ids_and_sizes_are_evasive(void **state)
 	struct bytes h = hello_message(), f = {.n = 10, .b = {8}}, big = {0};
 	f = seal(crypt_, &in, &f);
 	client(of(&f));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_BAD_FRAME, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_BAD_FRAME, "");
 	send_all(&small, &h);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_BAD_LENGTH, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "");
 	in.dcid = cid(B);
 	put_crypto(&big, 0x3ff0, of(&h));
 	big = seal(crypt_, &in, &big);
 	client(of(&big));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_TOO_LARGE, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_TOO_LARGE, "");
 	in.dcid = cid("8394c8f03e515700");
 	h.b[1] = 1; /* a hello of 64 KiB */
 	send_part(&in, &h, 0, 100);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ODD_TOO_LARGE, "");
+	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_TOO_LARGE, "");
 }
 
 static void an_endless_hello_ends(void **state)
@@ -550,7 +550,7 @@ static void an_endless_hello_ends(void **state)
 		send_part(&in, &h, i, i + 1);
 		passed += seen.step == QUIC_STEP_PASS;
 	}
-	is(QUIC_STEP_FOLLOW, IDENT_EVASIVE, ODD_TOO_LARGE, "");
+	is(QUIC_STEP_FOLLOW, IDENT_EVASIVE, ANOMALY_TOO_LARGE, "");
 	assert_int_equal(passed, 64);
 }
 
@@ -566,7 +566,7 @@ static void Q26_the_fixed_bit_means_nothing_to_the_name(void **state)
 		put_crypto(&f, 0, of(&h));
 		f = seal(crypt_, &in, &f);
 		client(of(&f));
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ODD_NOTHING, "example.com");
+		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
 		quic_ident_free(q);
 		q = quic_ident_new();
 	}

@@ -87,7 +87,7 @@ static void note(struct udp_flow *f, const struct quic_seen *s)
 	struct tls_hello h;
 	struct slice m = quic_ident_hello(f->q, s->conn);
 	f->proven |= s->conn != QUIC_CONN_ANY;
-	f->version |= s->ident.odd == ODD_QUIC_VERSION;
+	f->version |= s->ident.anomaly == ANOMALY_QUIC_VERSION;
 	if (s->step != QUIC_STEP_JUDGE || m.n == 0 || f->hellos++)
 		return;
 	f->ident = s->ident;
@@ -154,7 +154,7 @@ static unsigned agrees(const char *file, json_t *want)
 			return 1;
 		print_message("%s %s: want %s, got %s (%s, %s, proven %d)\n", file, src,
 			name ? name : "-", f->name, ident_kind_key(f->ident.kind),
-			oddity_key(f->ident.odd), f->proven);
+			anomaly_key(f->ident.anomaly), f->proven);
 		return 0;
 	}
 	print_message("%s %s: no such flow\n", file, src);

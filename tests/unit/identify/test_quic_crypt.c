@@ -162,14 +162,14 @@ static void no_prefix_opens_and_none_is_read_past(void **state)
 	struct bytes pkt = file(1, "client_initial.packet");
 	struct quic_keys c = keys(1, QUIC_CLIENT);
 	for (size_t n = 0; n < pkt.n; n++) {
-		struct guard g = guard_copy(slice_of(pkt.b, n));
+		struct guard g = boot_guard_copy(slice_of(pkt.b, n));
 		struct slice rest = g.s, plain;
 		struct quic_packet p;
 		uint64_t pn;
 		if (quic_packet_next(&rest, &p) && p.type == QUIC_TYPE_INITIAL)
 			assert_false(quic_crypt_open(crypt_, &c, &p, 0, &plain, &pn));
 		quic_plausible(g.s);
-		guard_free(&g);
+		boot_guard_free(&g);
 	}
 }
 
@@ -211,11 +211,11 @@ static void Q22_headers_that_lie_are_refused(void **state)
 	};
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
 		struct bytes v = unhex(CASES[i].hex);
-		struct guard g = guard_copy(of(&v));
+		struct guard g = boot_guard_copy(of(&v));
 		struct slice rest = g.s;
 		struct quic_packet p;
 		assert_int_equal(quic_packet_next(&rest, &p), CASES[i].ok);
-		guard_free(&g);
+		boot_guard_free(&g);
 	}
 }
 

@@ -37,11 +37,11 @@ static void Q22_what_no_initial_may_hold_is_refused(void **state)
 		"060005616263", "0205", "02050040ff00", "0600ffffffffffffffff61", "1c0000ff"};
 	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
 		struct bytes v = unhex(BAD[i]);
-		struct guard g = guard_copy(of(&v));
+		struct guard g = boot_guard_copy(of(&v));
 		struct slice rest = g.s;
 		struct quic_frame f;
 		assert_int_equal(quic_frame_next(&rest, &f), -1);
-		guard_free(&g);
+		boot_guard_free(&g);
 	}
 }
 

@@ -80,7 +80,7 @@ static void T26_words_in_front_of_tls(void **state)
 	}
 }
 
-/* Consumed piece by piece, at every cut, it is the same dialogue. */
+/* Consumed piece by piece, at every cut, it is the same preamble. */
 static void T26_cut_anywhere(void **state)
 {
 	(void)state;
@@ -88,7 +88,7 @@ static void T26_cut_anywhere(void **state)
 		const struct row *r = &rows[i];
 
 		for (size_t cut = 0; cut <= r->n; cut++) {
-			uint8_t *copy = malloc(cut ? cut : 1); /* a guard for the sanitizers */
+			uint8_t *copy = malloc(cut ? cut : 1); /* a boot guard for the sanitizers */
 			struct starttls t = {.proto = (uint8_t)r->proto};
 			size_t used, more;
 			enum starttls_step step;
@@ -176,7 +176,7 @@ static void T26_ports_know_their_words(void **state)
 	assert_int_equal(starttls_of_port(9999), STARTTLS_ANY_LINES);
 }
 
-static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
+static void T26_the_facade_goes_on_behind_the_preamble(void **state)
 {
 	static const char plain[] = "EHLO me\r\nMAIL FROM:<a>\r\n",
 			  http[] = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -186,7 +186,7 @@ static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
 
 	(void)state;
 	stream_ident_init(&s, IDENTIFY_LIMIT);
-	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, 9), scratch, &r), IDENTIFY_WAIT);
 	assert_int_equal(s.pos, 9);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, sizeof plain - 1), scratch, &r),
@@ -195,12 +195,12 @@ static void T26_the_facade_goes_on_behind_the_dialogue(void **state)
 	assert_true(r.goes_on);
 	/* where lines are spoken a request is one of them, else anything is read by its content at the start */
 	stream_ident_init(&s, IDENTIFY_LIMIT);
-	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
 		IDENTIFY_RESULT);
 	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
 	stream_ident_init(&s, IDENTIFY_LIMIT);
-	stream_ident_expect_dialogue(&s, STARTTLS_LDAP);
+	stream_ident_expect_preamble(&s, STARTTLS_LDAP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
 		IDENTIFY_RESULT);
 	assert_int_equal(r.ident.kind, IDENT_NAME);
@@ -233,7 +233,7 @@ static void T26_a_hello_and_words_behind_it_are_evasive(void **state)
 
 	(void)state;
 	stream_ident_init(&s, IDENTIFY_LIMIT);
-	stream_ident_expect_dialogue(&s, STARTTLS_SMTP);
+	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	put_str(w, "EHLO me\r\n");
 	put_tls(w, "fine.example");
 	w->n -= 20;
@@ -258,7 +258,7 @@ static void feed(struct slice in, size_t size, enum starttls_proto proto, char s
 	size_t n = 0;
 
 	stream_ident_init(&s, IDENTIFY_LIMIT);
-	stream_ident_expect_dialogue(&s, proto);
+	stream_ident_expect_preamble(&s, proto);
 	for (size_t have = 0; have < in.n;) {
 		have = have + size < in.n ? have + size : in.n;
 		while (stream_ident_next(&s, 0, slice_of(in.p, have), scratch, &r) ==
@@ -300,11 +300,11 @@ static void T26_pieces_change_nothing(void **state)
 		feed(in, in.n, late[i].proto, said);
 		expect_kinds(late[i].what, in, late[i].proto, said);
 	}
-	/* a dialogue without end is EVASIVE (4), whatever comes behind it; plain words (5) have no end */
+	/* a preamble without end is EVASIVE (4), whatever comes behind it; plain words (5) have no end */
 	while (w->n <= STARTTLS_LIMIT)
 		put_str(w, "NOOP\r\n");
 	put_str(w, "MAIL\r\n");
-	expect_kinds("a long dialogue", wire_slice(w), STARTTLS_SMTP, "4");
+	expect_kinds("a long preamble", wire_slice(w), STARTTLS_SMTP, "4");
 	memcpy(w->b, "MOOP", 4);
 	put_str(w, "STARTTLS\r\n");
 	put_tls(w, "fine.example");
@@ -331,7 +331,7 @@ int main(void)
 		cmocka_unit_test(T26_cut_anywhere),
 		cmocka_unit_test(T26_the_watch_goes_on_behind_plain_words),
 		cmocka_unit_test(T26_ports_know_their_words),
-		cmocka_unit_test(T26_the_facade_goes_on_behind_the_dialogue),
+		cmocka_unit_test(T26_the_facade_goes_on_behind_the_preamble),
 		cmocka_unit_test(T26_a_hello_and_words_behind_it_are_evasive),
 		cmocka_unit_test(T26_pieces_change_nothing),
 	};

@@ -15,7 +15,7 @@ struct row {
 	const char *what;
 	void (*ext)(struct wire *w); /* NULL: no extensions block */
 	enum ident_kind kind;
-	enum oddity odd;
+	enum anomaly anomaly;
 	const char *name;
 	const char *alpn;
 };
@@ -230,57 +230,60 @@ static void huge(struct wire *w)
 }
 
 static const struct row rows[] = {
-	{"one name", plain, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"T17 mixed case", mixed_case, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"T16 a final dot", final_dot, IDENT_NAME, ODD_NOTHING, "allowed.example", ""},
-	{"T16 two final dots", two_dots, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T19 underscore and hyphens", underscore, IDENT_NAME, ODD_NOTHING, "-a_b-.example", ""},
-	{"T18 an A-label", a_label, IDENT_NAME, ODD_NOTHING, "xn--bcher-kva.example", ""},
-	{"T49 an A-label that stands for nothing", a_label_of_nothing, IDENT_NAME, ODD_NOTHING,
+	{"one name", plain, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example", ""},
+	{"T17 mixed case", mixed_case, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example", ""},
+	{"T16 a final dot", final_dot, IDENT_NAME, ANOMALY_NOTHING, "allowed.example", ""},
+	{"T16 two final dots", two_dots, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T19 underscore and hyphens", underscore, IDENT_NAME, ANOMALY_NOTHING, "-a_b-.example",
+		""},
+	{"T18 an A-label", a_label, IDENT_NAME, ANOMALY_NOTHING, "xn--bcher-kva.example", ""},
+	{"T49 an A-label that stands for nothing", a_label_of_nothing, IDENT_NAME, ANOMALY_NOTHING,
 		"xn--a-.blocked.example", ""},
-	{"T49 an A-label that stands for a symbol", a_label_of_a_symbol, IDENT_NAME, ODD_NOTHING,
-		"xn--n3h.blocked.example", ""},
-	{"T49 an A-label with an invalid byte", a_label_of_no_ascii, IDENT_EVASIVE, ODD_BAD_NAME,
+	{"T49 an A-label that stands for a symbol", a_label_of_a_symbol, IDENT_NAME,
+		ANOMALY_NOTHING, "xn--n3h.blocked.example", ""},
+	{"T49 an A-label with an invalid byte", a_label_of_no_ascii, IDENT_EVASIVE,
+		ANOMALY_BAD_NAME, "", ""},
+	{"T18 raw UTF-8", u_label, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T15 an IPv4 literal", ipv4, IDENT_NONE, ANOMALY_IP_LITERAL, "192.0.2.1", ""},
+	{"T15 an IPv6 literal", ipv6, IDENT_NONE, ANOMALY_IP_LITERAL, "2001:db8::1", ""},
+	{"T19 a NUL in the name", nul_inside, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T19 a space in the name", space_inside, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T19 a star", star, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T19 a label of 64", long_label, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T19 an empty name", empty_name, IDENT_EVASIVE, ANOMALY_BAD_NAME, "", ""},
+	{"T20 two names", two_names, IDENT_EVASIVE, ANOMALY_TWO_NAMES, "a", ""},
+	{"T20 another type first", other_type_first, IDENT_NAME, ANOMALY_NOTHING, "b.tes", ""},
+	{"T20 another type only", other_type_only, IDENT_NONE, ANOMALY_NO_SNI, "", ""},
+	{"T22 an empty list", empty_list, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "", ""},
+	{"T22 an empty extension", empty_extension, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "", ""},
+	{"T22 a list shorter than its extension", list_too_short, IDENT_EVASIVE, ANOMALY_BAD_LENGTH,
 		"", ""},
-	{"T18 raw UTF-8", u_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T15 an IPv4 literal", ipv4, IDENT_NONE, ODD_IP_LITERAL, "192.0.2.1", ""},
-	{"T15 an IPv6 literal", ipv6, IDENT_NONE, ODD_IP_LITERAL, "2001:db8::1", ""},
-	{"T19 a NUL in the name", nul_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T19 a space in the name", space_inside, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T19 a star", star, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T19 a label of 64", long_label, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T19 an empty name", empty_name, IDENT_EVASIVE, ODD_BAD_NAME, "", ""},
-	{"T20 two names", two_names, IDENT_EVASIVE, ODD_TWO_NAMES, "a", ""},
-	{"T20 another type first", other_type_first, IDENT_NAME, ODD_NOTHING, "b.tes", ""},
-	{"T20 another type only", other_type_only, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"T22 an empty list", empty_list, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"T22 an empty extension", empty_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"T22 a list shorter than its extension", list_too_short, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
+	{"T22 a list longer than its extension", list_too_long, IDENT_EVASIVE, ANOMALY_BAD_LENGTH,
+		"", ""},
+	{"T22 a name longer than its list", name_too_long, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "",
 		""},
-	{"T22 a list longer than its extension", list_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
+	{"T21 the extension twice", twice, IDENT_EVASIVE, ANOMALY_DUPLICATE_EXTENSION, "", ""},
+	{"T22 half an extension at the end", cut_extension, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "",
 		""},
-	{"T22 a name longer than its list", name_too_long, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"T21 the extension twice", twice, IDENT_EVASIVE, ODD_DUPLICATE_EXTENSION, "", ""},
-	{"T22 half an extension at the end", cut_extension, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"T22 an extension past the hello", extension_past_end, IDENT_EVASIVE, ODD_BAD_LENGTH, "",
-		""},
-	{"T14 no extensions block", NULL, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"T14 an empty extensions block", nothing, IDENT_NONE, ODD_NO_SNI, "", ""},
-	{"T13 T44 ALPN and grease", with_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
+	{"T22 an extension past the hello", extension_past_end, IDENT_EVASIVE, ANOMALY_BAD_LENGTH,
+		"", ""},
+	{"T14 no extensions block", NULL, IDENT_NONE, ANOMALY_NO_SNI, "", ""},
+	{"T14 an empty extensions block", nothing, IDENT_NONE, ANOMALY_NO_SNI, "", ""},
+	{"T13 T44 ALPN and grease", with_alpn, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example",
 		"h2,http/1.1"},
-	{"T44 ALPN of odd bytes", odd_alpn, IDENT_NAME, ODD_NOTHING, "www.allowed.example",
+	{"T44 ALPN of odd bytes", odd_alpn, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example",
 		"\\x0a\\x0a,\\x2c\\x2cx"},
-	{"T44 ALPN that is too long to show", long_alpn, IDENT_NAME, ODD_NOTHING,
+	{"T44 ALPN that is too long to show", long_alpn, IDENT_NAME, ANOMALY_NOTHING,
 		"www.allowed.example", "http/1.1"},
-	{"T22 ALPN whose lengths lie", alpn_lies, IDENT_EVASIVE, ODD_BAD_LENGTH, "", ""},
-	{"T31 ECH", ech, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"T34 ESNI without SNI", esni_only, IDENT_OPAQUE, ODD_ESNI, "", ""},
-	{"T34 ESNI with SNI", esni_and_sni, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
-	{"T01 a post-quantum key share", post_quantum, IDENT_NAME, ODD_NOTHING,
+	{"T22 ALPN whose lengths lie", alpn_lies, IDENT_EVASIVE, ANOMALY_BAD_LENGTH, "", ""},
+	{"T31 ECH", ech, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example", ""},
+	{"T34 ESNI without SNI", esni_only, IDENT_OPAQUE, ANOMALY_ESNI, "", ""},
+	{"T34 ESNI with SNI", esni_and_sni, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example", ""},
+	{"T01 a post-quantum key share", post_quantum, IDENT_NAME, ANOMALY_NOTHING,
 		"www.allowed.example", ""},
-	{"T01 a post-quantum key share, the draft's", post_quantum_draft, IDENT_NAME, ODD_NOTHING,
-		"www.allowed.example", ""},
-	{"T12 40 kB of padding", huge, IDENT_NAME, ODD_NOTHING, "www.allowed.example", ""},
+	{"T01 a post-quantum key share, the draft's", post_quantum_draft, IDENT_NAME,
+		ANOMALY_NOTHING, "www.allowed.example", ""},
+	{"T12 40 kB of padding", huge, IDENT_NAME, ANOMALY_NOTHING, "www.allowed.example", ""},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -302,11 +305,11 @@ static void check_row(const struct row *r, struct slice message)
 	enum parse status = tls_hello_parse(guarded(message), &h);
 
 	tls_hello_ident(status, &h, APP_TLS, SOURCE_SNI, &id);
-	if (id.kind != r->kind || id.odd != r->odd ||
+	if (id.kind != r->kind || id.anomaly != r->anomaly ||
 		(r->kind != IDENT_EVASIVE && strcmp(id.name, r->name) != 0) ||
 		strcmp(id.alpn, r->alpn) != 0)
 		fail_msg("%s: %s/%s \"%s\" alpn \"%s\"", r->what, ident_kind_key(id.kind),
-			oddity_key(id.odd), id.name, id.alpn);
+			anomaly_key(id.anomaly), id.name, id.alpn);
 	assert_int_equal(id.name_len, strlen(id.name));
 }
 
@@ -407,36 +410,36 @@ struct bad {
 	const char *what;
 	const char *bytes;
 	size_t n;
-	enum oddity odd;
+	enum anomaly anomaly;
 };
 
 static const struct bad bads[] = {
-	{"T08 an empty record first", "\x16\3\1\0\0", 5, ODD_BAD_RECORD},
-	{"T08 an empty record between", "\x16\3\1\0\1\1\x16\3\1\0\0", 11, ODD_BAD_RECORD},
-	{"T09 a change of cipher inside", "\x16\3\1\0\1\1\x14\3\1\0\1\1", 12, ODD_INTERLEAVED},
-	{"T09 an alert inside", "\x16\3\1\0\1\1\x15", 7, ODD_INTERLEAVED},
-	{"T09 data inside", "\x16\3\1\0\1\1\x17", 7, ODD_INTERLEAVED},
-	{"T11 a record longer than allowed", "\x16\3\1\x48\1", 5, ODD_BAD_RECORD},
-	{"T10 another major version inside", "\x16\3\1\0\1\1\x16\x10", 8, ODD_BAD_RECORD},
-	{"a change of cipher first", "\x14\3\1\0\1\1", 6, ODD_BAD_RECORD},
-	{"an alert first", "\x15\3\1\0\2\1\0", 7, ODD_BAD_RECORD},
-	{"another protocol with 22 first", "\x16\x10", 2, ODD_NOT_KNOWN},
-	{"T25 a request", "GET / HTTP/1.1", 14, ODD_NOT_KNOWN},
-	{"data of an older connection", "\x17\3\3\0\1\1", 6, ODD_NOT_KNOWN},
-	{"a server's hello", "\x16\3\3\0\1\2", 6, ODD_NOT_KNOWN},
-	{"T12 a hello too large", "\x16\3\1\0\5\1\1\0\0\0", 10, ODD_TOO_LARGE},
+	{"T08 an empty record first", "\x16\3\1\0\0", 5, ANOMALY_BAD_RECORD},
+	{"T08 an empty record between", "\x16\3\1\0\1\1\x16\3\1\0\0", 11, ANOMALY_BAD_RECORD},
+	{"T09 a change of cipher inside", "\x16\3\1\0\1\1\x14\3\1\0\1\1", 12, ANOMALY_INTERLEAVED},
+	{"T09 an alert inside", "\x16\3\1\0\1\1\x15", 7, ANOMALY_INTERLEAVED},
+	{"T09 data inside", "\x16\3\1\0\1\1\x17", 7, ANOMALY_INTERLEAVED},
+	{"T11 a record longer than allowed", "\x16\3\1\x48\1", 5, ANOMALY_BAD_RECORD},
+	{"T10 another major version inside", "\x16\3\1\0\1\1\x16\x10", 8, ANOMALY_BAD_RECORD},
+	{"a change of cipher first", "\x14\3\1\0\1\1", 6, ANOMALY_BAD_RECORD},
+	{"an alert first", "\x15\3\1\0\2\1\0", 7, ANOMALY_BAD_RECORD},
+	{"another protocol with 22 first", "\x16\x10", 2, ANOMALY_NOT_KNOWN},
+	{"T25 a request", "GET / HTTP/1.1", 14, ANOMALY_NOT_KNOWN},
+	{"data of an older connection", "\x17\3\3\0\1\1", 6, ANOMALY_NOT_KNOWN},
+	{"a server's hello", "\x16\3\3\0\1\2", 6, ANOMALY_NOT_KNOWN},
+	{"T12 a hello too large", "\x16\3\1\0\5\1\1\0\0\0", 10, ANOMALY_TOO_LARGE},
 	{"T22 something behind the hello in its record", "\x16\3\1\0\6\1\0\0\1\0\0", 11,
-		ODD_BAD_LENGTH},
+		ANOMALY_BAD_LENGTH},
 };
 
-static void a_record_that_no_client_sends_has_its_oddity(void **state)
+static void a_record_that_no_client_sends_has_its_anomaly(void **state)
 {
 	const struct bad *b = *state;
 	struct tls_message m;
 	enum parse status = tls_record_join(guarded(slice_of(b->bytes, b->n)), scratch, &m);
 
-	if (status != PARSE_INVALID || m.odd != b->odd)
-		fail_msg("%s: %d %s", b->what, status, oddity_key(m.odd));
+	if (status != PARSE_INVALID || m.anomaly != b->anomaly)
+		fail_msg("%s: %d %s", b->what, status, anomaly_key(m.anomaly));
 }
 
 static void T10_odd_record_versions_are_ignored(void **state)
@@ -485,7 +488,8 @@ static void T23_structure_errors_are_bad_length(void **state)
 		put_n(w, 0, 32);
 		put(w, t[i].tail, t[i].n);
 		assert_int_equal(tls_hello_parse(guarded(wire_slice(w)), &h), t[i].status);
-		assert_int_equal(h.odd, t[i].status == PARSE_OK ? ODD_NOTHING : ODD_BAD_LENGTH);
+		assert_int_equal(
+			h.anomaly, t[i].status == PARSE_OK ? ANOMALY_NOTHING : ANOMALY_BAD_LENGTH);
 		free(w);
 	}
 }
@@ -592,6 +596,6 @@ int main(void)
 	struct unit_tests all = {0};
 
 	UNIT_ROWS(&all, rows, a_hello_is_judged_as_its_row_says);
-	UNIT_ROWS(&all, bads, a_record_that_no_client_sends_has_its_oddity);
+	UNIT_ROWS(&all, bads, a_record_that_no_client_sends_has_its_anomaly);
 	return unit_run(&all, laws, sizeof(laws) / sizeof(laws[0]));
 }

@@ -95,7 +95,7 @@ static void expect_good(const char *accept, size_t names)
 	assert_int_equal(l.lists.all[0].names, names);
 	assert_false(l.lists.all[0].kept);
 	assert_null(l.lists.all[0].why);
-	assert_int_equal(l.lists.all[0].trouble, 0);
+	assert_int_equal(l.lists.all[0].failure, 0);
 	assert_true(l.lists.all[0].good_ms > 0);
 	policy_loaded_fini(&l);
 	assert_int_equal(copies(), 1);
@@ -221,7 +221,7 @@ static void what_is_not_in_force_is_no_copy(void **state)
 	assert_int_equal(load_text(policy, NULL, CHECK, &l), 0);
 	policy_loaded_fini(&l);
 	assert_int_equal(copies(), 0);
-	/* another mistake in the file: the list is good, and yet not in force */
+	/* another error in the file: the list is good, and yet not in force */
 	assert_int_equal(
 		load_text("list adult adult.txt format domains\n", NULL, RELOAD, &l), -EINVAL);
 	policy_loaded_fini(&l);
@@ -298,7 +298,7 @@ static void no_room_for_copies_stops_nothing(void **state)
 	put("good-lists", slice_str("a file where the folder should be"));
 	assert_int_equal(load(NULL, &l), 0);
 	assert_int_equal(l.lists.all[0].names, 100);
-	assert_true(l.lists.all[0].trouble < 0);
+	assert_true(l.lists.all[0].failure < 0);
 	policy_loaded_fini(&l);
 }
 

@@ -138,7 +138,7 @@ static const struct {
 		"no time zone"},
 };
 
-static void mistakes_outside_the_text_have_a_place_in_it(void **state)
+static void errors_outside_the_text_have_a_place_in_it(void **state)
 {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct policy_loaded l;
@@ -169,7 +169,7 @@ static void a_whole_list_is_no_warning(void **state)
 	policy_loaded_fini(&l);
 }
 
-static void every_mistake_is_told_at_once(void **state)
+static void every_error_is_told_at_once(void **state)
 {
 	struct policy_loaded l;
 
@@ -213,9 +213,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_policy_becomes_an_image),
 		cmocka_unit_test(a_check_makes_no_image),
-		cmocka_unit_test(mistakes_outside_the_text_have_a_place_in_it),
+		cmocka_unit_test(errors_outside_the_text_have_a_place_in_it),
 		cmocka_unit_test(a_whole_list_is_no_warning),
-		cmocka_unit_test(every_mistake_is_told_at_once),
+		cmocka_unit_test(every_error_is_told_at_once),
 		cmocka_unit_test(no_file_is_one_error),
 		cmocka_unit_test(a_text_stands_for_the_file),
 	};

@@ -19,8 +19,8 @@ static void every_row_has_its_key(void **state)
 		ident_kind_words(IDENT_NOT_PROTO), "not a protocol that carries a name");
 	assert_string_equal(ident_source_key(SOURCE_QUIC), "quic");
 	assert_string_equal(app_proto_key(APP_DTLS), "dtls");
-	assert_string_equal(oddity_key(ODD_SILENT), "silent");
-	assert_string_equal(oddity_words(ODD_NOTHING), "nothing odd");
+	assert_string_equal(anomaly_key(ANOMALY_SILENT), "silent");
+	assert_string_equal(anomaly_text(ANOMALY_NOTHING), "nothing odd");
 	assert_string_equal(action_key(ACTION_WAIT), "wait");
 	assert_string_equal(refuse_key(REFUSE_PAGE), "page");
 	assert_string_equal(decided_by_key(BY_SELF), "self");
@@ -33,7 +33,7 @@ static void numbers_outside_are_question_marks(void **state)
 {
 	(void)state;
 	assert_string_equal(ident_kind_key(IDENT_KINDS), "?");
-	assert_string_equal(oddity_words(ODDITIES), "?");
+	assert_string_equal(anomaly_text(ANOMALIES), "?");
 	assert_string_equal(action_key((enum action)77), "?");
 	assert_string_equal(flow_path_key((enum flow_path)77), "?");
 }

@@ -26,7 +26,7 @@ static void a_problem_is_new_once_and_when_its_detail_changes(void **state)
 	assert_int_equal(s.raised, 0);
 }
 
-static void the_words_hold_the_detail_and_what_mends_it(void **state)
+static void the_words_hold_the_detail_and_what_fixes_it(void **state)
 {
 	struct problems s = {0};
 	struct strbuf words = {0};
@@ -63,7 +63,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_problem_is_new_once_and_when_its_detail_changes),
-		cmocka_unit_test(the_words_hold_the_detail_and_what_mends_it),
+		cmocka_unit_test(the_words_hold_the_detail_and_what_fixes_it),
 		cmocka_unit_test(a_long_detail_is_cut),
 		cmocka_unit_test(every_row_has_a_key_of_its_own),
 	};

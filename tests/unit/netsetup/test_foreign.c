@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_foreign.c - rules of others as iptables-save and nft print them: what is found, and the line that mends it.
+ * test_foreign.c - rules of others as iptables-save and nft print them: what is found, and the line that fixes it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@ enum { FOUND = 32, TEXT = 512 };
 
 static struct found {
 	enum foreign_kind kind;
-	char rule[TEXT], mend[TEXT];
+	char rule[TEXT], fix[TEXT];
 } found[FOUND];
 static size_t n_found;
 static uint32_t used;
@@ -26,7 +26,7 @@ static void take(void *user, const struct foreign *f)
 	assert_true(n_found < FOUND);
 	found[n_found].kind = f->kind;
 	snprintf(found[n_found].rule, TEXT, "%s", f->rule);
-	snprintf(found[n_found].mend, TEXT, "%s", f->mend);
+	snprintf(found[n_found].fix, TEXT, "%s", f->fix);
 	n_found++;
 }
 
@@ -40,11 +40,11 @@ static void scan(void (*with)(struct foreign_in *), const char *text)
 	used = in.used;
 }
 
-/* One rule: the kind and the line that mends it; kind -1: nothing is found. */
+/* One rule: the kind and the line that fixes it; kind -1: nothing is found. */
 struct one {
 	const char *rule;
 	int kind;
-	const char *mend;
+	const char *fix;
 };
 
 static void marks_in_iptables(void **state)
@@ -103,7 +103,7 @@ static void marks_in_iptables(void **state)
 		if (!n_found)
 			continue;
 		assert_int_equal(found[0].kind, cases[i].kind);
-		assert_string_equal(found[0].mend, cases[i].mend);
+		assert_string_equal(found[0].fix, cases[i].fix);
 		assert_non_null(strstr(found[0].rule, cases[i].rule));
 	}
 }
@@ -139,11 +139,11 @@ static void what_stands_in_front_of_us(void **state)
 	assert_int_equal(n_found, 3);
 	for (size_t i = 0; i < n_found; i++)
 		assert_int_equal(found[i].kind, FOREIGN_IN_FRONT);
-	assert_string_equal(found[0].mend, "iptables -t security -D FORWARD 2 && iptables -t "
-					   "security -A FORWARD -m mark --mark 0x5 -j "
-					   "IDS");
-	assert_string_equal(found[1].mend, "iptables -t security -D FORWARD 3 && iptables -t "
-					   "security -A FORWARD -p udp -j ACCEPT");
+	assert_string_equal(found[0].fix, "iptables -t security -D FORWARD 2 && iptables -t "
+					  "security -A FORWARD -m mark --mark 0x5 -j "
+					  "IDS");
+	assert_string_equal(found[1].fix, "iptables -t security -D FORWARD 3 && iptables -t "
+					  "security -A FORWARD -p udp -j ACCEPT");
 	assert_non_null(strstr(found[2].rule, "PREROUTING -i lan -j ACCEPT"));
 	/* in a kernel without it, it does */
 	scan(foreign_iptables,
@@ -179,7 +179,7 @@ static void roads_of_others(void **state)
 		if (n_found != (cases[i].kind >= 0))
 			fail_msg("%s: %zu findings", cases[i].rule, n_found);
 		assert_true(!n_found || (int)found[0].kind == cases[i].kind);
-		assert_true(!n_found || strcmp(found[0].mend, cases[i].mend) == 0);
+		assert_true(!n_found || strcmp(found[0].fix, cases[i].fix) == 0);
 	}
 }
 
@@ -197,7 +197,7 @@ static void docker_drops_what_no_rule_accepts(void **state)
 	scan(foreign_iptables, text);
 	assert_int_equal(n_found, 1);
 	assert_int_equal(found[0].kind, FOREIGN_DOCKER);
-	assert_string_equal(found[0].mend, "iptables -I DOCKER-USER -i LAN -j ACCEPT");
+	assert_string_equal(found[0].fix, "iptables -I DOCKER-USER -i LAN -j ACCEPT");
 	snprintf(text, sizeof text,
 		"%s:DOCKER-USER - [0:0]\n-A DOCKER-USER -i lan -j ACCEPT\nCOMMIT\n", head);
 	scan(foreign_iptables, text);
@@ -264,7 +264,7 @@ static void rules_of_nft(void **state)
 			continue;
 		if ((int)found[0].kind != c->kind)
 			fail_msg("%s: kind %d", c->rule, found[0].kind);
-		assert_string_equal(found[0].mend, c->mend);
+		assert_string_equal(found[0].fix, c->fix);
 	}
 }
 
@@ -285,9 +285,9 @@ static void base_chains_of_nft(void **state)
 		"handle 3\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n");
 	assert_int_equal(n_found, 2);
 	assert_int_equal(found[0].kind, FOREIGN_DROP);
-	assert_string_equal(found[0].mend,
-		"nft 'insert rule inet fw input meta mark & 0x08000000 != 0 accept'");
-	assert_string_equal(found[1].mend,
+	assert_string_equal(
+		found[0].fix, "nft 'insert rule inet fw input meta mark & 0x08000000 != 0 accept'");
+	assert_string_equal(found[1].fix,
 		"nft 'insert rule inet fw output meta mark & 0x0a000000 != 0 accept'");
 }
 

@@ -75,7 +75,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static void need_guard(void)
+static void need_boot_guard(void)
 {
 	if (guard < 0)
 		skip();
@@ -84,7 +84,7 @@ static void need_guard(void)
 static void verdicts_pass(void **state)
 {
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	add(NFNL_SUBSYS_QUEUE, 1, 32, 32);
 	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), 0);
 	add(NFNL_SUBSYS_QUEUE, 3, 32, 32);
@@ -102,7 +102,7 @@ static void marks_pass(void **state)
 	static const uint8_t others[] = {IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET_CTRZERO, 4, 5, 99};
 
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	add(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, 20, 20);
 	add(NFNL_SUBSYS_QUEUE, 1, 32, 32);
 	add_with(NLM_F_DUMP, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, 20, 20);
@@ -124,7 +124,7 @@ static void all_else_is_refused(void **state)
 		11, 12, 99};
 
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	for (size_t i = 0; i < sizeof subsystems; i++) {
 		add(subsystems[i], 1, 32, 32);
 		assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), EPERM);
@@ -144,7 +144,7 @@ static void all_else_is_refused(void **state)
 static void what_the_kernel_does_not_read_is_not_ours(void **state)
 {
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	add(NFNL_SUBSYS_NFTABLES, 1, 15, 32); /* shorter than a head */
 	assert_int_equal(send_as(SOMEBODY, NETLINK_NETFILTER), 0);
 	add(NFNL_SUBSYS_NFTABLES, 1, 64, 32); /* longer than the datagram */
@@ -156,7 +156,7 @@ static void what_the_kernel_does_not_read_is_not_ours(void **state)
 static void others_are_not_looked_at(void **state)
 {
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	add(NFNL_SUBSYS_NFTABLES, 1, 32, 32);
 	assert_int_equal(send_as(0, NETLINK_NETFILTER), 0);
 	add(NFNL_SUBSYS_NFTABLES, 1, 32, 32);
@@ -168,7 +168,7 @@ static void others_are_not_looked_at(void **state)
 static void it_ends_with_its_descriptor(void **state)
 {
 	(void)state;
-	need_guard();
+	need_boot_guard();
 	/* another network namespace is another gateway */
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	add(NFNL_SUBSYS_NFTABLES, 1, 32, 32);

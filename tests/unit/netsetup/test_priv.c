@@ -67,10 +67,11 @@ static bool status_is(const char *key, const char *want)
 		}                                                                                  \
 	} while (0)
 
-static int gate_without_root_folder(void)
+static int dataplane_without_root_folder(void)
 {
-	struct priv_drop d = {
-		.user = {SOMEBODY, SOMEBODY + 1}, .keep = PRIV_CAPS_GATE, .parent_death = SIGKILL};
+	struct priv_drop d = {.user = {SOMEBODY, SOMEBODY + 1},
+		.keep = PRIV_CAPS_DATAPLANE,
+		.parent_death = SIGKILL};
 	int sig = 0;
 
 	CHECK(priv_drop(&d) == 0);
@@ -87,10 +88,10 @@ static int gate_without_root_folder(void)
 	return 0;
 }
 
-static int gate_in_an_empty_root(void)
+static int dataplane_in_an_empty_root(void)
 {
 	struct priv_drop d = {
-		.user = {SOMEBODY, SOMEBODY}, .keep = PRIV_CAPS_GATE, .empty_root = "/tmp"};
+		.user = {SOMEBODY, SOMEBODY}, .keep = PRIV_CAPS_DATAPLANE, .empty_root = "/tmp"};
 
 	CHECK(priv_drop(&d) == 0);
 	CHECK(open("/etc/passwd", O_RDONLY) < 0 && (errno == ENOENT || errno == EACCES));
@@ -103,20 +104,20 @@ static int gate_in_an_empty_root(void)
 
 static int even_root_makes_nothing_there(void)
 {
-	struct priv_drop d = {.keep = PRIV_CAPS_SUPER, .empty_root = "/tmp"};
+	struct priv_drop d = {.keep = PRIV_CAPS_SUPERVISOR, .empty_root = "/tmp"};
 
 	CHECK(priv_drop(&d) == 0);
 	CHECK(mkdir("/x", 0700) < 0 && errno == ENOENT);
 	return 0;
 }
 
-static int desk_has_nothing(void)
+static int controller_has_nothing(void)
 {
 	struct priv_drop d = {.user = {SOMEBODY, SOMEBODY}};
 
 	CHECK(priv_drop(&d) == 0);
 	CHECK(priv_caps_now() == 0);
-	CHECK(priv_caps_missing(PRIV_CAPS_GATE) == PRIV_CAPS_GATE);
+	CHECK(priv_caps_missing(PRIV_CAPS_DATAPLANE) == PRIV_CAPS_DATAPLANE);
 	CHECK(socket(AF_INET, SOCK_RAW, IPPROTO_RAW) < 0 && errno == EPERM);
 	return 0;
 }
@@ -134,39 +135,39 @@ static int ambient_survives_execve(void)
 
 static int root_keeps_only_its_list_through_execve(void)
 {
-	struct priv_drop d = {.keep = PRIV_CAPS_SUPER};
+	struct priv_drop d = {.keep = PRIV_CAPS_SUPERVISOR};
 
 	CHECK(priv_drop(&d) == 0);
-	CHECK(priv_caps_now() == PRIV_CAPS_SUPER);
+	CHECK(priv_caps_now() == PRIV_CAPS_SUPERVISOR);
 	execl("/bin/grep", "grep", "-q", "CapEff:.*00000000000431c0", "/proc/self/status",
 		(char *)NULL);
 	return 2;
 }
 
-static int super_can_still_start_a_gate(void)
+static int supervisor_can_still_start_a_dataplane(void)
 {
-	struct priv_drop d = {.keep = PRIV_CAPS_SUPER};
+	struct priv_drop d = {.keep = PRIV_CAPS_SUPERVISOR};
 
 	CHECK(priv_drop(&d) == 0);
-	CHECK(in_child(gate_without_root_folder) == 0);
+	CHECK(in_child(dataplane_without_root_folder) == 0);
 	/* the folder must be root's own: CAP_DAC_OVERRIDE is gone */
-	return in_child(gate_in_an_empty_root);
+	return in_child(dataplane_in_an_empty_root);
 }
 
 static void privileges_go(void **state)
 {
 	(void)state;
-	if (priv_caps_missing(PRIV_CAPS_SUPER)) {
+	if (priv_caps_missing(PRIV_CAPS_SUPERVISOR)) {
 		print_message("needs root: privileges_go\n");
 		skip();
 	}
-	assert_int_equal(in_child(gate_without_root_folder), 0);
-	assert_int_equal(in_child(gate_in_an_empty_root), 0);
+	assert_int_equal(in_child(dataplane_without_root_folder), 0);
+	assert_int_equal(in_child(dataplane_in_an_empty_root), 0);
 	assert_int_equal(in_child(even_root_makes_nothing_there), 0);
-	assert_int_equal(in_child(desk_has_nothing), 0);
+	assert_int_equal(in_child(controller_has_nothing), 0);
 	assert_int_equal(in_child(ambient_survives_execve), 0);
 	assert_int_equal(in_child(root_keeps_only_its_list_through_execve), 0);
-	assert_int_equal(in_child(super_can_still_start_a_gate), 0);
+	assert_int_equal(in_child(supervisor_can_still_start_a_dataplane), 0);
 }
 
 static void users_and_limits(void **state)
@@ -187,9 +188,9 @@ static void users_and_limits(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
 	assert_int_equal(r.rlim_cur, r.rlim_max);
 	assert_int_equal(n, r.rlim_max);
-	priv_caps_text(PRIV_CAPS_GATE, text, sizeof text);
+	priv_caps_text(PRIV_CAPS_DATAPLANE, text, sizeof text);
 	assert_string_equal(text, "net_admin, net_raw");
-	priv_caps_text(PRIV_CAPS_GATE, text, 5);
+	priv_caps_text(PRIV_CAPS_DATAPLANE, text, 5);
 	assert_string_equal(text, "net_");
 }
 
@@ -215,11 +216,11 @@ static int threads_work(void)
 	return 0;
 }
 
-static int gate_does_its_work(void)
+static int dataplane_does_its_work(void)
 {
 	int one = 1, p[2], s, s6;
 
-	CHECK(priv_seccomp(PRIV_GATE) == 0);
+	CHECK(priv_seccomp(PRIV_DATAPLANE) == 0);
 	CHECK(threads_work() == 0);
 	s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	CHECK(s >= 0);
@@ -237,10 +238,10 @@ static int gate_does_its_work(void)
 	return 0;
 }
 
-#define GATE(name, ...)                                                                            \
+#define DATAPLANE(name, ...)                                                                       \
 	static int name(void)                                                                      \
 	{                                                                                          \
-		CHECK(priv_seccomp(PRIV_GATE) == 0);                                               \
+		CHECK(priv_seccomp(PRIV_DATAPLANE) == 0);                                          \
 		__VA_ARGS__;                                                                       \
 		return 0;                                                                          \
 	}
@@ -304,25 +305,27 @@ static void a_socket_that_asks_changes_nothing(void **state)
 			fail_msg("case %zu lived", i);
 }
 
-GATE(gate_udp, socket(AF_INET, SOCK_DGRAM, 0))
-GATE(gate_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
-GATE(gate_unix, socket(AF_UNIX, SOCK_STREAM, 0))
-GATE(gate_exec, execl("/bin/true", "true", (char *)NULL))
-GATE(gate_fork, fork())
-GATE(gate_code, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
-GATE(gate_iptables, setsockopt(0, IPPROTO_IP, 64, NULL, 0))
-GATE(gate_ip6tables, setsockopt(0, IPPROTO_IPV6, 64, NULL, 0))
-GATE(gate_unlink, unlink("/nothing"))
-GATE(gate_namespace, unshare(CLONE_NEWUSER))
-GATE(gate_abort, abort())
+DATAPLANE(dataplane_udp, socket(AF_INET, SOCK_DGRAM, 0))
+DATAPLANE(dataplane_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
+DATAPLANE(dataplane_unix, socket(AF_UNIX, SOCK_STREAM, 0))
+DATAPLANE(dataplane_exec, execl("/bin/true", "true", (char *)NULL))
+DATAPLANE(dataplane_fork, fork())
+DATAPLANE(
+	dataplane_code, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+DATAPLANE(dataplane_iptables, setsockopt(0, IPPROTO_IP, 64, NULL, 0))
+DATAPLANE(dataplane_ip6tables, setsockopt(0, IPPROTO_IPV6, 64, NULL, 0))
+DATAPLANE(dataplane_unlink, unlink("/nothing"))
+DATAPLANE(dataplane_namespace, unshare(CLONE_NEWUSER))
+DATAPLANE(dataplane_abort, abort())
 
-static void the_gate_may_dial_and_little_else(void **state)
+static void the_dataplane_may_dial_and_little_else(void **state)
 {
-	static int (*const deaths[])(void) = {gate_udp, gate_netlink, gate_unix, gate_exec,
-		gate_fork, gate_code, gate_iptables, gate_ip6tables, gate_unlink, gate_namespace};
+	static int (*const deaths[])(void) = {dataplane_udp, dataplane_netlink, dataplane_unix,
+		dataplane_exec, dataplane_fork, dataplane_code, dataplane_iptables,
+		dataplane_ip6tables, dataplane_unlink, dataplane_namespace};
 
 	(void)state;
-	assert_int_equal(in_child(gate_does_its_work), priv_seccomp_built() ? 0 : 1);
+	assert_int_equal(in_child(dataplane_does_its_work), priv_seccomp_built() ? 0 : 1);
 	if (!priv_seccomp_built()) {
 		print_message("seccomp is not in this build\n");
 		skip();
@@ -330,16 +333,16 @@ static void the_gate_may_dial_and_little_else(void **state)
 	for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
 		if (in_child(deaths[i]) != 1000 + SIGSYS)
 			fail_msg("case %zu lived", i);
-	assert_int_equal(in_child(gate_abort), 1000 + SIGABRT);
+	assert_int_equal(in_child(dataplane_abort), 1000 + SIGABRT);
 }
 
-static int desk_does_its_work(void)
+static int controller_does_its_work(void)
 {
 	struct ifaddrs *list;
-	char path[] = "/tmp/durward-desk.XXXXXX";
+	char path[] = "/tmp/durward-controller.XXXXXX";
 	int fd;
 
-	CHECK(priv_seccomp(PRIV_DESK) == 0);
+	CHECK(priv_seccomp(PRIV_CONTROLLER) == 0);
 	CHECK(threads_work() == 0);
 	fd = mkstemp(path);
 	CHECK(fd >= 0 && ftruncate(fd, 100) == 0 && fsync(fd) == 0 && unlink(path) == 0);
@@ -387,12 +390,12 @@ static int landlock_writes_in_its_own_only(void)
 	return 0;
 }
 
-static int desk_leaves_no_set_user_id(void)
+static int controller_leaves_no_set_user_id(void)
 {
-	char path[] = "/tmp/durward-desk.XXXXXX";
+	char path[] = "/tmp/durward-controller.XXXXXX";
 	int fd = mkstemp(path);
 
-	CHECK(fd >= 0 && priv_seccomp(PRIV_DESK) == 0);
+	CHECK(fd >= 0 && priv_seccomp(PRIV_CONTROLLER) == 0);
 	CHECK(fchmod(fd, 0755) == 0 && chmod(path, 0700) == 0);
 	CHECK(fchmod(fd, 04755) < 0 && errno == EPERM);
 	CHECK(chmod(path, 02755) < 0 && errno == EPERM);
@@ -408,31 +411,31 @@ static int desk_leaves_no_set_user_id(void)
 	return 0;
 }
 
-static void the_desk_writes_where_it_should(void **state)
+static void the_controller_writes_where_it_should(void **state)
 {
 	(void)state;
 	if (geteuid() == 0)
 		assert_int_equal(in_child(landlock_writes_in_its_own_only), 0);
 	if (priv_seccomp_built())
-		assert_int_equal(in_child(desk_leaves_no_set_user_id), 0);
+		assert_int_equal(in_child(controller_leaves_no_set_user_id), 0);
 }
 
-static int desk_exec(void)
+static int controller_exec(void)
 {
-	CHECK(priv_seccomp(PRIV_DESK) == 0);
+	CHECK(priv_seccomp(PRIV_CONTROLLER) == 0);
 	execl("/bin/true", "true", (char *)NULL);
 	return 0;
 }
 
-static void the_desk_handles_files_and_executes_nothing(void **state)
+static void the_controller_handles_files_and_executes_nothing(void **state)
 {
 	(void)state;
 	if (!priv_seccomp_built()) {
 		print_message("seccomp is not in this build\n");
 		skip();
 	}
-	assert_int_equal(in_child(desk_does_its_work), 0);
-	assert_int_equal(in_child(desk_exec), 1000 + SIGSYS);
+	assert_int_equal(in_child(controller_does_its_work), 0);
+	assert_int_equal(in_child(controller_exec), 1000 + SIGSYS);
 }
 
 int main(void)
@@ -441,9 +444,9 @@ int main(void)
 		cmocka_unit_test(privileges_go),
 		cmocka_unit_test(users_and_limits),
 		cmocka_unit_test(a_socket_that_asks_changes_nothing),
-		cmocka_unit_test(the_gate_may_dial_and_little_else),
-		cmocka_unit_test(the_desk_writes_where_it_should),
-		cmocka_unit_test(the_desk_handles_files_and_executes_nothing),
+		cmocka_unit_test(the_dataplane_may_dial_and_little_else),
+		cmocka_unit_test(the_controller_writes_where_it_should),
+		cmocka_unit_test(the_controller_handles_files_and_executes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("priv", tests, NULL, NULL);

@@ -261,7 +261,7 @@ static void with_one_interface_the_prefix_tells_the_direction(void **state)
 	assert_non_null(strstr(v6, "-A DURWARD-SIDE -s 2001:db8:1::/64 -j RETURN"));
 	assert_null(strstr(v6, "192.0.2.0"));
 	assert_non_null(strstr(v6, "-A DURWARD-LOST -s 2001:db8:1::/64 -j RETURN"));
-	/* behind one interface a ServerHello may be a client's: the gate looks at all of them */
+	/* behind one interface a ServerHello may be a client's: the dataplane looks at all of them */
 	assert_null(strstr(strbuf_text(&b), "-g DURWARD-FINAL"));
 	strbuf_fini(&b);
 }

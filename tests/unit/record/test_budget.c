@@ -109,7 +109,7 @@ static void what_differs_is_empty_and_the_verdict_never_differs(void **state)
 	budget_free(b);
 }
 
-/* Lines and oddities are what the sums are by; a client that hits all of them still has eight. */
+/* Lines and anomalies are what the sums are by; a client that hits all of them still has eight. */
 static void one_clients_sums_are_bounded(void **state)
 {
 	struct budget *b = budget_new();
@@ -119,7 +119,7 @@ static void one_clients_sums_are_bounded(void **state)
 	give(b, r, BUDGET_FIRST, start);
 	for (uint32_t i = 0; i < 3000; i++) {
 		r.event.verdict.rule_line = i;
-		r.event.ident.odd = (uint8_t)(i % ODDITIES);
+		r.event.ident.anomaly = (uint8_t)(i % ANOMALIES);
 		r.event.verdict.action = i % 3 ? ACTION_BLOCK : ACTION_ALLOW;
 		give(b, r, 1, start);
 	}

@@ -9,9 +9,9 @@
 #include <sqlite3.h>
 
 #include "base/file.h"
-#include "record/ledger.h"
+#include "record/admin_store.h"
+#include "record/event_store.h"
 #include "record/query.h"
-#include "record/store.h"
 
 #define EVENTS_1                                                                                   \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -44,7 +44,7 @@ static const char events_2[] =
 		41, 1) ",3),(" EVENT_VALUES(42, 0) ",3);"
 						   "PRAGMA user_version=2";
 
-#define LEDGER_1                                                                                   \
+#define ADMIN_STORE_1                                                                              \
 	"PRAGMA journal_mode=WAL;"                                                                 \
 	"CREATE TABLE revision(number INTEGER PRIMARY KEY, wall_ms INTEGER, actor TEXT,"           \
 	" digest TEXT, text BLOB);"                                                                \
@@ -55,12 +55,12 @@ static const char events_2[] =
 	"INSERT INTO session VALUES('abc',5,6);"                                                   \
 	"INSERT INTO revision VALUES(1,5,'file','0123456789abcdef','otherwise allow');"
 /* version 1 as it landed, and as it was used later: NULL, the text of the revision before */
-static const char ledger_1[] =
-	LEDGER_1 "INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block');"
-		 "PRAGMA user_version=1";
-static const char ledger_1b[] =
-	LEDGER_1 "INSERT INTO revision VALUES(2,6,'web','0123456789abcdef',NULL);"
-		 "PRAGMA user_version=1";
+static const char admin_store_1[] =
+	ADMIN_STORE_1 "INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block');"
+		      "PRAGMA user_version=1";
+static const char admin_store_1b[] =
+	ADMIN_STORE_1 "INSERT INTO revision VALUES(2,6,'web','0123456789abcdef',NULL);"
+		      "PRAGMA user_version=1";
 
 static void make(const char *name, const char *sql)
 {
@@ -113,14 +113,15 @@ static void assert_events(const char *sql, uint16_t packet)
 {
 	struct row more[3] = {row_of(43, "b.example", ACTION_BLOCK),
 		row_of(44, "c.example", ACTION_BLOCK), row_of(45, "d.example", ACTION_ALLOW)};
-	struct store *s = NULL;
+	struct event_store *s = NULL;
 
 	more[1].device[0] = 0;
 	make("events.db", sql);
 	assert_int_equal(
-		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
-	assert_int_equal(store_last_id(s), 42);
-	assert_int_equal(store_write(s, more, 3, NULL, 0), 0);
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
+		0);
+	assert_int_equal(event_store_last_id(s), 42);
+	assert_int_equal(event_store_write(s, more, 3, NULL, 0), 0);
 	ask();
 	assert_int_equal(n_got, 5);
 	assert_int_equal(got[4].id, 41);
@@ -131,7 +132,7 @@ static void assert_events(const char *sql, uint16_t packet)
 	assert_int_equal(got[4].event.ident.packet, packet);
 	assert_int_equal(got[4].count, 0);
 	assert_string_equal(got[3].device, "");
-	store_close(s);
+	event_store_close(s);
 	assert_int_equal(number("events.db", "SELECT sum(rows) FROM share"), 5);
 	assert_int_equal(number("events.db", "SELECT rows FROM share WHERE device=1"), 3);
 	assert_int_equal(number("events.db", "SELECT max(client)>0 FROM event WHERE device=0"), 1);
@@ -152,11 +153,12 @@ static void events_of_version_2(void **state)
 static void a_newer_file_is_refused_and_left_alone(void **state)
 {
 	struct strbuf before = {0}, after = {0};
-	struct store *s = NULL;
+	struct event_store *s = NULL;
 
 	make("events.db", "CREATE TABLE event(later); PRAGMA user_version=99");
 	assert_int_equal(file_read(in_folder("events.db"), 1 << 20, &before), 0);
-	assert_int_equal(store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s),
+	assert_int_equal(
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
 		-EPROTONOSUPPORT);
 	assert_int_equal(file_read(in_folder("events.db"), 1 << 20, &after), 0);
 	assert_int_equal(before.n, after.n);
@@ -168,14 +170,15 @@ static void a_newer_file_is_refused_and_left_alone(void **state)
 
 static void somebody_elses_database_is_set_aside_not_deleted(void **state)
 {
-	struct store *s = NULL;
+	struct event_store *s = NULL;
 	char aside[256];
 
 	make("events.db", "CREATE TABLE recipes(cake); INSERT INTO recipes VALUES('apple')");
 	assert_int_equal(
-		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
-	store_close(s);
-	store_aside(in_folder("events.db"), aside, sizeof aside);
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
+		0);
+	event_store_close(s);
+	event_store_aside(in_folder("events.db"), aside, sizeof aside);
 	assert_non_null(strstr(aside, "events.db.broken-"));
 	assert_int_equal(number(aside, "SELECT count(*) FROM recipes"), 1);
 }
@@ -183,72 +186,74 @@ static void somebody_elses_database_is_set_aside_not_deleted(void **state)
 /* A migration that ends half-way (here: at a full disk) leaves the version that was there. */
 static void half_a_migration_is_none(void **state)
 {
-	struct store *s = NULL;
+	struct event_store *s = NULL;
 
 	make("events.db", events_1);
 	make("events.db", "CREATE TABLE share(in_the_way)");
-	assert_true(store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s) < 0);
+	assert_true(event_store_open(
+			    in_folder("events.db"), (struct event_store_limits){1000, 30}, &s) < 0);
 	assert_int_equal(
 		number("events.db", "PRAGMA user_version"), 2); /* the first step is done */
 	assert_int_equal(number("events.db", "SELECT count(count) FROM event"), -1);
 	make("events.db", "DROP TABLE share");
 	assert_int_equal(
-		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
-	store_close(s);
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
+		0);
+	event_store_close(s);
 	assert_int_equal(number("events.db", "SELECT count(*) FROM event"), 2);
 }
 
-/* --- the ledger --- */
+/* --- the admin store --- */
 
-static void assert_ledger(const char *sql, const char *second)
+static void assert_admin_store(const char *sql, const char *second)
 {
-	struct ledger_revision last;
+	struct admin_store_revision last;
 	struct strbuf text = {0};
-	struct ledger_session session;
-	struct ledger *l = NULL;
+	struct admin_store_session session;
+	struct admin_store *l = NULL;
 
 	make("durward.db", sql);
-	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
-	assert_int_equal(ledger_state(l), 0);
-	assert_int_equal(ledger_secret(l, "password", &text), 0);
+	assert_int_equal(admin_store_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(admin_store_state(l), 0);
+	assert_int_equal(admin_store_secret(l, "password", &text), 0);
 	assert_string_equal(strbuf_text(&text), "$y$secret");
-	assert_int_equal(ledger_session_get(l, "abc", &session), 0);
-	assert_int_equal(ledger_last(l, &last), 0);
+	assert_int_equal(admin_store_session_get(l, "abc", &session), 0);
+	assert_int_equal(admin_store_last(l, &last), 0);
 	assert_int_equal(last.number, 2);
 	assert_true(last.kept);
 	strbuf_reset(&text);
-	assert_int_equal(ledger_text(l, 1, &text), 0);
+	assert_int_equal(admin_store_text(l, 1, &text), 0);
 	assert_string_equal(strbuf_text(&text), "otherwise allow");
 	strbuf_reset(&text);
-	assert_int_equal(ledger_text(l, 2, &text), 0);
+	assert_int_equal(admin_store_text(l, 2, &text), 0);
 	assert_string_equal(strbuf_text(&text), second);
 	strbuf_fini(&text);
-	ledger_close(l);
+	admin_store_close(l);
 	assert_int_equal(number("durward.db", "PRAGMA user_version"), 2);
 	assert_int_equal(count_files("damaged-") + count_files("broken-"), 0);
 }
 
-static void a_ledger_of_version_1(void **state)
+static void a_admin_store_of_version_1(void **state)
 {
-	assert_ledger(ledger_1, "otherwise block");
+	assert_admin_store(admin_store_1, "otherwise block");
 }
 
-static void a_ledger_of_version_1_with_texts_as_before(void **state)
+static void a_admin_store_of_version_1_with_texts_as_before(void **state)
 {
-	assert_ledger(ledger_1b, "otherwise allow");
+	assert_admin_store(admin_store_1b, "otherwise allow");
 }
 
-static void a_newer_ledger_is_refused_and_left_alone(void **state)
+static void a_newer_admin_store_is_refused_and_left_alone(void **state)
 {
-	struct ledger *l = NULL;
+	struct admin_store *l = NULL;
 	struct strbuf v = {0};
 
-	make("durward.db", ledger_1);
+	make("durward.db", admin_store_1);
 	make("durward.db", "PRAGMA user_version=99");
-	assert_int_equal(ledger_open(in_folder("durward.db"), true, &l), 0);
-	assert_int_equal(ledger_state(l), -EPROTONOSUPPORT);
-	assert_int_equal(ledger_secret(l, "password", &v), -EPROTONOSUPPORT);
-	ledger_close(l);
+	assert_int_equal(admin_store_open(in_folder("durward.db"), true, &l), 0);
+	assert_int_equal(admin_store_state(l), -EPROTONOSUPPORT);
+	assert_int_equal(admin_store_secret(l, "password", &v), -EPROTONOSUPPORT);
+	admin_store_close(l);
 	assert_int_equal(number("durward.db", "PRAGMA user_version"), 99);
 	assert_int_equal(number("durward.db", "SELECT count(*) FROM secret"), 1);
 }
@@ -262,9 +267,9 @@ int main(void)
 		IN_FOLDER(a_newer_file_is_refused_and_left_alone),
 		IN_FOLDER(somebody_elses_database_is_set_aside_not_deleted),
 		IN_FOLDER(half_a_migration_is_none),
-		IN_FOLDER(a_ledger_of_version_1),
-		IN_FOLDER(a_ledger_of_version_1_with_texts_as_before),
-		IN_FOLDER(a_newer_ledger_is_refused_and_left_alone),
+		IN_FOLDER(a_admin_store_of_version_1),
+		IN_FOLDER(a_admin_store_of_version_1_with_texts_as_before),
+		IN_FOLDER(a_newer_admin_store_is_refused_and_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

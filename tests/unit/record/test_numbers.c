@@ -20,7 +20,7 @@ static struct numbers_file *opened(void)
 static int set(struct numbers_file *f, uint32_t used)
 {
 	struct numbers now = {
-		.used = used, .force = used - 1, .digest = "0123456789abcdef", .ledger = true};
+		.used = used, .force = used - 1, .digest = "0123456789abcdef", .admin_store = true};
 
 	return numbers_set(f, &now);
 }
@@ -39,7 +39,7 @@ static void what_was_set_is_there_again(void **state)
 	struct numbers_file *f = opened();
 
 	assert_int_equal(numbers_now(f)->used, 0);
-	assert_false(numbers_now(f)->ledger);
+	assert_false(numbers_now(f)->admin_store);
 	for (uint32_t i = 1; i <= 5; i++)
 		assert_int_equal(set(f, i), 0);
 	numbers_close(f);
@@ -47,7 +47,7 @@ static void what_was_set_is_there_again(void **state)
 	assert_int_equal(numbers_now(f)->used, 5);
 	assert_int_equal(numbers_now(f)->force, 4);
 	assert_string_equal(numbers_now(f)->digest, "0123456789abcdef");
-	assert_true(numbers_now(f)->ledger);
+	assert_true(numbers_now(f)->admin_store);
 	assert_int_equal(set(f, 4000000000u), 0);
 	numbers_close(f);
 	assert_int_equal(used_now(), 4000000000u);
@@ -90,7 +90,7 @@ static void a_full_disk_is_no_hindrance(void **state)
 	numbers_close(f);
 	assert_int_equal(used_now(), 99);
 	unlink(in_folder(
-		"numbers")); /* gone, and no room for a new one: it is told, and mended later */
+		"numbers")); /* gone, and no room for a new one: it is told, and fixed later */
 	fd = open(in_folder("ballast"), O_WRONLY | O_APPEND);
 	while (write(fd, block, sizeof block) > 0)
 		;

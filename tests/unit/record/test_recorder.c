@@ -156,7 +156,7 @@ static void without_a_database_rows_are_counted_lost_and_still_shown(void **stat
 		usleep(10000);
 	}
 	assert_int_equal(c.lost_store, 1);
-	assert_non_null(strstr(c.trouble, "not recorded"));
+	assert_non_null(strstr(c.failure, "not recorded"));
 	assert_int_equal(recorder_tail(r, &any, 0, tail, 8, &next, &lost), 1);
 	stop(r);
 }
@@ -177,7 +177,7 @@ static void a_flood_is_counted(void **state)
 		struct event garbage = event_of("", ACTION_BLOCK);
 
 		garbage.ident.kind = IDENT_EVASIVE;
-		garbage.ident.odd = ODD_BAD_RECORD;
+		garbage.ident.anomaly = ANOMALY_BAD_RECORD;
 		garbage.flow.sport = (uint16_t)i;
 		for (int k = 0; !ring_push(ring, &garbage) && k < 60000; k++)
 			usleep(1000);
@@ -200,7 +200,7 @@ static void a_flood_is_counted(void **state)
 	assert_true(own >= 1001 && own < 1200); /* and two a second, however slow this machine is */
 	assert_int_equal(own - 1 - 1 + counted, 20000);
 	assert_int_equal(got[0].count, c.summed);
-	assert_int_equal(got[0].event.ident.odd, ODD_BAD_RECORD);
+	assert_int_equal(got[0].event.ident.anomaly, ANOMALY_BAD_RECORD);
 	assert_int_equal(got[0].event.flow.sport, 0);
 	assert_true(got[0].last_ms >= got[0].event.wall_ms);
 	query_close(q);
@@ -230,11 +230,11 @@ static void rows_of_a_file_that_comes_late_stay(void **state)
 	assert_int_equal(rename(away, path), 0);
 	for (int i = 0; i < 6000; i++) {
 		recorder_counters(r, &c);
-		if (!c.trouble[0])
+		if (!c.failure[0])
 			break;
 		usleep(10000);
 	}
-	assert_string_equal(c.trouble, "");
+	assert_string_equal(c.failure, "");
 	push(event_of("later.example", ACTION_ALLOW));
 	wait_for(r, c.last_id + 1);
 	stop(r);
@@ -248,7 +248,7 @@ static void rows_of_a_file_that_comes_late_stay(void **state)
 		assert_string_equal(got[i].event.ident.name, "first.example");
 }
 
-static void wild_bytes_from_the_gate_are_bounded(void **state)
+static void wild_bytes_from_the_dataplane_are_bounded(void **state)
 {
 	struct recorder *r = started(in_folder("events.db"));
 	struct row_filter any = row_filter_any();
@@ -258,7 +258,7 @@ static void wild_bytes_from_the_gate_are_bounded(void **state)
 
 	memset(e.ident.name, 'a', sizeof e.ident.name);
 	memset(e.ident.alpn, 'a', sizeof e.ident.alpn);
-	e.ident.kind = e.ident.odd = e.ident.app = e.verdict.action = e.flow.path = 255;
+	e.ident.kind = e.ident.anomaly = e.ident.app = e.verdict.action = e.flow.path = 255;
 	push(e);
 	wait_for(r, 1);
 	assert_int_equal(recorder_tail(r, &any, 0, tail, 8, &next, &lost), 1);
@@ -277,7 +277,7 @@ int main(void)
 		IN_FOLDER(without_a_database_rows_are_counted_lost_and_still_shown),
 		IN_FOLDER(a_flood_is_counted),
 		IN_FOLDER(rows_of_a_file_that_comes_late_stay),
-		IN_FOLDER(wild_bytes_from_the_gate_are_bounded),
+		IN_FOLDER(wild_bytes_from_the_dataplane_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

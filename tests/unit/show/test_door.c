@@ -2,7 +2,7 @@
  * test_door.c - strangers who are slow, many, odd or gone take nothing from others. Real sockets; each 127.x.y.z is a
  * client of its own.
  */
-#include "show/house.h"
+#include "show/backend.h"
 
 #include <time.h>
 

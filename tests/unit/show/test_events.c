@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_events.c - the desk alone: events asked for, and streamed.
+ * test_events.c - the controller alone: events asked for, and streamed.
  */
-#include "show/house.h"
+#include "show/backend.h"
 
 #include "model/reference.h"
 
@@ -299,10 +299,10 @@ static void one_address_has_six_streams(void **state)
 
 static void without_a_database_the_last_events_are_in_memory(void **state)
 {
-	desk_end();
+	controller_end();
 	unlink(in_folder("events.db"));
 	assert_int_equal(mkdir(in_folder("events.db"), 0700), 0); /* no file can be opened there */
-	desk_start();
+	controller_start();
 	struct message m;
 	await(MESSAGE_READY, &m);
 	push(event_of("one.example", ACTION_ALLOW));

@@ -18,8 +18,8 @@ static const char *const good[] = {START "\r\n", POST "Content-Length: 5\r\n\r\n
 	POST "content-length: 0\r\n\r\n",
 	START "Cookie: durward=0123\r\nAccept: */*\r\nAccept: text/html\r\n\r\n",
 	"GET / HTTP/1.0\r\n\r\n", "GET /?a=b HTTP/1.1\r\nHost: [2001:db8:1::1]:8480\r\n\r\n",
-	"HEAD / HTTP/1.1\r\nHost: gate\r\nX-Empty:\r\n\r\n",
-	"GET /a HTTP/1.1\r\nHost: gate.example\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+	"HEAD / HTTP/1.1\r\nHost: dataplane\r\nX-Empty:\r\n\r\n",
+	"GET /a HTTP/1.1\r\nHost: dataplane.example\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
 	START
 	"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", /* ignored by whoever does not know it */
 	"PATCH /api/v1/policy HTTP/1.1\r\nHost: localhost\r\n\r\n"};

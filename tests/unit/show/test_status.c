@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_status.c - what the super says is what status says.
+ * test_status.c - what the supervisor says is what status says.
  */
-#include "show/house.h"
+#include "show/backend.h"
 
-/* Asks until the desk has read what the super sent: the number of restarts tells. */
+/* Asks until the controller has read what the supervisor sent: the number of restarts tells. */
 static struct got status_after(struct message *m)
 {
 	static uint32_t turn;
 	struct got g = {0};
 
 	m->type = MESSAGE_STATUS;
-	m->gate_restarts = ++turn;
-	assert_int_equal(message_send(house.super, m, -1), 0);
+	m->dataplane_restarts = ++turn;
+	assert_int_equal(message_send(house.supervisor, m, -1), 0);
 	for (int i = 0; i < 600; i++) {
 		got_fini(&g);
 		g = ask(true, "GET", "/api/v1/status", NULL, NULL);
-		if (jr_number(jr_get(jr_get(g.json, "gate"), "restarts"), 0) == turn)
+		if (jr_number(jr_get(jr_get(g.json, "dataplane"), "restarts"), 0) == turn)
 			return g;
 		poll(NULL, 0, 50);
 	}
@@ -33,9 +33,9 @@ static bool says(const struct got *g, const char *words)
 	return false;
 }
 
-static void problems_of_the_super_are_shown_with_their_keys(void **state)
+static void problems_of_the_supervisor_are_shown_with_their_keys(void **state)
 {
-	struct message m = {.rules = RULES_UP, .gate_pid = 7};
+	struct message m = {.rules = RULES_UP, .dataplane_pid = 7};
 	struct got g = status_after(&m);
 
 	(void)state;
@@ -62,10 +62,10 @@ static const char *state_of(const struct got *g)
 	return jr_get_text(g->json, "state");
 }
 
-/* Neither "down" nor a problem before it could be ready, nor "filtering" before it is; and the super hears that we know. */
+/* Neither "down" nor a problem before it could be ready, nor "filtering" before it is; and the supervisor hears that we know. */
 static void a_start_is_no_fault_and_its_end_is_heard(void **state)
 {
-	struct message m = {.rules = RULES_UP, .gate_pid = 7, .starting = true};
+	struct message m = {.rules = RULES_UP, .dataplane_pid = 7, .starting = true};
 	struct got g = ask(true, "GET", "/api/v1/status", NULL, NULL);
 
 	(void)state;
@@ -82,14 +82,14 @@ static void a_start_is_no_fault_and_its_end_is_heard(void **state)
 	got_fini(&g);
 	assert_int_equal(ask_status(true, "GET", "/readyz", NULL, NULL), 200);
 	await(MESSAGE_HEARD, &m);
-	m = (struct message){.rules = RULES_UP}; /* later a gate that is gone is a fault */
+	m = (struct message){.rules = RULES_UP}; /* later a dataplane that is gone is a fault */
 	g = status_after(&m);
 	assert_string_equal(state_of(&g), "down");
-	assert_true(says(&g, "no gate runs"));
+	assert_true(says(&g, "no dataplane runs"));
 	got_fini(&g);
 }
 
-/* A port that was taken when we started: the super hands the listener in later. */
+/* A port that was taken when we started: the supervisor hands the listener in later. */
 static void a_listener_that_comes_late_is_served(void **state)
 {
 	struct message m = {.type = MESSAGE_LISTENER};
@@ -99,8 +99,8 @@ static void a_listener_that_comes_late_is_served(void **state)
 
 	(void)state;
 	assert_int_not_equal(house.port, first);
-	assert_int_equal(message_send(house.super, &m, fd), 0);
-	close(fd); /* the desk has its own */
+	assert_int_equal(message_send(house.supervisor, &m, fd), 0);
+	close(fd); /* the controller has its own */
 	g = ask(false, "GET", "/healthz", NULL, NULL);
 	assert_int_equal(g.status, 200);
 	got_fini(&g);
@@ -114,7 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_HOUSE(a_start_is_no_fault_and_its_end_is_heard),
 		IN_HOUSE(a_listener_that_comes_late_is_served),
-		IN_HOUSE(problems_of_the_super_are_shown_with_their_keys),
+		IN_HOUSE(problems_of_the_supervisor_are_shown_with_their_keys),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

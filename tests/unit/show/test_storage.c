@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_storage.c - the desk on a full disk, with a damaged database, and without one: nobody gets in who should not, the
+ * test_storage.c - the controller on a full disk, with a damaged database, and without one: nobody gets in who should not, the
  * owner does again, and a revision's number names one policy.
  */
-#include "show/house.h"
+#include "show/backend.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -14,7 +14,7 @@ static void start(void)
 {
 	struct message m;
 
-	desk_start();
+	controller_start();
 	await(MESSAGE_READY, &m);
 	close(await(MESSAGE_IMAGE, &m));
 }
@@ -23,7 +23,7 @@ static uint32_t revision_of_start(void)
 {
 	struct message m;
 
-	desk_start();
+	controller_start();
 	await(MESSAGE_READY, &m);
 	close(await(MESSAGE_IMAGE, &m));
 	return m.revision;
@@ -33,7 +33,7 @@ static uint32_t reload(void)
 {
 	struct message m = {.type = MESSAGE_RELOAD};
 
-	assert_int_equal(message_send(house.super, &m, -1), 0);
+	assert_int_equal(message_send(house.supervisor, &m, -1), 0);
 	close(await(MESSAGE_IMAGE, &m));
 	return m.revision;
 }
@@ -95,7 +95,7 @@ static void damage(const char *name)
 	strbuf_fini(&b);
 }
 
-static void a_damaged_ledger_lets_nobody_in_and_the_console_out(void **state)
+static void a_damaged_admin_store_lets_nobody_in_and_the_console_out(void **state)
 {
 	struct stat st;
 	struct got g;
@@ -103,7 +103,7 @@ static void a_damaged_ledger_lets_nobody_in_and_the_console_out(void **state)
 
 	set_password();
 	assert_int_equal(log_in(), 204);
-	desk_end();
+	controller_end();
 	damage("durward.db");
 	unlink(in_folder("setup-token"));
 	start();
@@ -139,12 +139,12 @@ static void a_number_is_never_given_twice(void **state)
 
 	write_rule("a.example");
 	assert_int_equal(reload(), 2);
-	desk_end();
+	controller_end();
 	assert_int_equal(revision_of_start(), 2); /* the same text */
 	write_rule("b.example");
 	last = reload();
 	assert_int_equal(last, 3);
-	desk_end();
+	controller_end();
 	unlink(in_folder("durward.db"));
 	unlink(in_folder("durward.db-wal"));
 	assert_int_equal(revision_of_start(), 3);
@@ -155,11 +155,11 @@ static void a_number_is_never_given_twice(void **state)
 	assert_int_equal(
 		ask_status(true, "POST", "/api/v1/database/set-aside", json_post, "{}"), 204);
 	assert_true(until(problem, "is not kept", false)); /* kept by itself, now that it can be */
-	desk_end();
+	controller_end();
 	unlink(in_folder("numbers"));
 	write_rule("d.example");
-	assert_int_equal(revision_of_start(), 5); /* the ledger knows */
-	desk_end();
+	assert_int_equal(revision_of_start(), 5); /* the admin store knows */
+	controller_end();
 	unlink(in_folder("numbers"));
 	unlink(in_folder("durward.db"));
 	write_rule("e.example");
@@ -193,7 +193,7 @@ static void full_setup(char outside[static 64])
 	write_policy(good_policy);
 }
 
-/* For the teardown, which ends a desk. */
+/* For the teardown, which ends a controller. */
 static void home(void)
 {
 	snprintf(house.policy_path, sizeof house.policy_path, "%s/policy", folder);
@@ -207,7 +207,7 @@ static void a_disk_that_is_full_at_the_start_is_waited_for(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	desk_end();
+	controller_end();
 	full_setup(outside);
 	assert_int_equal(fill_up(), ENOSPC);
 	assert_int_equal(revision_of_start(), 1); /* filtering does not wait */
@@ -222,7 +222,7 @@ static void a_disk_that_is_full_at_the_start_is_waited_for(void **state)
 	assert_int_equal(log_in(), 204);
 	push(event_of("a.example", ACTION_ALLOW));
 	await_events(1);
-	desk_end();
+	controller_end();
 	umount(folder);
 	remove_all(outside);
 	home();
@@ -235,7 +235,7 @@ static void a_disk_that_fills_up_makes_no_number_twice(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	desk_end();
+	controller_end();
 	full_setup(outside);
 	start();
 	fill_up();
@@ -253,7 +253,7 @@ static void a_disk_that_fills_up_makes_no_number_twice(void **state)
 	g = revisions();
 	assert_false(jr_true(jr_get(jr_at(jr_get(g.json, "revisions"), 0), "kept")));
 	got_fini(&g);
-	desk_end();
+	controller_end();
 	write_rule("c.example");
 	assert_int_equal(revision_of_start(), unkept + 1);
 	unlink(in_folder("ballast"));
@@ -264,7 +264,7 @@ static void a_disk_that_fills_up_makes_no_number_twice(void **state)
 		(int)jr_number(jr_get(jr_at(jr_get(g.json, "revisions"), 0), "revision"), 0),
 		unkept + 1);
 	got_fini(&g);
-	desk_end();
+	controller_end();
 	umount(folder);
 	remove_all(outside);
 	home();
@@ -277,7 +277,7 @@ static void what_kills_left_is_removed_at_the_start(void **state)
 		"good-lists/ads-0123.list.durward-abcdet", "good-lists/ads-0123.list.AbC12t"};
 	static const char *const stays[] = {"policy.backup", "policy.good.backup"};
 
-	desk_end();
+	controller_end();
 	mkdir(in_folder("good-lists"), 0700);
 	for (size_t i = 0; i < 5; i++)
 		close(open(in_folder(left[i]), O_CREAT | O_WRONLY, 0600));
@@ -296,7 +296,7 @@ static void a_damaged_events_database_is_told(void **state)
 
 	push(event_of("a.example", ACTION_ALLOW));
 	await_events(1);
-	desk_end();
+	controller_end();
 	damage("events.db");
 	start();
 	assert_true(problem("events.db.broken-"));
@@ -319,7 +319,7 @@ static void a_damaged_events_database_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_HOUSE(a_damaged_ledger_lets_nobody_in_and_the_console_out),
+		IN_HOUSE(a_damaged_admin_store_lets_nobody_in_and_the_console_out),
 		IN_HOUSE(a_number_is_never_given_twice),
 		IN_HOUSE(a_disk_that_is_full_at_the_start_is_waited_for),
 		IN_HOUSE(a_disk_that_fills_up_makes_no_number_twice),

@@ -283,15 +283,15 @@ static void a_packet_takes_no_address_that_the_kernel_knows(void **state)
 	(void)state;
 	assert_int_equal(devices_new(&d, 10), 0);
 	devices_seen(d, &v, &mine);
-	devices_claimed(d, &v, &forged);
+	devices_packet_learned(d, &v, &forged);
 	assert_true(devices_mac_of(d, &v, &got) && mac_eq(&got, &mine));
-	devices_claimed(d, &w, &forged);
+	devices_packet_learned(d, &w, &forged);
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &forged));
-	assert_true(devices_told(d, &v) && !devices_told(d, &w));
-	devices_claimed(d, &w, &mine); /* two claims: the later one */
+	assert_true(devices_kernel_learned(d, &v) && !devices_kernel_learned(d, &w));
+	devices_packet_learned(d, &w, &mine); /* two claims: the later one */
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &mine));
 	devices_seen(d, &w, &mine);
-	devices_claimed(d, &w, &forged);
+	devices_packet_learned(d, &w, &forged);
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &mine));
 	devices_seen(d, &w, &forged); /* the kernel says that it moved */
 	assert_true(devices_mac_of(d, &w, &got) && mac_eq(&got, &forged));

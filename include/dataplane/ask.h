@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * ask.h - one worker's question to the policy, for both paths.
+ *
+ * Owns: nothing. Thread: its worker's. Fails: never; without an image `fail` answers (by BY_FAIL).
+ */
+#ifndef DATAPLANE_ASK_H
+#define DATAPLANE_ASK_H
+
+#include "dataplane/worker.h"
+
+/* ident: NULL at STAGE_FIRST. */
+void dataplane_ask(const struct dataplane_worker *w, const struct policy_who *who,
+	const struct flow *flow, const struct ident *ident, enum policy_stage stage,
+	struct verdict *out);
+
+#endif
