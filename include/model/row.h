@@ -46,6 +46,10 @@ struct row_filter {
 	uint32_t limit; /* 0 = 100 */
 };
 
+/* An unsigned number or a bool of a row, by its place: bytes from the row's start, and 1, 2, 4 or 8 of them. What does
+ * not fit loses its upper bits. */
+uint64_t row_number(const struct row *r, size_t offset, size_t size);
+void row_number_set(struct row *r, size_t offset, size_t size, uint64_t v);
 void row_text_set(char *to, size_t size, const char *text);	   /* cut on a UTF-8 boundary */
 bool row_matches(const struct row *r, const struct row_filter *f); /* ignores limit */
 struct row_filter row_filter_any(void);
