@@ -22,6 +22,7 @@ static void events_are_found_and_hostile_names_are_harmless(void **state)
 	g = ask(true, "GET", "/api/v1/events?verdict=block&name=ADS&who=phone", NULL, NULL);
 	assert_int_equal(g.status, 200);
 	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	assert_true(jr_number(jr_get(g.json, "version"), 0) >= 3);
 	row = jr_at(jr_get(g.json, "events"), 0);
 	assert_string_equal(jr_get_text(row, "who"), "phone");
 	assert_string_equal(jr_get_text(row, "because"), "Advertising <b>");
