@@ -21,7 +21,8 @@ struct row {
 	uint64_t last_ms;
 	char device[ROW_WORD];
 	char list[ROW_WORD];
-	char rule[ROW_TEXT]; /* the deciding line as written */
+	char rule_id[ROW_WORD]; /* of the deciding rule, whatever its line; "" = none was given */
+	char rule[ROW_TEXT];	/* the deciding line as written */
 	char because[ROW_TEXT];
 	char watch[ROW_TEXT]; /* the watch line that would have decided */
 };
@@ -37,7 +38,8 @@ struct row_filter {
 	bool has_addr, has_mac; /* the client's */
 	struct addr addr;
 	struct mac mac;
-	uint32_t rule_line; /* 0 = any */
+	uint32_t rule_line;	/* 0 = any */
+	char rule_id[ROW_WORD]; /* "" = any */
 	bool has_sport;
 	uint16_t sport;		     /* the client's */
 	uint64_t since_ms, until_ms; /* 0 = no bound */

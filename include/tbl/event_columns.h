@@ -61,6 +61,8 @@ EVENT_COLUMN(1, tcp_instead, FLAG, event.verdict.tcp_instead, 0, "tcp_instead", 
 EVENT_COLUMN(1, rule_line, NUMBER, event.verdict.rule_line, 0, "rule", rule,
 	"the line that decided: its number in the policy of that revision, and its text")
 EVENT_COLUMN(1, rule, SHARED, rule, 0, "rule", part, "")
+EVENT_COLUMN(4, rule_id, TEXT, rule_id, 0, "rule_id", text,
+	"the id of that rule, which stays when lines move; null where none was given")
 EVENT_COLUMN(1, because, SHARED, because, 0, "because", text, "the reason that the line gives")
 EVENT_COLUMN(
 	1, list, SHARED, list, 0, "list", list, "the list that the name is of, and the line there")

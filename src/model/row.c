@@ -100,6 +100,8 @@ bool row_matches(const struct row *r, const struct row_filter *f)
 		return false;
 	if (f->rule_line && r->event.verdict.rule_line != f->rule_line)
 		return false;
+	if (f->rule_id[0] && strcmp(f->rule_id, r->rule_id) != 0)
+		return false;
 	if (f->name[0] && !strstr(r->event.ident.name, f->name))
 		return false;
 	return matches_time(r, f) && matches_who(r, f);

@@ -76,6 +76,8 @@ static void write_where(struct strbuf *sql, const struct row_filter *f)
 		strbuf_str(sql, " AND e.mac=:mac");
 	if (f->rule_line)
 		strbuf_str(sql, " AND e.rule_line=:rule_line");
+	if (f->rule_id[0])
+		strbuf_str(sql, " AND e.rule_id=:rule_id");
 	if (f->has_sport)
 		strbuf_str(sql, " AND e.sport=:sport");
 	if (f->since_ms)
@@ -132,6 +134,7 @@ static void bind_filter(sqlite3_stmt *st, const struct row_filter *f)
 	bind_blob(st, ":src", f->addr.b, sizeof f->addr.b);
 	bind_blob(st, ":mac", f->mac.b, sizeof f->mac.b);
 	bind_number(st, ":rule_line", f->rule_line);
+	bind_text(st, ":rule_id", f->rule_id);
 	bind_number(st, ":sport", f->sport);
 	bind_number(st, ":since", f->since_ms);
 	bind_number(st, ":until", f->until_ms);

@@ -385,19 +385,43 @@ static bool read_reference(struct request *r, struct row_filter *f)
 	return true;
 }
 
+/* The line of a rule, or its id. Up to seven digits are a line (a policy has fewer than ten million): an id that was
+ * computed has at least eight characters. */
+static bool read_rule(struct request *r, struct row_filter *f)
+{
+	enum { LINE_DIGITS = 7 };
+	const char *text = request_arg(r, "rule");
+	size_t n = text ? strlen(text) : 0;
+	uint64_t line = 0;
+
+	if (text && n <= LINE_DIGITS && strspn(text, "0123456789") == n) {
+		if (!read_number(r, "rule", UINT32_MAX, &line))
+			return false;
+		f->rule_line = (uint32_t)line;
+		return true;
+	}
+	if (text && (n >= sizeof f->rule_id || *text == '-' ||
+			    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "0123456789-_.") != n)) {
+		reply_problem(r, 400, "Not a rule",
+			"rule= takes a line of the policy, or a rule's id: letters, digits, - _ .");
+		return false;
+	}
+	row_text_set(f->rule_id, sizeof f->rule_id, text ? text : "");
+	return true;
+}
+
 bool row_filter_read(struct request *r, struct row_filter *f)
 {
-	uint64_t limit = 0, line = 0, max_id = INT64_MAX;
+	uint64_t limit = 0, max_id = INT64_MAX;
 
 	read_name(r, f);
 	if (!read_verdict(r, f) || !read_who(r, f) || !read_number(r, "after", max_id, &f->after) ||
 		!read_number(r, "before", max_id, &f->before) ||
-		!read_number(r, "limit", 1000, &limit) ||
-		!read_number(r, "rule", UINT32_MAX, &line) ||
+		!read_number(r, "limit", 1000, &limit) || !read_rule(r, f) ||
 		!read_moment(r, "since", &f->since_ms) || !read_moment(r, "until", &f->until_ms) ||
 		!read_reference(r, f))
 		return false;
 	f->limit = (uint32_t)limit;
-	f->rule_line = (uint32_t)line;
 	return true;
 }

@@ -14,7 +14,7 @@
 #include "record/event_store.h"
 #include "record/query.h"
 
-enum { EVENTS_NOW = 3 }; /* the version of today; its SQL stands here, too */
+enum { EVENTS_NOW = 4 }; /* the version of today; its SQL stands here, too */
 
 #define EVENTS_1                                                                                   \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -61,8 +61,14 @@ static const char events_2[] =
 static const char events_3[] = EVENTS_3 "INSERT INTO event VALUES(" EVENT_VALUES(
 	41, 1) ",3,0,0,0),(" EVENT_VALUES(42, 0) ",3,12,1700000030000,27);"
 						 "PRAGMA user_version=3";
+static const char events_4[] = EVENTS_3
+	"ALTER TABLE event ADD COLUMN rule_id TEXT;"
+	"INSERT INTO event VALUES(" EVENT_VALUES(41, 1) ",3,0,0,0,'homework'),(" EVENT_VALUES(
+		42, 0) ",3,12,1700000030000,27,NULL);"
+		       "PRAGMA user_version=4";
 /* without rows, by version */
-static const char *const events_empty[] = {EVENTS_1 ")", EVENTS_1 ", packet INTEGER)", EVENTS_3};
+static const char *const events_empty[] = {EVENTS_1 ")", EVENTS_1 ", packet INTEGER)", EVENTS_3,
+	EVENTS_3 "ALTER TABLE event ADD COLUMN rule_id TEXT;"};
 
 #define ADMIN_STORE_1                                                                              \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -179,6 +185,14 @@ static void events_of_version_3(void **state)
 	assert_events(events_3, 3);
 	assert_int_equal(got[3].count, 12);
 	assert_int_equal(got[3].last_ms, 1700000030000u);
+	assert_string_equal(got[4].rule_id, "");
+}
+
+static void events_of_version_4(void **state)
+{
+	assert_events(events_4, 3);
+	assert_string_equal(got[4].rule_id, "homework");
+	assert_string_equal(got[3].rule_id, "");
 }
 
 /* The rows of tbl/event_columns.h that a version has: names and types, in the order of names; "" where it has none. */
@@ -372,6 +386,7 @@ int main(void)
 		IN_FOLDER(events_of_version_1),
 		IN_FOLDER(events_of_version_2),
 		IN_FOLDER(events_of_version_3),
+		IN_FOLDER(events_of_version_4),
 		IN_FOLDER(landed_columns_are_not_edited),
 		IN_FOLDER(a_new_file_is_of_the_last_version),
 		IN_FOLDER(a_newer_file_is_refused_and_left_alone),

@@ -244,7 +244,8 @@ static void the_names_stay(void **state)
 		"\"anomaly_at\":null,\"ech\":false,\"alpn\":null,\"verdict\":\"block\",\"by\":"
 		"\"rule\","
 		"\"tcp_instead\":false,\"rule\":{\"line\":7,\"text\":\"block ads\"},"
-		"\"because\":\"Advertising\",\"list\":{\"name\":\"ads\",\"line\":77},"
+		"\"rule_id\":\"0a1b2c3d\",\"because\":\"Advertising\",\"list\":{\"name\":\"ads\","
+		"\"line\":77},"
 		"\"watch\":{\"line\":3,\"text\":\"watch block ads\"},\"watch_verdict\":\"block\","
 		"\"revision\":3,\"until\":\"2023-11-14T23:13:20.000Z\",\"bytes_up\":10,"
 		"\"bytes_down\":20,\"duration_ms\":30}";
@@ -255,6 +256,7 @@ static void the_names_stay(void **state)
 	r.event.verdict.watch_line = 3;
 	r.event.verdict.watch_action = ACTION_BLOCK;
 	r.event.verdict.until_s = 1700003600;
+	row_text_set(r.rule_id, sizeof r.rule_id, "0a1b2c3d");
 	row_text_set(r.watch, sizeof r.watch, "watch block ads");
 	r.ended = true;
 	r.event.bytes_up = 10, r.event.bytes_down = 20, r.event.duration_ms = 30;
