@@ -123,15 +123,20 @@ int columns_bind(sqlite3_stmt *st, const struct row *r,
 
 /* --- reading --- */
 
+/* The texts by joins: with subqueries a row takes a quarter longer to read. */
 void columns_select(struct strbuf *sql)
 {
 	strbuf_str(sql, "SELECT ");
 	for (int i = 0; i < COLUMNS; i++)
-		strbuf_fmt(sql,
-			places[i].stored == STORED_SHARED ? "%s(SELECT s FROM text WHERE id=e.%s)"
-							  : "%se.%s",
+		strbuf_fmt(sql, places[i].stored == STORED_SHARED ? "%st_%s.s" : "%se.%s",
 			i ? ", " : "", event_columns[i].name);
-	strbuf_str(sql, " FROM event e WHERE 1");
+	strbuf_str(sql, " FROM event e");
+	for (int i = 0; i < COLUMNS; i++)
+		if (places[i].stored == STORED_SHARED)
+			strbuf_fmt(sql, " LEFT JOIN text t_%s ON t_%s.id=e.%s",
+				event_columns[i].name, event_columns[i].name,
+				event_columns[i].name);
+	strbuf_str(sql, " WHERE 1");
 }
 
 static uint64_t read_number(sqlite3_stmt *st, int at, const struct place *p)

@@ -21,7 +21,7 @@ void columns_insert(struct strbuf *sql);
 int columns_bind(sqlite3_stmt *st, const struct row *r,
 	int (*number)(void *user, const char *text, int64_t *id), void *user);
 
-/* Appends "SELECT ... FROM event e WHERE 1"; whoever goes on says e.COLUMN. */
+/* Appends "SELECT ... FROM event e ... WHERE 1"; whoever goes on says e.COLUMN. */
 void columns_select(struct strbuf *sql);
 /* Fills *r from the row that the statement stands on. What a file says beyond a field's bounds (KEY, the length of a
  * text) reads as 0 or is cut, what is not kept is as in an empty row: no device or list of an image. */
