@@ -21,7 +21,8 @@ struct row {
 	uint64_t last_ms;
 	char device[ROW_WORD];
 	char list[ROW_WORD];
-	char rule[ROW_TEXT]; /* the deciding line as written */
+	char rule_id[ROW_WORD]; /* of the deciding rule, whatever its line; "" = none was given */
+	char rule[ROW_TEXT];	/* the deciding line as written */
 	char because[ROW_TEXT];
 	char watch[ROW_TEXT]; /* the watch line that would have decided */
 };
@@ -37,7 +38,8 @@ struct row_filter {
 	bool has_addr, has_mac; /* the client's */
 	struct addr addr;
 	struct mac mac;
-	uint32_t rule_line; /* 0 = any */
+	uint32_t rule_line;	/* 0 = any */
+	char rule_id[ROW_WORD]; /* "" = any */
 	bool has_sport;
 	uint16_t sport;		     /* the client's */
 	uint64_t since_ms, until_ms; /* 0 = no bound */
@@ -46,6 +48,10 @@ struct row_filter {
 	uint32_t limit; /* 0 = 100 */
 };
 
+/* An unsigned number or a bool of a row, by its place: bytes from the row's start, and 1, 2, 4 or 8 of them. What does
+ * not fit loses its upper bits. */
+uint64_t row_number(const struct row *r, size_t offset, size_t size);
+void row_number_set(struct row *r, size_t offset, size_t size, uint64_t v);
 void row_text_set(char *to, size_t size, const char *text);	   /* cut on a UTF-8 boundary */
 bool row_matches(const struct row *r, const struct row_filter *f); /* ignores limit */
 struct row_filter row_filter_any(void);

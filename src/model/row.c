@@ -7,6 +7,47 @@
 
 #include <string.h>
 
+uint64_t row_number(const struct row *r, size_t offset, size_t size)
+{
+	const char *field = (const char *)r + offset;
+	uint64_t v8;
+	uint32_t v4;
+	uint16_t v2;
+
+	switch (size) {
+	case 8:
+		return memcpy(&v8, field, 8), v8;
+	case 4:
+		return memcpy(&v4, field, 4), v4;
+	case 2:
+		return memcpy(&v2, field, 2), v2;
+	default:
+		return *(const uint8_t *)field;
+	}
+}
+
+void row_number_set(struct row *r, size_t offset, size_t size, uint64_t v)
+{
+	char *field = (char *)r + offset;
+	uint32_t v4 = (uint32_t)v;
+	uint16_t v2 = (uint16_t)v;
+	uint8_t v1 = (uint8_t)v;
+
+	switch (size) {
+	case 8:
+		memcpy(field, &v, 8);
+		break;
+	case 4:
+		memcpy(field, &v4, 4);
+		break;
+	case 2:
+		memcpy(field, &v2, 2);
+		break;
+	default:
+		memcpy(field, &v1, 1);
+	}
+}
+
 void row_text_set(char *to, size_t size, const char *text)
 {
 	size_t n = strnlen(text, size);
@@ -58,6 +99,8 @@ bool row_matches(const struct row *r, const struct row_filter *f)
 	if (f->has_sport && r->event.flow.sport != f->sport)
 		return false;
 	if (f->rule_line && r->event.verdict.rule_line != f->rule_line)
+		return false;
+	if (f->rule_id[0] && strcmp(f->rule_id, r->rule_id) != 0)
 		return false;
 	if (f->name[0] && !strstr(r->event.ident.name, f->name))
 		return false;

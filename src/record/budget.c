@@ -145,7 +145,7 @@ static struct bucket *bucket_of(struct side *s, uint64_t client, uint64_t now_ms
 static uint64_t sum_key(const struct budget *b, uint64_t client, const struct row *r, bool rest)
 {
 	const struct verdict *v = &r->event.verdict;
-	uint32_t what[8] = {(uint32_t)client, (uint32_t)(client >> 32), v->action, rest};
+	uint32_t what[9] = {(uint32_t)client, (uint32_t)(client >> 32), v->action, rest};
 	uint64_t h;
 
 	if (!rest) {
@@ -153,6 +153,7 @@ static uint64_t sum_key(const struct budget *b, uint64_t client, const struct ro
 		what[5] = v->rule_line;
 		what[6] = v->watch_line;
 		what[7] = r->event.ident.anomaly;
+		what[8] = (uint32_t)hash_fnv(r->rule_id, strlen(r->rule_id), HASH_FNV_START);
 	}
 	h = hash_sip(&b->key, what, sizeof what);
 	return h ? h : 1;
@@ -217,9 +218,9 @@ static void fold_verdict(struct row *a, const struct row *b)
 	struct verdict *v = &a->event.verdict;
 	const struct verdict *w = &b->event.verdict;
 
-	if (v->rule_line != w->rule_line || v->by != w->by) {
+	if (v->rule_line != w->rule_line || v->by != w->by || strcmp(a->rule_id, b->rule_id) != 0) {
 		v->rule_line = 0;
-		a->rule[0] = a->because[0] = 0;
+		a->rule_id[0] = a->rule[0] = a->because[0] = 0;
 	}
 	if (v->watch_line != w->watch_line) {
 		v->watch_line = 0;

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "sql_int.h"
+#include "columns_int.h"
 
 enum {
 	TEXT_CACHE = 1024,
@@ -43,8 +43,7 @@ enum statement {
 	STATEMENTS
 };
 static const char *const statements[STATEMENTS] = {
-	[INSERT_EVENT] = "INSERT INTO event VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-			 "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[INSERT_EVENT] = NULL, /* columns_insert() */
 	[END_EVENT] = "UPDATE event SET ended=1, up=?, down=?, duration=? WHERE id=?",
 	[ADD_TEXT] = "INSERT OR IGNORE INTO text(s) VALUES(?)",
 	[FIND_TEXT] = "SELECT id FROM text WHERE s=?",
@@ -92,6 +91,22 @@ static int find_last_id(struct event_store *s)
 	return sql_error(rc);
 }
 
+static int prepare(struct event_store *s)
+{
+	struct strbuf insert = {0};
+	int rc = 0;
+
+	columns_insert(&insert);
+	for (int i = 0; rc == 0 && i < STATEMENTS; i++)
+		rc = sql_error(sqlite3_prepare_v3(s->sql.db,
+			statements[i] ? statements[i] : strbuf_text(&insert), -1,
+			SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL));
+	if (insert.failed)
+		rc = -ENOMEM;
+	strbuf_fini(&insert);
+	return rc;
+}
+
 int event_store_open(const char *path, struct event_store_limits limits, struct event_store **out)
 {
 	struct event_store *s = calloc(1, sizeof *s);
@@ -102,9 +117,8 @@ int event_store_open(const char *path, struct event_store_limits limits, struct 
 	s->limits = limits;
 	s->path = strdup(path);
 	rc = s->path ? sql_open(path, &sql_events, &s->sql) : -ENOMEM;
-	for (int i = 0; rc == 0 && i < STATEMENTS; i++)
-		rc = sql_error(sqlite3_prepare_v3(
-			s->sql.db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL));
+	if (rc == 0)
+		rc = prepare(s);
 	if (rc == 0)
 		rc = find_last_id(s);
 	if (rc < 0) {
@@ -137,8 +151,9 @@ const char *event_store_failure(const struct event_store *s)
 }
 
 /* The number of a text, made when new; 0 for "". */
-static int number_text(struct event_store *s, const char *text, int64_t *id)
+static int number_text(void *store, const char *text, int64_t *id)
 {
+	struct event_store *s = store;
 	size_t n = strlen(text);
 	uint64_t h = hash_fnv(text, n, HASH_FNV_START);
 	size_t slot = h % TEXT_CACHE;
@@ -165,84 +180,11 @@ static int number_text(struct event_store *s, const char *text, int64_t *id)
 	return sql_error(rc);
 }
 
-struct texts {
-	int64_t device, rule, because, list, watch;
-};
-
-static void bind_flow(sqlite3_stmt *st, const struct flow *f)
-{
-	if (f->has_mac)
-		sqlite3_bind_blob(st, 8, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 9, f->src.b, sizeof f->src.b, SQLITE_STATIC);
-	sqlite3_bind_int(st, 10, f->sport);
-	sqlite3_bind_blob(st, 11, f->dst.b, sizeof f->dst.b, SQLITE_STATIC);
-	sqlite3_bind_int(st, 12, f->dport);
-	sqlite3_bind_int(st, 13, f->proto);
-	sqlite3_bind_int(st, 14, f->path);
-}
-
-static void bind_ident(sqlite3_stmt *st, const struct ident *i)
-{
-	sqlite3_bind_int(st, 15, i->app);
-	sqlite3_bind_int(st, 16, i->kind);
-	sqlite3_bind_int(st, 17, i->source);
-	sqlite3_bind_int(st, 18, i->anomaly);
-	sqlite3_bind_int(st, 19, i->ech);
-	sql_bind_text(st, 20, i->name);
-	sql_bind_text(st, 21, i->alpn);
-	sqlite3_bind_int(st, 36, i->packet);
-}
-
-static void bind_verdict(sqlite3_stmt *st, const struct verdict *v, const struct texts *t)
-{
-	sqlite3_bind_int(st, 3, v->action);
-	sqlite3_bind_int(st, 4, v->by);
-	sqlite3_bind_int(st, 5, v->refuse);
-	sqlite3_bind_int(st, 6, v->tcp_instead);
-	sqlite3_bind_int64(st, 7, t->device);
-	sqlite3_bind_int64(st, 22, v->rule_line);
-	sqlite3_bind_int64(st, 23, t->rule);
-	sqlite3_bind_int64(st, 24, t->because);
-	sqlite3_bind_int64(st, 25, t->list);
-	sqlite3_bind_int64(st, 26, v->list_line);
-	sqlite3_bind_int64(st, 27, v->watch_line);
-	sqlite3_bind_int(st, 28, v->watch_action);
-	sqlite3_bind_int64(st, 29, t->watch);
-	sqlite3_bind_int64(st, 30, v->revision);
-	sqlite3_bind_int64(st, 31, (int64_t)v->until_s);
-}
-
 static int insert(struct event_store *s, const struct row *r)
 {
-	sqlite3_stmt *st = s->st[INSERT_EVENT];
-	const struct flow *f = &r->event.flow;
-	struct texts t;
-	int rc = number_text(s, r->device, &t.device);
+	int rc = columns_bind(s->st[INSERT_EVENT], r, number_text, s);
 
-	if (rc == 0)
-		rc = number_text(s, r->rule, &t.rule);
-	if (rc == 0)
-		rc = number_text(s, r->because, &t.because);
-	if (rc == 0)
-		rc = number_text(s, r->list, &t.list);
-	if (rc == 0)
-		rc = number_text(s, r->watch, &t.watch);
-	if (rc < 0)
-		return rc;
-	sqlite3_bind_int64(st, 1, (int64_t)r->id);
-	sqlite3_bind_int64(st, 2, (int64_t)r->event.wall_ms);
-	bind_verdict(st, &r->event.verdict, &t);
-	bind_flow(st, &r->event.flow);
-	bind_ident(st, &r->event.ident);
-	sqlite3_bind_int(st, 32, r->ended);
-	sqlite3_bind_int64(st, 33, (int64_t)r->event.bytes_up);
-	sqlite3_bind_int64(st, 34, (int64_t)r->event.bytes_down);
-	sqlite3_bind_int64(st, 35, r->event.duration_ms);
-	sqlite3_bind_int64(st, 37, r->count);
-	sqlite3_bind_int64(st, 38, (int64_t)r->last_ms);
-	sqlite3_bind_int(st, 39,
-		r->device[0] ? 0 : (int)sql_client_class(f->has_mac ? f->mac.b : NULL, &f->src));
-	return sql_run(st);
+	return rc < 0 ? rc : sql_run(s->st[INSERT_EVENT]);
 }
 
 static int see(struct event_store *s, const struct row *r)

@@ -8,13 +8,14 @@
 #include "record/query.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
-#include "sql_int.h"
+#include "columns_int.h"
 
 enum { QUERY_MS = 4000, LIMIT_DEFAULT = 100, LIMIT_MAX = 10000, STEPS = 20000 };
 
@@ -60,144 +61,90 @@ static int open_now(struct query *q, uint64_t *deadline, sqlite3 **db)
 	return 0;
 }
 
-static const char select_rows[] =
-	"SELECT e.id, e.wall_ms, e.action, e.by, e.refuse, e.tcp_instead, d.s, e.mac, e.src, "
-	"e.sport,"
-	" e.dst, e.dport, e.proto, e.path, e.app, e.kind, e.source, e.odd, e.ech, e.name, e.alpn,"
-	" e.rule_line, r.s, b.s, l.s, e.list_line, e.watch_line, e.watch_action, w.s, e.revision,"
-	" e.until_s, e.ended, e.up, e.down, e.duration, e.packet, e.count, e.last_ms FROM event e"
-	" LEFT JOIN text d ON d.id=e.device LEFT JOIN text r ON r.id=e.rule"
-	" LEFT JOIN text b ON b.id=e.because LEFT JOIN text l ON l.id=e.list"
-	" LEFT JOIN text w ON w.id=e.watch WHERE 1";
-
-/* The WHERE of a filter; ?N are bound by bind_filter() in the same order. */
+/* The WHERE of a filter; its :words are bound by bind_filter(). */
 static void write_where(struct strbuf *sql, const struct row_filter *f)
 {
 	if (f->action >= 0)
-		strbuf_str(sql, " AND e.action=?1");
+		strbuf_str(sql, " AND e.action=:action");
 	if (f->watched)
 		strbuf_str(sql, " AND e.watch_line<>0");
 	if (f->name[0])
-		strbuf_str(sql, " AND instr(e.name,?2)>0");
+		strbuf_str(sql, " AND instr(e.name,:name)>0");
 	if (f->has_addr)
-		strbuf_str(sql, " AND e.src=?3");
+		strbuf_str(sql, " AND e.src=:src");
 	if (f->has_mac)
-		strbuf_str(sql, " AND e.mac=?4");
+		strbuf_str(sql, " AND e.mac=:mac");
 	if (f->rule_line)
-		strbuf_str(sql, " AND e.rule_line=?5");
+		strbuf_str(sql, " AND e.rule_line=:rule_line");
+	if (f->rule_id[0])
+		strbuf_str(sql, " AND e.rule_id=:rule_id");
 	if (f->has_sport)
-		strbuf_fmt(sql, " AND e.sport=%u", f->sport);
+		strbuf_str(sql, " AND e.sport=:sport");
 	if (f->since_ms)
-		strbuf_str(sql, " AND e.wall_ms>=?6");
+		strbuf_str(sql, " AND e.wall_ms>=:since");
 	if (f->until_ms)
-		strbuf_str(sql, " AND e.wall_ms<?7");
+		strbuf_str(sql, " AND e.wall_ms<:until");
 	if (f->after)
-		strbuf_str(sql, " AND e.id>?8");
+		strbuf_str(sql, " AND e.id>:after");
 	if (f->before)
-		strbuf_str(sql, " AND e.id<?9");
+		strbuf_str(sql, " AND e.id<:before");
 	if (f->unknown_device)
 		strbuf_str(sql, " AND e.device=0");
 	if (f->n_devices) {
 		strbuf_str(sql, " AND e.device IN (SELECT id FROM text WHERE s IN (");
 		for (size_t i = 0; i < f->n_devices; i++)
-			strbuf_fmt(sql, "%s?%zu", i ? "," : "", 11 + i);
+			strbuf_fmt(sql, "%s:device%zu", i ? "," : "", i);
 		strbuf_str(sql, "))");
 	}
-	strbuf_fmt(sql, " ORDER BY e.id %s LIMIT ?10", f->after ? "ASC" : "DESC");
+	strbuf_fmt(sql, " ORDER BY e.id %s LIMIT :limit", f->after ? "ASC" : "DESC");
+}
+
+/* What the statement does not ask for is passed over. */
+static void bind_number(sqlite3_stmt *st, const char *word, uint64_t v)
+{
+	int at = sqlite3_bind_parameter_index(st, word);
+
+	if (at)
+		sqlite3_bind_int64(st, at, (int64_t)v);
+}
+
+static void bind_text(sqlite3_stmt *st, const char *word, const char *text)
+{
+	int at = sqlite3_bind_parameter_index(st, word);
+
+	if (at)
+		sql_bind_text(st, at, text);
+}
+
+static void bind_blob(sqlite3_stmt *st, const char *word, const void *bytes, size_t n)
+{
+	int at = sqlite3_bind_parameter_index(st, word);
+
+	if (at)
+		sqlite3_bind_blob(st, at, bytes, (int)n, SQLITE_STATIC);
 }
 
 static void bind_filter(sqlite3_stmt *st, const struct row_filter *f)
 {
 	uint32_t limit = f->limit ? f->limit : LIMIT_DEFAULT;
+	char word[32];
 
-	sqlite3_bind_int(st, 1, f->action);
-	sqlite3_bind_text(st, 2, f->name, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 3, f->addr.b, sizeof f->addr.b, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 4, f->mac.b, sizeof f->mac.b, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 5, f->rule_line);
-	sqlite3_bind_int64(st, 6, (int64_t)f->since_ms);
-	sqlite3_bind_int64(st, 7, (int64_t)f->until_ms);
-	sqlite3_bind_int64(st, 8, (int64_t)f->after);
-	sqlite3_bind_int64(st, 9, (int64_t)f->before);
-	sqlite3_bind_int64(st, 10, limit < LIMIT_MAX ? limit : LIMIT_MAX);
-	for (size_t i = 0; i < f->n_devices; i++)
-		sqlite3_bind_text(st, (int)(11 + i), f->devices[i], -1, SQLITE_STATIC);
-}
-
-static bool column_blob(sqlite3_stmt *st, int at, void *to, size_t n)
-{
-	if ((size_t)sqlite3_column_bytes(st, at) != n)
-		return false;
-	memcpy(to, sqlite3_column_blob(st, at), n);
-	return true;
-}
-
-static unsigned column_key(sqlite3_stmt *st, int at, int limit)
-{
-	int v = sqlite3_column_int(st, at);
-
-	return v >= 0 && v < limit ? (unsigned)v : 0;
-}
-
-static void read_flow(sqlite3_stmt *st, struct flow *f)
-{
-	f->has_mac = column_blob(st, 7, f->mac.b, sizeof f->mac.b);
-	column_blob(st, 8, f->src.b, sizeof f->src.b);
-	f->sport = (uint16_t)sqlite3_column_int(st, 9);
-	column_blob(st, 10, f->dst.b, sizeof f->dst.b);
-	f->dport = (uint16_t)sqlite3_column_int(st, 11);
-	f->proto = (uint8_t)sqlite3_column_int(st, 12);
-	f->path = (uint8_t)column_key(st, 13, PATH_PROXY + 1);
-}
-
-static void read_ident(sqlite3_stmt *st, struct ident *i)
-{
-	i->app = (uint8_t)column_key(st, 14, APP_PROTOS);
-	i->kind = (uint8_t)column_key(st, 15, IDENT_KINDS);
-	i->source = (uint8_t)column_key(st, 16, IDENT_SOURCES);
-	i->anomaly = (uint8_t)column_key(st, 17, ANOMALIES);
-	i->ech = sqlite3_column_int(st, 18) != 0;
-	sql_column_text(st, 19, i->name, sizeof i->name);
-	i->name_len = (uint8_t)strlen(i->name);
-	sql_column_text(st, 20, i->alpn, sizeof i->alpn);
-	i->packet = (uint16_t)sqlite3_column_int(st, 35);
-}
-
-static void read_verdict(sqlite3_stmt *st, struct verdict *v)
-{
-	v->action = (uint8_t)column_key(st, 2, ACTION_WAIT + 1);
-	v->by = (uint8_t)column_key(st, 3, BY_SELF + 1);
-	v->refuse = (uint8_t)column_key(st, 4, REFUSE_PAGE + 1);
-	v->tcp_instead = sqlite3_column_int(st, 5) != 0;
-	v->device = NO_DEVICE;
-	v->list = NO_LIST;
-	v->rule_line = (uint32_t)sqlite3_column_int64(st, 21);
-	v->list_line = (uint32_t)sqlite3_column_int64(st, 25);
-	v->watch_line = (uint32_t)sqlite3_column_int64(st, 26);
-	v->watch_action = (uint8_t)column_key(st, 27, ACTION_WAIT + 1);
-	v->revision = (uint32_t)sqlite3_column_int64(st, 29);
-	v->until_s = (uint64_t)sqlite3_column_int64(st, 30);
-}
-
-static void read_row(sqlite3_stmt *st, struct row *r)
-{
-	memset(r, 0, sizeof *r);
-	r->id = (uint64_t)sqlite3_column_int64(st, 0);
-	r->event.wall_ms = (uint64_t)sqlite3_column_int64(st, 1);
-	read_verdict(st, &r->event.verdict);
-	sql_column_text(st, 6, r->device, sizeof r->device);
-	read_flow(st, &r->event.flow);
-	read_ident(st, &r->event.ident);
-	sql_column_text(st, 22, r->rule, sizeof r->rule);
-	sql_column_text(st, 23, r->because, sizeof r->because);
-	sql_column_text(st, 24, r->list, sizeof r->list);
-	sql_column_text(st, 28, r->watch, sizeof r->watch);
-	r->ended = sqlite3_column_int(st, 31) != 0;
-	r->event.bytes_up = (uint64_t)sqlite3_column_int64(st, 32);
-	r->event.bytes_down = (uint64_t)sqlite3_column_int64(st, 33);
-	r->event.duration_ms = (uint32_t)sqlite3_column_int64(st, 34);
-	r->count = (uint32_t)sqlite3_column_int64(st, 36);
-	r->last_ms = (uint64_t)sqlite3_column_int64(st, 37);
+	bind_number(st, ":action", (uint64_t)f->action);
+	bind_text(st, ":name", f->name);
+	bind_blob(st, ":src", f->addr.b, sizeof f->addr.b);
+	bind_blob(st, ":mac", f->mac.b, sizeof f->mac.b);
+	bind_number(st, ":rule_line", f->rule_line);
+	bind_text(st, ":rule_id", f->rule_id);
+	bind_number(st, ":sport", f->sport);
+	bind_number(st, ":since", f->since_ms);
+	bind_number(st, ":until", f->until_ms);
+	bind_number(st, ":after", f->after);
+	bind_number(st, ":before", f->before);
+	bind_number(st, ":limit", limit < LIMIT_MAX ? limit : LIMIT_MAX);
+	for (size_t i = 0; i < f->n_devices; i++) {
+		snprintf(word, sizeof word, ":device%zu", i);
+		bind_text(st, word, f->devices[i]);
+	}
 }
 
 int query_rows(struct query *q, const struct row_filter *f,
@@ -212,13 +159,13 @@ int query_rows(struct query *q, const struct row_filter *f,
 
 	if (rc < 0)
 		return rc;
-	strbuf_str(&sql, select_rows);
+	columns_select(&sql);
 	write_where(&sql, f);
 	rc = sqlite3_prepare_v2(db, strbuf_text(&sql), -1, &st, NULL);
 	if (rc == SQLITE_OK) {
 		bind_filter(st, f);
 		while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-			read_row(st, &row);
+			columns_read(st, &row);
 			each(user, &row);
 		}
 	}
@@ -248,8 +195,8 @@ int query_devices(struct query *q, uint64_t since_ms,
 		struct query_device d = {0};
 		if ((rc = sqlite3_step(st)) != SQLITE_ROW)
 			break;
-		column_blob(st, 0, d.addr.b, sizeof d.addr.b);
-		d.has_mac = column_blob(st, 1, d.mac.b, sizeof d.mac.b);
+		sql_column_blob(st, 0, d.addr.b, sizeof d.addr.b);
+		d.has_mac = sql_column_blob(st, 1, d.mac.b, sizeof d.mac.b);
 		sql_column_text(st, 2, d.name, sizeof d.name);
 		d.first_ms = (uint64_t)sqlite3_column_int64(st, 3);
 		d.last_ms = (uint64_t)sqlite3_column_int64(st, 4);

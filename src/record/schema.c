@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * schema.c - the tables of our two SQLite files, as the steps that lead to them.
  *
- * A step that has landed is never edited: files in the field were made by it. A change is a new step behind it, and
- * test_migrate.c opens a file of every version.
+ * A step that has landed is never edited: files in the field were made by it. A change is a new step behind it, or a row
+ * of tbl/event_columns.h with a new version, and test_migrate.c opens a file of every version.
  *
  * Owns: nothing. Thread: any. Fails: never.
  */
 #include "base/addr.h"
 #include "base/hash.h"
+#include "columns_int.h"
 #include "sql_int.h"
 
 /* --- events.db --- */
@@ -37,26 +38,17 @@ static void add_functions(sqlite3 *db)
 		client_class, NULL, NULL);
 }
 
+/* The columns of the table `event` are rows of tbl/event_columns.h: here stands what a version brought besides them. */
 static const char *const event_steps[] = {
-	"CREATE TABLE event(id INTEGER PRIMARY KEY, wall_ms INTEGER, action INTEGER, by INTEGER,"
-	" refuse INTEGER, tcp_instead INTEGER, device INTEGER, mac BLOB, src BLOB, sport INTEGER,"
-	" dst BLOB, dport INTEGER, proto INTEGER, path INTEGER, app INTEGER, kind INTEGER,"
-	" source INTEGER, odd INTEGER, ech INTEGER, name TEXT, alpn TEXT, rule_line INTEGER,"
-	" rule INTEGER, because INTEGER, list INTEGER, list_line INTEGER, watch_line INTEGER,"
-	" watch_action INTEGER, watch INTEGER, revision INTEGER, until_s INTEGER,"
-	" ended INTEGER, up INTEGER, down INTEGER, duration INTEGER);"
 	"CREATE INDEX event_device ON event(device);"
 	"CREATE INDEX event_wall ON event(wall_ms);"
 	"CREATE TABLE text(id INTEGER PRIMARY KEY, s TEXT UNIQUE NOT NULL);"
 	"CREATE TABLE seen(key BLOB PRIMARY KEY, addr BLOB, mac BLOB, name TEXT,"
 	" first_ms INTEGER, last_ms INTEGER, allowed INTEGER, blocked INTEGER) WITHOUT ROWID;",
 
-	"ALTER TABLE event ADD COLUMN packet INTEGER;",
+	"",
 
 	/* decisions beyond a client's rows are one row with a count; what a client holds of the file is known */
-	"ALTER TABLE event ADD COLUMN count INTEGER;"
-	"ALTER TABLE event ADD COLUMN last_ms INTEGER;"
-	"ALTER TABLE event ADD COLUMN client INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE event SET client=client_class(mac,src) WHERE device=0;"
 	"DROP INDEX event_device;"
 	"CREATE INDEX event_client ON event(device, client);"
@@ -70,17 +62,14 @@ static const char *const event_steps[] = {
 	" UPDATE share SET rows=rows-1 WHERE device=old.device AND client=old.client; END;",
 	NULL};
 
-static const char *const event_probes[] = {
-	"SELECT id, wall_ms, action, by, refuse, tcp_instead, device, mac, src, sport, dst, dport,"
-	" proto, path, app, kind, source, odd, ech, name, alpn, rule_line, rule, because, list,"
-	" list_line, watch_line, watch_action, watch, revision, until_s, ended, up, down,"
-	" duration, packet, count, last_ms, client FROM event",
-	"SELECT id, s FROM text",
+static const char *const event_probes[] = {"SELECT id, s FROM text",
 	"SELECT key, addr, mac, name, first_ms, last_ms, allowed, blocked FROM seen",
 	"SELECT device, client, rows FROM share", NULL};
 
 const struct sql_kind sql_events = {
 	.steps = event_steps,
+	.table = "event",
+	.columns = event_columns,
 	.probes = event_probes,
 	.aside = true,
 	.before = "",

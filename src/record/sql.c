@@ -82,6 +82,14 @@ void sql_column_text(sqlite3_stmt *st, int at, char *to, size_t size)
 	snprintf(to, size, "%s", t ? (const char *)t : "");
 }
 
+bool sql_column_blob(sqlite3_stmt *st, int at, void *to, size_t n)
+{
+	if ((size_t)sqlite3_column_bytes(st, at) != n)
+		return false;
+	memcpy(to, sqlite3_column_blob(st, at), n);
+	return true;
+}
+
 int sql_why(const char *path, int err)
 {
 	struct statvfs fs;
@@ -189,7 +197,7 @@ static int ask(sqlite3 *db, const char *sql, int *value)
 	return sql_error(rc);
 }
 
-int sql_version(const struct sql_kind *kind)
+static int n_steps(const struct sql_kind *kind)
 {
 	int n = 0;
 
@@ -198,18 +206,65 @@ int sql_version(const struct sql_kind *kind)
 	return n;
 }
 
+int sql_version(const struct sql_kind *kind)
+{
+	int version = n_steps(kind);
+
+	for (const struct sql_column *c = kind->columns; c && c->name; c++)
+		version = c->since > version ? c->since : version;
+	return version;
+}
+
+void sql_names(struct strbuf *sql, const struct sql_column *columns)
+{
+	for (const struct sql_column *c = columns; c->name; c++)
+		strbuf_fmt(sql, "%s%s", c == columns ? "" : ", ", c->name);
+}
+
+/* The table with the columns of version 1, or those that a later version added. */
+static void write_columns(struct strbuf *sql, const struct sql_kind *kind, int version)
+{
+	const char *before = "(";
+
+	if (!kind->columns)
+		return;
+	if (version == 1)
+		strbuf_fmt(sql, "CREATE TABLE %s", kind->table);
+	for (const struct sql_column *c = kind->columns; c->name; c++) {
+		if (c->since != version)
+			continue;
+		if (version == 1)
+			strbuf_fmt(sql, "%s%s %s", before, c->name, c->type);
+		else
+			strbuf_fmt(sql, "ALTER TABLE %s ADD COLUMN %s %s;", kind->table, c->name,
+				c->type);
+		before = ", ";
+	}
+	if (version == 1)
+		strbuf_str(sql, ");");
+}
+
+static int exec_built(sqlite3 *db, struct strbuf *sql)
+{
+	int rc = sql->failed ? -ENOMEM : sql_exec(db, strbuf_text(sql));
+
+	strbuf_fini(sql);
+	return rc;
+}
+
 /* All of it, or nothing: after a kill or a full disk the file is of the version that it was. */
 static int step(sqlite3 *db, const struct sql_kind *kind, int from)
 {
-	char set[64];
+	struct strbuf sql = {0};
 	int rc = sql_exec(db, "BEGIN IMMEDIATE");
 
 	if (rc < 0)
 		return rc;
-	rc = sql_exec(db, kind->steps[from]);
-	snprintf(set, sizeof set, "PRAGMA user_version=%d", from + 1);
-	if (rc == 0)
-		rc = sql_exec(db, set);
+	write_columns(&sql, kind, from + 1);
+	if (from < n_steps(kind))
+		strbuf_str(&sql, kind->steps[from]);
+	strbuf_fmt(&sql, "PRAGMA user_version=%d", from + 1);
+	rc = exec_built(db, &sql);
 	if (rc == 0)
 		rc = sql_exec(db, "COMMIT");
 	if (rc < 0 && !sqlite3_get_autocommit(db))
@@ -217,19 +272,30 @@ static int step(sqlite3 *db, const struct sql_kind *kind, int from)
 	return rc;
 }
 
+static int can_prepare(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+	sqlite3_finalize(st);
+	return rc == SQLITE_ERROR ? -EBADMSG : sql_error(rc); /* no such table or column */
+}
+
 static int probe(sqlite3 *db, const struct sql_kind *kind)
 {
-	for (size_t i = 0; kind->probes[i]; i++) {
-		sqlite3_stmt *st = NULL;
-		int rc = sqlite3_prepare_v2(db, kind->probes[i], -1, &st, NULL);
+	struct strbuf sql = {0};
+	int rc = 0;
 
-		sqlite3_finalize(st);
-		if (rc == SQLITE_ERROR) /* no such table or column */
-			return -EBADMSG;
-		if (rc != SQLITE_OK)
-			return sql_error(rc);
+	if (kind->columns) {
+		strbuf_str(&sql, "SELECT ");
+		sql_names(&sql, kind->columns);
+		strbuf_fmt(&sql, " FROM %s", kind->table);
+		rc = sql.failed ? -ENOMEM : can_prepare(db, strbuf_text(&sql));
 	}
-	return 0;
+	for (size_t i = 0; rc == 0 && kind->probes[i]; i++)
+		rc = can_prepare(db, kind->probes[i]);
+	strbuf_fini(&sql);
+	return rc;
 }
 
 static int look(sqlite3 *db, int *version)

@@ -22,7 +22,8 @@ static void add_row(void *page, const struct row *row)
 	p->n++;
 }
 
-/* {"events":[...],"next":ID|null,"partial":bool}: next goes into before=, or into after= where that was asked. */
+/* {"events":[...],"next":ID|null,"partial":bool,"version":N}: next goes into before=, or into after= where that was asked;
+ * version is row_version(). */
 void api_events(struct request *r)
 {
 	struct row_filter f = row_filter_any();
@@ -47,6 +48,7 @@ void api_events(struct request *r)
 	else
 		jw_null(p.b, "next");
 	jw_bool(p.b, "partial", rc == -ETIMEDOUT);
+	jw_int(p.b, "version", row_version());
 	jw_close(p.b, '}');
 	reply_json(r, 200);
 }

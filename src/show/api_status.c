@@ -417,6 +417,16 @@ void api_metrics(struct request *r)
 
 /* --- openapi.json, from the table --- */
 
+static void write_events_answer(struct strbuf *b)
+{
+	jw_raw(b, "200",
+		"{\"description\":\"the rows\",\"content\":{\"application/json\":{\"schema\":"
+		"{\"type\":\"object\",\"properties\":{\"events\":{\"type\":\"array\",\"items\":"
+		"{\"$ref\":\"#/components/schemas/Event\"}},\"next\":{\"type\":\"integer\","
+		"\"nullable\":true},\"partial\":{\"type\":\"boolean\"},\"version\":"
+		"{\"type\":\"integer\"}}}}}}");
+}
+
 static void write_operation(struct strbuf *b, const struct route *t)
 {
 	char method[8];
@@ -429,6 +439,8 @@ static void write_operation(struct strbuf *b, const struct route *t)
 	jw_text(b, "summary", t->help);
 	jw_text(b, "x-scope", scope_key(t->scope));
 	jw_open(b, "responses", '{');
+	if (t->handle == api_events)
+		write_events_answer(b);
 	jw_open(b, "default", '{');
 	jw_text(b, "description", "the answer, or application/problem+json");
 	jw_close(b, '}');
@@ -464,6 +476,11 @@ void api_openapi(struct request *r)
 				write_operation(b, &show_routes[k]);
 		jw_close(b, '}');
 	}
+	jw_close(b, '}');
+	jw_open(b, "components", '{');
+	jw_open(b, "schemas", '{');
+	row_schema(b, "Event");
+	jw_close(b, '}');
 	jw_close(b, '}');
 	jw_close(b, '}');
 	reply_json(r, 200);

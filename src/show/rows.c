@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * rows.c - a recorded event as JSON, and the filter words of a query string.
+ * rows.c - a recorded event as JSON, the schema of that JSON, and the filter words of a query string.
  *
- * Owns: nothing. Thread: any. Fails: by filling the reply.
+ * Owns: nothing. Thread: any. Fails: by filling the reply. See: tbl/event_columns.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,137 @@
 #include "model/reference.h"
 #include "show_int.h"
 
-/* --- JSON --- */
+/* --- JSON: the members are rows of tbl/event_columns.h, how each is written is below --- */
+
+struct form;
+struct member {
+	const char *name;
+	int since;
+	const struct form *form;
+	size_t offset,
+		size; /* bytes, of its field in struct row; 0 for one that is made of others */
+	const char *help;
+};
+
+struct form {
+	void (*write)(struct strbuf *b, const struct row *r,
+		const struct member *m); /* NULL: not shown, or by another member */
+	const char *type, *format;	 /* of JSON schema; format NULL: none */
+	bool may_be_null;
+};
+
+static const char *text_of(const struct row *r, const struct member *m)
+{
+	return (const char *)r + m->offset;
+}
+
+static uint64_t number_of(const struct row *r, const struct member *m)
+{
+	return row_number(r, m->offset, m->size);
+}
+
+static void write_number(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_uint(b, m->name, number_of(r, m));
+}
+
+static void write_flag(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_bool(b, m->name, number_of(r, m) != 0);
+}
+
+static void write_text(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	const char *text = text_of(r, m);
+
+	jw_text(b, m->name, text[0] ? text : NULL);
+}
+
+static void write_moment(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_time(b, m->name, number_of(r, m));
+}
+
+static void write_until(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_time(b, m->name, number_of(r, m) * 1000);
+}
+
+static void write_count(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_uint(b, m->name, r->count > 1 ? r->count : 1);
+}
+
+static void write_last(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_time(b, m->name, r->count > 1 ? r->last_ms : 0);
+}
+
+static void write_reference(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	char text[REFERENCE_TEXT];
+
+	jw_text(b, m->name, reference_write(r->event.wall_ms, r->event.flow.sport, text));
+}
+
+static void write_mac(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	const struct flow *f = &r->event.flow;
+	char text[MAC_TEXT];
+
+	jw_text(b, m->name, f->has_mac ? mac_format(&f->mac, text) : NULL);
+}
+
+/* What differs among the decisions of a sum is null. */
+static void write_address(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	const struct addr *a = (const void *)text_of(r, m);
+	char text[ADDR_TEXT];
+
+	jw_text(b, m->name, r->count > 1 && addr_is_zero(a) ? NULL : addr_format(a, text));
+}
+
+static void write_protocol(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	char text[16];
+
+	jw_text(b, m->name, flow_proto_key(r->event.flow.proto, text));
+}
+
+#define KEY_FORM(name_, key_of)                                                                    \
+	static void write_##name_(struct strbuf *b, const struct row *r, const struct member *m)   \
+	{                                                                                          \
+		jw_text(b, m->name, key_of(number_of(r, m)));                                      \
+	}
+KEY_FORM(path, flow_path_key)
+KEY_FORM(app, app_proto_key)
+KEY_FORM(kind, ident_kind_key)
+KEY_FORM(source, ident_source_key)
+KEY_FORM(action, action_key)
+KEY_FORM(by, decided_by_key)
+#undef KEY_FORM
+
+static void write_odd(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_text(b, m->name, r->event.ident.anomaly ? anomaly_key(r->event.ident.anomaly) : NULL);
+}
+
+static void write_odd_words(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	jw_text(b, m->name, r->event.ident.anomaly ? anomaly_text(r->event.ident.anomaly) : NULL);
+}
+
+/* Which of the client's packets, or on the proxy path requests, showed what was odd. */
+static void write_anomaly_at(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	const struct ident *i = &r->event.ident;
+	bool request = r->event.flow.path == PATH_PROXY;
+	char text[24];
+
+	snprintf(text, sizeof text, "%s %u", request ? "request" : "packet", i->packet);
+	jw_text(b, m->name,
+		i->anomaly && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
+}
 
 static void write_line(struct strbuf *b, const char *key, uint32_t line, const char *text)
 {
@@ -25,96 +155,125 @@ static void write_line(struct strbuf *b, const char *key, uint32_t line, const c
 	jw_close(b, '}');
 }
 
-static void write_flow(struct strbuf *b, const struct row *r)
+static void write_rule(struct strbuf *b, const struct row *r, const struct member *m)
 {
-	const struct flow *f = &r->event.flow;
-	char text[ADDR_TEXT], mac[MAC_TEXT], proto[16];
-	bool sum = r->count > 1; /* what differs among its decisions is null */
-
-	jw_text(b, "who", r->device[0] ? r->device : NULL);
-	jw_text(b, "mac", f->has_mac ? mac_format(&f->mac, mac) : NULL);
-	jw_text(b, "src", sum && addr_is_zero(&f->src) ? NULL : addr_format(&f->src, text));
-	jw_uint(b, "sport", f->sport);
-	jw_text(b, "dst", sum && addr_is_zero(&f->dst) ? NULL : addr_format(&f->dst, text));
-	jw_uint(b, "dport", f->dport);
-	jw_text(b, "proto", flow_proto_key(f->proto, proto));
-	jw_text(b, "path", flow_path_key(f->path));
+	write_line(b, m->name, r->event.verdict.rule_line, r->rule);
 }
 
-/* Which of the client's packets, or on the proxy path requests, showed what was odd. */
-static void write_anomaly_at(struct strbuf *b, const struct ident *i, uint8_t path)
+static void write_watch(struct strbuf *b, const struct row *r, const struct member *m)
 {
-	bool request = path == PATH_PROXY;
-	char text[24];
-
-	snprintf(text, sizeof text, "%s %u", request ? "request" : "packet", i->packet);
-	jw_text(b, "anomaly_at",
-		i->anomaly && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
+	write_line(b, m->name, r->event.verdict.watch_line, r->watch);
 }
 
-static void write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
-{
-	jw_text(b, "app", app_proto_key(i->app));
-	jw_text(b, "name", i->name[0] ? i->name : NULL);
-	jw_text(b, "kind", ident_kind_key(i->kind));
-	jw_text(b, "source", ident_source_key(i->source));
-	jw_text(b, "anomaly", i->anomaly ? anomaly_key(i->anomaly) : NULL);
-	jw_text(b, "anomaly_text", i->anomaly ? anomaly_text(i->anomaly) : NULL);
-	write_anomaly_at(b, i, path);
-	jw_bool(b, "ech", i->ech);
-	jw_text(b, "alpn", i->alpn[0] ? i->alpn : NULL);
-}
-
-static void write_verdict(struct strbuf *b, const struct row *r)
+static void write_watch_verdict(struct strbuf *b, const struct row *r, const struct member *m)
 {
 	const struct verdict *v = &r->event.verdict;
 
-	jw_text(b, "verdict", action_key(v->action));
-	jw_text(b, "by", decided_by_key(v->by));
-	jw_bool(b, "tcp_instead", v->tcp_instead);
-	write_line(b, "rule", v->rule_line, r->rule);
-	jw_text(b, "because", r->because[0] ? r->because : NULL);
-	if (r->list[0]) {
-		jw_open(b, "list", '{');
-		jw_text(b, "name", r->list);
-		jw_uint(b, "line", v->list_line);
-		jw_close(b, '}');
-	} else {
-		jw_null(b, "list");
-	}
-	write_line(b, "watch", v->watch_line, r->watch);
-	jw_text(b, "watch_verdict", v->watch_line ? action_key(v->watch_action) : NULL);
-	jw_uint(b, "revision", v->revision);
-	jw_time(b, "until", v->until_s * 1000);
+	jw_text(b, m->name, v->watch_line ? action_key(v->watch_action) : NULL);
 }
 
-static void write_end(struct strbuf *b, const struct row *r)
+static void write_list(struct strbuf *b, const struct row *r, const struct member *m)
 {
-	if (!r->ended) {
-		jw_null(b, "bytes_up");
-		jw_null(b, "bytes_down");
-		jw_null(b, "duration_ms");
+	if (!r->list[0]) {
+		jw_null(b, m->name);
 		return;
 	}
-	jw_uint(b, "bytes_up", r->event.bytes_up);
-	jw_uint(b, "bytes_down", r->event.bytes_down);
-	jw_uint(b, "duration_ms", r->event.duration_ms);
+	jw_open(b, m->name, '{');
+	jw_text(b, "name", r->list);
+	jw_uint(b, "line", r->event.verdict.list_line);
+	jw_close(b, '}');
 }
+
+static void write_once_ended(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	if (r->ended)
+		write_number(b, r, m);
+	else
+		jw_null(b, m->name);
+}
+
+#define FORM(name, type, format, may_be_null)                                                      \
+	static const struct form form_##name = {write_##name, type, format, may_be_null}
+FORM(number, "integer", "int64", false);
+FORM(flag, "boolean", NULL, false);
+FORM(text, "string", NULL, true);
+FORM(moment, "string", "date-time", false);
+FORM(until, "string", "date-time", true);
+FORM(count, "integer", "int64", false);
+FORM(last, "string", "date-time", true);
+FORM(reference, "string", NULL, false);
+FORM(mac, "string", NULL, true);
+FORM(address, "string", NULL, true);
+FORM(protocol, "string", NULL, false);
+FORM(path, "string", NULL, false);
+FORM(app, "string", NULL, false);
+FORM(kind, "string", NULL, false);
+FORM(source, "string", NULL, false);
+FORM(action, "string", NULL, false);
+FORM(by, "string", NULL, false);
+FORM(anomaly, "string", NULL, true);
+FORM(anomaly_text, "string", NULL, true);
+FORM(anomaly_at, "string", NULL, true);
+FORM(rule, "object", NULL, true);
+FORM(list, "object", NULL, true);
+FORM(watch, "object", NULL, true);
+FORM(watch_verdict, "string", NULL, true);
+FORM(once_ended, "integer", "int64", true);
+#undef FORM
+static const struct form form_part, form_hidden; /* nothing of their own */
+
+static const struct member members[] = {
+#define EVENT_COLUMN(since, column, stored, field, limit, member, form, help)                      \
+	{member, since, &form_##form, offsetof(struct row, field),                                 \
+		sizeof(((struct row *)0)->field), help},
+#define EVENT_MEMBER(since, member, form, help) {member, since, &form_##form, 0, 0, help},
+#include "tbl/event_columns.h"
+#undef EVENT_COLUMN
+#undef EVENT_MEMBER
+};
+enum { MEMBERS = sizeof members / sizeof *members };
 
 void row_write(struct strbuf *b, const char *key, const struct row *r)
 {
-	char reference[REFERENCE_TEXT];
-
 	jw_open(b, key, '{');
-	jw_uint(b, "id", r->id);
-	jw_time(b, "time", r->event.wall_ms);
-	jw_uint(b, "count", r->count > 1 ? r->count : 1);
-	jw_time(b, "last", r->count > 1 ? r->last_ms : 0);
-	jw_text(b, "reference", reference_write(r->event.wall_ms, r->event.flow.sport, reference));
-	write_flow(b, r);
-	write_ident(b, &r->event.ident, r->event.flow.path);
-	write_verdict(b, r);
-	write_end(b, r);
+	for (int i = 0; i < MEMBERS; i++)
+		if (members[i].form->write)
+			members[i].form->write(b, r, &members[i]);
+	jw_close(b, '}');
+}
+
+int row_version(void)
+{
+	int version = 0;
+
+	for (int i = 0; i < MEMBERS; i++)
+		version = members[i].since > version ? members[i].since : version;
+	return version;
+}
+
+static void write_property(struct strbuf *b, const struct member *m)
+{
+	jw_open(b, m->name, '{');
+	jw_text(b, "type", m->form->type);
+	if (m->form->format)
+		jw_text(b, "format", m->form->format);
+	if (m->form->may_be_null)
+		jw_bool(b, "nullable", true);
+	jw_text(b, "description", m->help);
+	jw_int(b, "x-since", m->since);
+	jw_close(b, '}');
+}
+
+void row_schema(struct strbuf *b, const char *key)
+{
+	jw_open(b, key, '{');
+	jw_text(b, "type", "object");
+	jw_int(b, "x-version", row_version());
+	jw_open(b, "properties", '{');
+	for (int i = 0; i < MEMBERS; i++)
+		if (members[i].form->write)
+			write_property(b, &members[i]);
+	jw_close(b, '}');
 	jw_close(b, '}');
 }
 
@@ -226,19 +385,43 @@ static bool read_reference(struct request *r, struct row_filter *f)
 	return true;
 }
 
+/* The line of a rule, or its id. Up to seven digits are a line (a policy has fewer than ten million): an id that was
+ * computed has at least eight characters. */
+static bool read_rule(struct request *r, struct row_filter *f)
+{
+	enum { LINE_DIGITS = 7 };
+	const char *text = request_arg(r, "rule");
+	size_t n = text ? strlen(text) : 0;
+	uint64_t line = 0;
+
+	if (text && n <= LINE_DIGITS && strspn(text, "0123456789") == n) {
+		if (!read_number(r, "rule", UINT32_MAX, &line))
+			return false;
+		f->rule_line = (uint32_t)line;
+		return true;
+	}
+	if (text && (n >= sizeof f->rule_id || *text == '-' ||
+			    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "0123456789-_.") != n)) {
+		reply_problem(r, 400, "Not a rule",
+			"rule= takes a line of the policy, or a rule's id: letters, digits, - _ .");
+		return false;
+	}
+	row_text_set(f->rule_id, sizeof f->rule_id, text ? text : "");
+	return true;
+}
+
 bool row_filter_read(struct request *r, struct row_filter *f)
 {
-	uint64_t limit = 0, line = 0, max_id = INT64_MAX;
+	uint64_t limit = 0, max_id = INT64_MAX;
 
 	read_name(r, f);
 	if (!read_verdict(r, f) || !read_who(r, f) || !read_number(r, "after", max_id, &f->after) ||
 		!read_number(r, "before", max_id, &f->before) ||
-		!read_number(r, "limit", 1000, &limit) ||
-		!read_number(r, "rule", UINT32_MAX, &line) ||
+		!read_number(r, "limit", 1000, &limit) || !read_rule(r, f) ||
 		!read_moment(r, "since", &f->since_ms) || !read_moment(r, "until", &f->until_ms) ||
 		!read_reference(r, f))
 		return false;
 	f->limit = (uint32_t)limit;
-	f->rule_line = (uint32_t)line;
 	return true;
 }

@@ -143,6 +143,8 @@ unsigned sse_clients(struct sse *s);
 
 /* --- rows.c --- */
 void row_write(struct strbuf *b, const char *key, const struct row *r);
+int row_version(void); /* of the members of an event: the greatest SINCE of tbl/event_columns.h */
+void row_schema(struct strbuf *b, const char *key); /* an event in openapi.json */
 /* Reads verdict= name= who= rule= since= until= after= before= limit= reference=. False: the reply says what is wrong. */
 bool row_filter_read(struct request *r, struct row_filter *f);
 

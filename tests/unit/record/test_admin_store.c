@@ -7,9 +7,26 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
+#include "../../../src/record/sql_int.h"
 #include "base/file.h"
 #include "record/admin_store.h"
+
+/* SQLite's own calls, counted: the program's come before those of libc. */
+static int syncs;
+
+int fdatasync(int fd)
+{
+	syncs++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	syncs++;
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static struct admin_store *opened(void)
 {
@@ -81,6 +98,72 @@ static void a_text_that_was_not_kept_is_not_taken_from_another_revision(void **s
 	assert_text(l, 1, "otherwise allow\n");
 	assert_text(l, 2, NULL);
 	assert_text(l, 3, "otherwise allow\n");
+	admin_store_close(l);
+}
+
+/* --- what was acknowledged survives a power cut --- */
+
+static int64_t pragma(sqlite3 *db, const char *sql, char *text, size_t size)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sql_column_text(st, 0, text, size);
+	sqlite3_finalize(st);
+	return n;
+}
+
+static void its_connection_is_full_sync_and_exclusive(void **state)
+{
+	enum { NORMAL = 1, FULL = 2 };
+	struct sql s, second;
+	char text[32];
+
+	/* twice: as it is made, and as it is found */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sql_open(in_folder("durward.db"), &sql_admin_store, &s), 0);
+		assert_int_equal(pragma(s.db, "PRAGMA synchronous", text, sizeof text), FULL);
+		pragma(s.db, "PRAGMA journal_mode", text, sizeof text);
+		assert_string_equal(text, "wal");
+		pragma(s.db, "PRAGMA locking_mode", text, sizeof text);
+		assert_string_equal(text, "exclusive");
+		assert_int_equal(
+			sql_open(in_folder("durward.db"), &sql_admin_store, &second), -EBUSY);
+		sql_close(&s);
+	}
+	/* and the events' is not: a power cut may cost its last seconds */
+	assert_int_equal(sql_open(in_folder("events.db"), &sql_events, &s), 0);
+	assert_int_equal(pragma(s.db, "PRAGMA synchronous", text, sizeof text), NORMAL);
+	sql_close(&s);
+}
+
+/* Not only asked for: the bytes are on the disk when a door says 0. */
+static void every_write_is_synced_before_it_is_acknowledged(void **state)
+{
+	struct admin_store *l = opened();
+	struct admin_store_session session = {.digest = "abc", .born_ms = 5, .seen_ms = 6};
+	int before;
+
+#define SYNCED(call)                                                                               \
+	do {                                                                                       \
+		before = syncs;                                                                    \
+		assert_int_equal(call, 0);                                                         \
+		assert_true(syncs > before);                                                       \
+	} while (0)
+	for (int i = 0; i < 20; i++) {
+		SYNCED(add(l, (uint32_t)i + 1, "otherwise allow\n"));
+		SYNCED(admin_store_secret_set(l, "password", i % 2 ? "one" : "two"));
+		session.seen_ms++;
+		SYNCED(admin_store_session_put(l, &session));
+	}
+	SYNCED(add(l, 21, NULL));
+	SYNCED(admin_store_remove(l, 21));
+	SYNCED(admin_store_secret_set(l, "password", NULL));
+	SYNCED(admin_store_session_drop(l, "abc"));
+#undef SYNCED
 	admin_store_close(l);
 }
 
@@ -262,6 +345,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_number_names_one_text),
 		IN_FOLDER(a_text_that_was_not_kept_is_not_taken_from_another_revision),
+		IN_FOLDER(its_connection_is_full_sync_and_exclusive),
+		IN_FOLDER(every_write_is_synced_before_it_is_acknowledged),
 		IN_FOLDER(a_damaged_file_is_left_as_it_is_until_the_console_says_so),
 		IN_FOLDER(a_file_that_is_gone_is_not_a_new_house),
 		IN_FOLDER(one_connection_holds_the_file),

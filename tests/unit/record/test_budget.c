@@ -109,6 +109,25 @@ static void what_differs_is_empty_and_the_verdict_never_differs(void **state)
 	budget_free(b);
 }
 
+/* After an edit the line of one rule is another rule's: their decisions are not one sum. */
+static void two_rules_of_one_line_are_two_sums(void **state)
+{
+	struct budget *b = budget_new();
+	struct row r = of(1, "a.example", ACTION_BLOCK);
+
+	give(b, r, BUDGET_FIRST, start);
+	row_text_set(r.rule_id, sizeof r.rule_id, "games");
+	give(b, r, 3, start);
+	row_text_set(r.rule_id, sizeof r.rule_id, "homework");
+	give(b, r, 4, start);
+	assert_int_equal(collect(b, start, true), 7);
+	assert_int_equal(n_sums, 2);
+	assert_string_equal(sums[0].rule_id, "games");
+	assert_string_equal(sums[1].rule_id, "homework");
+	assert_int_equal(sums[1].count, 4);
+	budget_free(b);
+}
+
 /* Lines and anomalies are what the sums are by; a client that hits all of them still has eight. */
 static void one_clients_sums_are_bounded(void **state)
 {
@@ -196,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_client_gets_so_many_rows_and_no_decision_is_lost),
 		cmocka_unit_test(a_sum_becomes_a_row_in_time),
 		cmocka_unit_test(what_differs_is_empty_and_the_verdict_never_differs),
+		cmocka_unit_test(two_rules_of_one_line_are_two_sums),
 		cmocka_unit_test(one_clients_sums_are_bounded),
 		cmocka_unit_test(
 			many_addresses_are_bounded_together_and_take_nothing_from_named_devices),

@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <sqlite3.h>
 
+#include "../../../src/record/columns_int.h"
 #include "base/file.h"
 #include "record/admin_store.h"
 #include "record/event_store.h"
 #include "record/query.h"
+
+enum { EVENTS_NOW = 4 }; /* the version of today; its SQL stands here, too */
 
 #define EVENTS_1                                                                                   \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -43,6 +46,29 @@ static const char events_2[] =
 	EVENTS_1 ", packet INTEGER" EVENTS_REST "INSERT INTO event VALUES(" EVENT_VALUES(
 		41, 1) ",3),(" EVENT_VALUES(42, 0) ",3);"
 						   "PRAGMA user_version=2";
+#define EVENTS_3                                                                                   \
+	EVENTS_1 ", packet INTEGER, count INTEGER, last_ms INTEGER,"                               \
+		 " client INTEGER NOT NULL DEFAULT 0" EVENTS_REST "DROP INDEX event_device;"       \
+		 "CREATE INDEX event_client ON event(device, client);"                             \
+		 "CREATE TABLE share(device INTEGER, client INTEGER, rows INTEGER,"                \
+		 " PRIMARY KEY(device, client)) WITHOUT ROWID;"                                    \
+		 "CREATE TRIGGER event_in AFTER INSERT ON event BEGIN"                             \
+		 " INSERT INTO share VALUES(new.device, new.client, 1)"                            \
+		 " ON CONFLICT(device, client) DO UPDATE SET rows=rows+1; END;"                    \
+		 "CREATE TRIGGER event_out AFTER DELETE ON event BEGIN"                            \
+		 " UPDATE share SET rows=rows-1 WHERE device=old.device AND client=old.client; "   \
+		 "END;"
+static const char events_3[] = EVENTS_3 "INSERT INTO event VALUES(" EVENT_VALUES(
+	41, 1) ",3,0,0,0),(" EVENT_VALUES(42, 0) ",3,12,1700000030000,27);"
+						 "PRAGMA user_version=3";
+static const char events_4[] = EVENTS_3
+	"ALTER TABLE event ADD COLUMN rule_id TEXT;"
+	"INSERT INTO event VALUES(" EVENT_VALUES(41, 1) ",3,0,0,0,'homework'),(" EVENT_VALUES(
+		42, 0) ",3,12,1700000030000,27,NULL);"
+		       "PRAGMA user_version=4";
+/* without rows, by version */
+static const char *const events_empty[] = {EVENTS_1 ")", EVENTS_1 ", packet INTEGER)", EVENTS_3,
+	EVENTS_3 "ALTER TABLE event ADD COLUMN rule_id TEXT;"};
 
 #define ADMIN_STORE_1                                                                              \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -61,6 +87,10 @@ static const char admin_store_1[] =
 static const char admin_store_1b[] =
 	ADMIN_STORE_1 "INSERT INTO revision VALUES(2,6,'web','0123456789abcdef',NULL);"
 		      "PRAGMA user_version=1";
+static const char admin_store_2[] = ADMIN_STORE_1
+	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;"
+	"INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block',1);"
+	"PRAGMA user_version=2";
 
 static void make(const char *name, const char *sql)
 {
@@ -136,7 +166,7 @@ static void assert_events(const char *sql, uint16_t packet)
 	assert_int_equal(number("events.db", "SELECT sum(rows) FROM share"), 5);
 	assert_int_equal(number("events.db", "SELECT rows FROM share WHERE device=1"), 3);
 	assert_int_equal(number("events.db", "SELECT max(client)>0 FROM event WHERE device=0"), 1);
-	assert_int_equal(number("events.db", "PRAGMA user_version"), 3);
+	assert_int_equal(number("events.db", "PRAGMA user_version"), EVENTS_NOW);
 	assert_int_equal(count_files("broken-"), 0);
 }
 
@@ -148,6 +178,92 @@ static void events_of_version_1(void **state)
 static void events_of_version_2(void **state)
 {
 	assert_events(events_2, 3);
+}
+
+static void events_of_version_3(void **state)
+{
+	assert_events(events_3, 3);
+	assert_int_equal(got[3].count, 12);
+	assert_int_equal(got[3].last_ms, 1700000030000u);
+	assert_string_equal(got[4].rule_id, "");
+}
+
+static void events_of_version_4(void **state)
+{
+	assert_events(events_4, 3);
+	assert_string_equal(got[4].rule_id, "homework");
+	assert_string_equal(got[3].rule_id, "");
+}
+
+/* The rows of tbl/event_columns.h that a version has: names and types, in the order of names; "" where it has none. */
+static void columns_of(const char *name, char *out, size_t size)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+
+	out[0] = 0;
+	assert_int_equal(sqlite3_open(in_folder(name), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+				 "SELECT group_concat(c, ', ') FROM (SELECT name || ' ' || type || "
+				 "iif(\"notnull\", ' NOT NULL DEFAULT ' || dflt_value, '') || "
+				 "iif(pk, ' PRIMARY KEY', '') AS c FROM pragma_table_info('event') "
+				 "ORDER BY name)",
+				 -1, &st, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	snprintf(out, size, "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+/* What the table says of a version that has landed is what landed. */
+static void landed_columns_are_not_edited(void **state)
+{
+	char landed[4096], now[4096];
+
+	for (int version = 1; version <= EVENTS_NOW; version++) {
+		struct sql_column columns[64], *to = columns;
+		static const char *const no_steps[] = {NULL}, *const no_probes[] = {NULL};
+		struct sql_kind kind = {.steps = no_steps,
+			.table = "event",
+			.columns = columns,
+			.probes = no_probes,
+			.before = "",
+			.pragmas = ""};
+		struct sql made;
+		char name[32];
+
+		for (const struct sql_column *c = event_columns; c->name; c++)
+			if (c->since <= version)
+				*to++ = *c;
+		to->name = NULL;
+		snprintf(name, sizeof name, "landed-%d.db", version);
+		make(name, events_empty[version - 1]);
+		columns_of(name, landed, sizeof landed);
+		snprintf(name, sizeof name, "now-%d.db", version);
+		assert_int_equal(sql_open(in_folder(name), &kind, &made), 0);
+		sql_close(&made);
+		columns_of(name, now, sizeof now);
+		assert_string_equal(now, landed);
+		assert_int_equal(number(name, "PRAGMA user_version"), version);
+	}
+}
+
+/* As migrated, so made new: the order of columns apart. */
+static void a_new_file_is_of_the_last_version(void **state)
+{
+	struct event_store *s = NULL;
+	char now[4096], landed[4096];
+
+	assert_int_equal(
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
+		0);
+	event_store_close(s);
+	columns_of("events.db", now, sizeof now);
+	make("landed.db", events_empty[EVENTS_NOW - 1]);
+	columns_of("landed.db", landed, sizeof landed);
+	assert_string_equal(now, landed);
+	assert_int_equal(number("events.db", "PRAGMA user_version"), EVENTS_NOW);
 }
 
 static void a_newer_file_is_refused_and_left_alone(void **state)
@@ -238,6 +354,11 @@ static void a_admin_store_of_version_1(void **state)
 	assert_admin_store(admin_store_1, "otherwise block");
 }
 
+static void a_admin_store_of_version_2(void **state)
+{
+	assert_admin_store(admin_store_2, "otherwise block");
+}
+
 static void a_admin_store_of_version_1_with_texts_as_before(void **state)
 {
 	assert_admin_store(admin_store_1b, "otherwise allow");
@@ -264,11 +385,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(events_of_version_1),
 		IN_FOLDER(events_of_version_2),
+		IN_FOLDER(events_of_version_3),
+		IN_FOLDER(events_of_version_4),
+		IN_FOLDER(landed_columns_are_not_edited),
+		IN_FOLDER(a_new_file_is_of_the_last_version),
 		IN_FOLDER(a_newer_file_is_refused_and_left_alone),
 		IN_FOLDER(somebody_elses_database_is_set_aside_not_deleted),
 		IN_FOLDER(half_a_migration_is_none),
 		IN_FOLDER(a_admin_store_of_version_1),
 		IN_FOLDER(a_admin_store_of_version_1_with_texts_as_before),
+		IN_FOLDER(a_admin_store_of_version_2),
 		IN_FOLDER(a_newer_admin_store_is_refused_and_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

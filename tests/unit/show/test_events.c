@@ -22,6 +22,7 @@ static void events_are_found_and_hostile_names_are_harmless(void **state)
 	g = ask(true, "GET", "/api/v1/events?verdict=block&name=ADS&who=phone", NULL, NULL);
 	assert_int_equal(g.status, 200);
 	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	assert_true(jr_number(jr_get(g.json, "version"), 0) >= 4);
 	row = jr_at(jr_get(g.json, "events"), 0);
 	assert_string_equal(jr_get_text(row, "who"), "phone");
 	assert_string_equal(jr_get_text(row, "because"), "Advertising <b>");
@@ -36,12 +37,21 @@ static void events_are_found_and_hostile_names_are_harmless(void **state)
 		"<img src=x onerror=alert(1)>");
 	got_fini(&g);
 	static const char *const bad[] = {"verdict=perhaps", "after=x", "limit=100000",
-		"who=nobody", "since=yesterday", "rule=-1", "before=-2"};
+		"who=nobody", "since=yesterday", "rule=-1", "rule=", "rule=a/b",
+		"rule=0123456789012345678901234567890123456789012345678901234567890123",
+		"before=-2"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char path[128];
 		snprintf(path, sizeof path, "/api/v1/events?%s", bad[i]);
 		assert_int_equal(ask_status(true, "GET", path, NULL, NULL), 400);
 	}
+	g = ask(true, "GET", "/api/v1/events?rule=4", NULL, NULL);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 1);
+	got_fini(&g);
+	g = ask(true, "GET", "/api/v1/events?rule=no-such-rule", NULL, NULL);
+	assert_int_equal(g.status, 200);
+	assert_int_equal(jr_count(jr_get(g.json, "events")), 0);
+	got_fini(&g);
 	assert_int_equal(ask_status(true, "GET", "/api/v1/events?since=15m", NULL, NULL), 200);
 	g = ask(true, "GET", "/api/v1/devices", NULL, NULL);
 	assert_int_equal(g.status, 200);

@@ -435,6 +435,10 @@ static void the_list_of_routes_is_the_list_of_routes(void **state)
 	assert_int_equal(g.status, 200);
 	assert_non_null(jr_get(jr_get(jr_get(g.json, "paths"), "/api/v1/policy/apply"), "put"));
 	assert_non_null(jr_get(jr_get(jr_get(g.json, "paths"), "/api/v1/policy/apply"), "post"));
+	assert_non_null(
+		jr_get(jr_get(jr_get(jr_get(jr_get(g.json, "components"), "schemas"), "Event"),
+			       "properties"),
+			"verdict"));
 	got_fini(&g);
 }
 
