@@ -42,7 +42,7 @@ EVENT_COLUMN(1, kind, KEY, event.ident.kind, IDENT_KINDS, "kind", kind,
 	"what was read: name, none, opaque, evasive and others")
 EVENT_COLUMN(1, source, KEY, event.ident.source, IDENT_SOURCES, "source", source,
 	"where the name stood: sni, host, quic or none")
-EVENT_COLUMN(1, anomaly, KEY, event.ident.anomaly, ANOMALIES, "anomaly", anomaly,
+EVENT_COLUMN(1, odd, KEY, event.ident.anomaly, ANOMALIES, "anomaly", anomaly,
 	"what was odd about it; else null")
 EVENT_MEMBER(1, "anomaly_text", anomaly_text, "the same for people")
 EVENT_COLUMN(2, packet, NUMBER, event.ident.packet, 0, "anomaly_at", anomaly_at,

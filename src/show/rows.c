@@ -121,12 +121,12 @@ KEY_FORM(action, action_key)
 KEY_FORM(by, decided_by_key)
 #undef KEY_FORM
 
-static void write_odd(struct strbuf *b, const struct row *r, const struct member *m)
+static void write_anomaly(struct strbuf *b, const struct row *r, const struct member *m)
 {
 	jw_text(b, m->name, r->event.ident.anomaly ? anomaly_key(r->event.ident.anomaly) : NULL);
 }
 
-static void write_odd_words(struct strbuf *b, const struct row *r, const struct member *m)
+static void write_anomaly_text(struct strbuf *b, const struct row *r, const struct member *m)
 {
 	jw_text(b, m->name, r->event.ident.anomaly ? anomaly_text(r->event.ident.anomaly) : NULL);
 }

@@ -116,12 +116,13 @@ static void every_column_comes_back_as_it_was(void **state)
 		make(&in[i], i + 1, i ? i - 1 : COLUMNS);
 	any.limit = COLUMNS + 1;
 	assert_int_equal(
-		store_open(in_folder("events.db"), (struct store_limits){1000, 30}, &s), 0);
-	assert_int_equal(store_write(s, in, COLUMNS + 1, NULL, 0), 0);
+		event_store_open(in_folder("events.db"), (struct event_store_limits){1000, 30}, &s),
+		0);
+	assert_int_equal(event_store_write(s, in, COLUMNS + 1, NULL, 0), 0);
 	assert_int_equal(query_open(in_folder("events.db"), &q), 0);
 	assert_int_equal(query_rows(q, &any, collect, NULL), 0);
 	query_close(q);
-	store_close(s);
+	event_store_close(s);
 	for (size_t i = 0; i <= COLUMNS; i++) {
 		for (size_t k = 0; k < COLUMNS; k++)
 			if (memcmp((char *)&got[i + 1] + columns[k].offset,
