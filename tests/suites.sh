@@ -7,7 +7,8 @@
 # are not so), counts as one failure, and what it had brought up is taken down. So a suite must say something as it goes on.
 #
 # Owns: while a suite runs, its session; after it, every process with its DURWARD_RUN in the environment, and every lab
-# and namespace whose name begins with it (labkit.py names labs so). Sets passed, failed, skipped. Needs $out, a file.
+# and namespace whose name begins with it (labkit.py names labs so). Sets passed, failed, skipped. Needs $out, a file;
+# writes the failed tests of all suites to $out.failed and what a suite says of its slowest modules to $out.slow.
 passed=0 failed=0 skipped=0 suite_pid='' run=
 out=${out:-}
 quiet=${quiet:-1800} # seconds; a test that hangs is ended and named by its own suite long before
@@ -114,6 +115,12 @@ suite() {
 		f=1
 	fi
 	passed=$((passed + p)) failed=$((failed + f + e)) skipped=$((skipped + s))
+	grep '^slowest: ' "$out" | sed "s/^/$name: /" >>"$out.slow"
+	if [ $((f + e)) -gt 0 ]; then
+		why=$rc
+		[ "$rc" != hangs ] || why="hangs: silent for $quiet s"
+		tests/failures "$name" "$why" <"$out" >>"$out.failed"
+	fi
 	sweep
 	echo "== $name: $(($(uptime_s) - begin)) s"
 }

@@ -7,6 +7,7 @@ path, to settings that lead there; the module's tests run once for each, lab.pat
 tuples by path), PATH (for tests/catalogue only: which of them the module's tests take). Run by /usr/bin/python3 -m
 pytest, as root.
 """
+import collections
 import os
 import re
 import signal
@@ -66,6 +67,17 @@ def lab(request):
         yield one.up()
     finally:
         one.down()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The ten slowest modules, labs included: `make check` shows them at its end, for CI has a limit."""
+    took = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for r in reports:
+            if isinstance(r, pytest.TestReport):
+                took[r.nodeid.split("::")[0]] += r.duration
+    for module, seconds in took.most_common(10):
+        terminalreporter.write_line(f"slowest: {seconds:.0f} s {module}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -98,11 +98,11 @@ class Client:
 
     def passes(self, *datagrams):
         came = lambda: all(d in [h[0] for h in self.ears.hear()] for d in datagrams)  # noqa: E731
-        for _ in range(5):  # a datagram may get lost on a busy machine: every sender asks again
+        def said():  # a datagram may get lost on a busy machine: every sender asks again
             self.send(*datagrams)
-            if labkit.until(came, 3, 0.01):
-                return
-        assert False, "not all came"
+            return labkit.until(came, 2, 0.01)
+
+        assert labkit.until(said), "not all came"
 
     def held(self, *datagrams):
         self.send(*datagrams)

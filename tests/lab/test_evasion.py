@@ -131,7 +131,7 @@ def test_P17_the_server_ends_too_when_a_fake_died(lab, v6, cut):
         time.sleep(0.1)
         w.send(real[cut:], at=cut)
         assert w.answer() in REFUSED
-        assert there.connections[0].finished.wait(5)
+        assert there.connections[0].finished.wait(labkit.PATIENCE)
         assert there.connections[0].end == "reset"
 
 

@@ -2,30 +2,14 @@
 """P05: several datagrams of one sender handed over as one (UDP GSO), as a container or a virtual machine's host does."""
 import os
 import socket
-import sys
-
-import pytest
 
 import hello
-import labkit
-import peers
-
-sys.path.append(os.path.join(labkit.REPO, "tests", "evade"))
-import quic  # noqa: E402 (a test's own folder)
+from quicends import BOTH, POLICY, Ends, quic  # noqa: F401 pylint: disable=unused-import (the lab's POLICY)
 
 NAT = (False, True)
 PATH = "N"
-POLICY = """\
-timezone UTC
-fail closed
-device one mac 00:00:5e:00:53:02
-for everyone
-  block tracker.example
-otherwise allow
-"""
 SIZE = 1250
 UDP_SEGMENT = 103  # linux/udp.h
-BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 
 
 def initials(name, dcid, cuts=(), first=0):
@@ -39,65 +23,31 @@ def initials(name, dcid, cuts=(), first=0):
     return out
 
 
-class Ends:
-    """A UDP socket of the client's, and one of the origin's that answers nothing and keeps what came."""
-
-    def __init__(self, lab, v6):
-        kind, at = (socket.AF_INET6, peers.PEER[6]) if v6 else (socket.AF_INET, peers.PEER[4])
-        peers.add_addresses(lab, peers.PEER)
-        with lab.inside("origin"):
-            self.server = socket.socket(kind, socket.SOCK_DGRAM)
-            self.server.bind((at, 443))
-        with lab.inside("client"):
-            self.client = socket.socket(kind, socket.SOCK_DGRAM)
-        self.client.connect((at, 443))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.close()
-        self.client.close()
-
-    def send(self, *datagrams):
+class AsOne(Ends):
+    def send(self, *datagrams, port=0):
         """All at once: the kernel is told where to cut."""
-        self.client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
-        self.client.send(b"".join(datagrams))
+        self.ports[port].setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
+        self.ports[port].send(b"".join(datagrams))
 
-    def came(self, want=None):
-        """What came, in order: so many datagrams, or all that come before a moment of silence."""
-        out = []
-        self.server.settimeout(labkit.PATIENCE if want else 0.7)
-        while len(out) != want:
-            try:
-                out.append(self.server.recv(65535))
-            except socket.timeout:
-                break
-        return out
+
+def shorts(n):
+    return [b"\x40" + os.urandom(SIZE - 1) for _ in range(n)]
 
 
 @BOTH
 def test_P05_a_hello_in_one_super_packet(lab, v6):
-    with Ends(lab, v6) as ends:
-        good = initials("two.fine.test", os.urandom(8), cuts=(100,))
-        ends.send(*good)
-        assert ends.came(len(good)) == good
-    with Ends(lab, v6) as ends:
-        ends.send(*initials("two.tracker.example", os.urandom(8), cuts=(100,)))
-        assert ends.came() == []
-    assert labkit.until(lambda: [e for e in lab.events('"two.tracker.example"') if e["verdict"] == "block"])
+    with AsOne(lab, v6) as ends:
+        ends.passes(*initials("two.fine.test", os.urandom(8), cuts=(100,)))
+    with AsOne(lab, v6) as ends:
+        name = f"two-{v6:d}.tracker.example"
+        ends.refused(f'"{name}"', *initials(name, os.urandom(8), cuts=(100,)))
 
 
 @BOTH
 def test_P05_Q16_a_second_hello_behind_a_short_header(lab, v6):
     """On the ports of an allowed connection: short headers pass in the kernel, but not with a long one behind them."""
-    with Ends(lab, v6) as ends:
-        good = initials("short.fine.test", os.urandom(8))
-        ends.send(*good)
-        assert ends.came(len(good)) == good
-        short = b"\x40" + os.urandom(SIZE - 1)
-        ends.send(short, short)
-        assert ends.came(2) == [short, short]
-        ends.send(short, *initials("short.tracker.example", os.urandom(8)))
-        assert ends.came() == []
-    assert labkit.until(lambda: [e for e in lab.events('"short.tracker.example"') if e["verdict"] == "block"])
+    with AsOne(lab, v6) as ends:
+        ends.passes(*initials("short.fine.test", os.urandom(8)))
+        ends.passes(*shorts(2))
+        name = f"short-{v6:d}.tracker.example"
+        ends.refused(f'"{name}"', *shorts(1), *initials(name, os.urandom(8)))

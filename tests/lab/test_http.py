@@ -302,7 +302,7 @@ def test_a_closed_port_is_told(lab, v6):
 @pytest.mark.parametrize("space", ["client", "client2"])
 def test_H23_garbage_follows_no_name(lab, space, v6):
     garbage = bytes(range(256)) * 8
-    with peers.Peer(lab, 80, timeout=4) as peer, connect(lab, v6, space=space) as s:
+    with peers.Peer(lab, 80) as peer, connect(lab, v6, space=space) as s:
         s.sendall(garbage)
         if space == "client":
             assert labkit.until(lambda: peer.heard() == garbage), peer.heard()

@@ -3,21 +3,11 @@
 import contextlib
 import socket
 
-import pytest
-
 import labkit
 import peers
+from quicends import BOTH, POLICY  # noqa: F401 pylint: disable=unused-import (the lab's POLICY)
 
 PATH = "N"
-POLICY = """\
-timezone UTC
-fail closed
-device one mac 00:00:5e:00:53:02
-for everyone
-  block tracker.example
-otherwise allow
-"""
-BOTH = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 
 
 def family(v6):
