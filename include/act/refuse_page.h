@@ -5,7 +5,7 @@
  * letters, digits, '-', '.' (and '_'), for it is the blocked site's origin that this page is shown in.
  *
  * Owns: nothing; appends to *out. Thread: any; pure. Fails: as strbuf does.
- * See: faces.md, reliability.md 3 "Block page" and 7; RFC 9110 15.5.4.
+ * See: docs/design/decision.md "Refusing"; RFC 9110 15.5.4.
  */
 #ifndef ACT_REFUSE_PAGE_H
 #define ACT_REFUSE_PAGE_H

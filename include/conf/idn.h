@@ -4,7 +4,8 @@
  * ASCII labels are valid as they are, with '_', with "--" in places 3 and 4, and A-labels ("xn--") whether or not they
  * stand for something: browsers open them all, and the wire is compared as ASCII. Unicode is converted, symbols
  * included; capital sharp s is sharp s.
- * Owns: nothing. Thread: any. Fails: by enum. See: policy.md "Exactly" 20, Unicode UTS 46, RFC 5891.
+ * Owns: nothing. Thread: any. Fails: by enum. Source: Unicode UTS 46. See: durward-policy(5)
+ * "NAMES OF SITES"; RFC 5891.
  */
 #ifndef CONF_IDN_H
 #define CONF_IDN_H

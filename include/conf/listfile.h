@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * listfile.h - reads the text of a subscribed list (policy.md "Exactly" 11, 21, 22).
+ * listfile.h - reads the text of a subscribed list (durward-policy(5), LISTS).
  *
  * `domains`: one name a line, it and all below, also written `.x` (Squid); `hosts`: ADDRESS NAME..., those names only.
  * `*.x` and `=x` mean what they mean in a policy, but a whole list of `*.x` is a "wildcard" list, whose authors mean x, too.

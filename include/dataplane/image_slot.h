@@ -2,8 +2,8 @@
  * image_slot.h - the policy image in force, traded for a newer one while workers use it.
  *
  * The main thread puts, workers look once a turn at a counter and trade their counted reference only when it moved
- * (house.md 5.2). The bytes come from the controller, which has parsed hostile lists: seals, size and checksum are checked
- * and every offset bounded (decide/image.h) before anybody sees them.
+ * (docs/design/decision.md, "The policy image"). The bytes come from the controller, which has parsed hostile lists:
+ * seals, size and checksum are checked and every offset bounded (decide/image.h) before anybody sees them.
  *
  * Owns: the mappings. Thread: see each call. Fails: 0 or -errno.
  */

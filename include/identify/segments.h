@@ -8,7 +8,8 @@
  *	 |--gone--------|-----kept-----------|..holes and data.|................|
  *
  * Owns: one growing heap block (doubling, to `limit` + 1/8). Thread: one at a time.
- * Fails: by result; SEGMENTS_NO_MEMORY changes nothing. See: RFC 9293 3.10.7.4; rule 3 and P17-P25.
+ * Fails: by result; SEGMENTS_NO_MEMORY changes nothing. See: RFC 9293 3.10.7.4; rows P17-P25;
+ * docs/design/identification.md "TCP bytes".
  */
 #ifndef IDENTIFY_SEGMENTS_H
 #define IDENTIFY_SEGMENTS_H

@@ -7,8 +7,8 @@
  * Servers throw away what they have read ahead when they turn to TLS; so once TLS was spoken of ("TLS" or "SSL" among
  * the letters), a hello may begin anywhere, also in the middle of a line.
  *
- * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 3207, 9051 6.2.1, 2595 4, 4217, 4511 4.14, 6120 5,
- * PostgreSQL "Message Formats" SSLRequest, MySQL "Protocol::SSLRequest", MS-RDPBCGR 2.2.1.1; row T26.
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 3207, 9051 6.2.1, 2595 4, 4217, 4511 4.14, 6120 5;
+ * row T26. Source: PostgreSQL "Message Formats" SSLRequest, MySQL "Protocol::SSLRequest", MS-RDPBCGR 2.2.1.1.
  */
 #ifndef IDENTIFY_STARTTLS_H
 #define IDENTIFY_STARTTLS_H

@@ -8,7 +8,8 @@
  * was reached.
  *
  * Owns: the descriptor, once adopted. Thread: one at a time. Fails: 0 or -errno; conns_read: see there.
- * See: linux/netfilter/nfnetlink_conntrack.h, ctnetlink_change_mark() in net/netfilter/nf_conntrack_netlink.c.
+ * See: include/uapi/linux/netfilter/nfnetlink_conntrack.h;
+ * net/netfilter/nf_conntrack_netlink.c ctnetlink_change_mark().
  */
 #ifndef INTERCEPT_CONNS_H
 #define INTERCEPT_CONNS_H

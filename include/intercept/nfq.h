@@ -5,7 +5,7 @@
  * a descriptor, one descriptor a worker.
  *
  * Owns: the descriptor, once opened or adopted. Thread: one at a time. Fails: 0 or -errno; lost messages (ENOBUFS) are
- * counted, never an error. See: nfnetlink_queue.c of the kernel; identification.md P05-P08.
+ * counted, never an error. See: net/netfilter/nfnetlink_queue.c; rows P05-P08.
  */
 #ifndef INTERCEPT_NFQ_H
 #define INTERCEPT_NFQ_H

@@ -15,7 +15,7 @@
  * A second SYN of one connection with another number makes it ambiguous: nobody knows which one the server took.
  *
  * Owns: the descriptor, the table. Thread: any (a mutex for reading, look-ups lock nothing). Fails: 0 or -errno.
- * See: nfnetlink_log.c of the kernel; identification.md P14, P20, P30.
+ * See: net/netfilter/nfnetlink_log.c; rows P14, P20, P30.
  */
 #ifndef INTERCEPT_SYNLOG_H
 #define INTERCEPT_SYNLOG_H

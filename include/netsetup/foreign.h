@@ -6,7 +6,7 @@
  *
  * Owns: nothing; a finding's texts live until tell() returns. Thread: any. Fails: never (out of memory: findings are
  * missing). Text: at most a few MB, from root's own tools; a line of more than 256 words is passed over.
- * See: iptables-save(8), libxt_MARK.man and libxt_CONNMARK.man of iptables 1.8.9, nft(8) 1.0.6 `nft -a list ruleset`.
+ * See: iptables-save(8), iptables-extensions(8) (1.8.9); nft(8) 1.0.6 `nft -a list ruleset`.
  */
 #ifndef NETSETUP_FOREIGN_H
 #define NETSETUP_FOREIGN_H

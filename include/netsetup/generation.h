@@ -3,7 +3,7 @@
  *
  * Owns: the descriptor is the caller's. Thread: any, one at a time. Fails: 0 or -errno; -EOPNOTSUPP or -EINVAL where the
  * kernel has no nf_tables (then iptables is the legacy one, whose changes nobody counts). Needs CAP_NET_ADMIN.
- * See: nf_tables_getgen() in net/netfilter/nf_tables_api.c.
+ * See: net/netfilter/nf_tables_api.c nf_tables_getgen().
  */
 #ifndef NETSETUP_GENERATION_H
 #define NETSETUP_GENERATION_H

@@ -8,7 +8,7 @@
  *
  * Owns: the boot guard lasts while *fd (the caller's) is open. Thread: one; forks. Fails: -errno: no such kernel (-EOPNOTSUPP, -ENOENT)
  * or no right to (-EPERM: CAP_BPF and CAP_PERFMON); it is tried out before 0 is returned.
- * See: bpf(2), Documentation/bpf/prog_lsm.rst, netlink_send in linux/lsm_hook_defs.h.
+ * See: bpf(2), Documentation/bpf/prog_lsm.rst, include/linux/lsm_hook_defs.h (netlink_send).
  */
 #ifndef NETSETUP_LSM_H
 #define NETSETUP_LSM_H

@@ -12,7 +12,7 @@
  * An address that has been right once stands for itself and meets the first bound only. The table is of fixed size.
  *
  * A guess is charged when it is admitted, not when it turns out wrong: guesses side by side gain nothing.
- * Owns: nothing. Thread: one at a time. Fails: never. Times: monotonic ms. See: reliability.md 7 (Auth).
+ * Owns: nothing. Thread: one at a time. Fails: never. Times: monotonic ms. See: durward-api(7) "Who may ask".
  */
 #ifndef SHOW_THROTTLE_H
 #define SHOW_THROTTLE_H

@@ -5,7 +5,7 @@
  * a line, become U+FFFD. The style's hash stands in the Content-Security-Policy; a test recomputes it.
  *
  * Owns: nothing. Thread: any; pure. Fails: as strbuf does.
- * See: reliability.md 3 and 7; RFC 9110 15.5, 15.6; RFC 6585 5; Unicode 15 table 3-7 (well-formed UTF-8).
+ * See: docs/design/decision.md "Refusing"; RFC 9110 15.5, 15.6; RFC 6585 5; RFC 3629 4 (well-formed UTF-8).
  */
 #include "act/refuse_page.h"
 

@@ -9,7 +9,8 @@
  * UTS 46 alone, which has them. The two ways differ in four letters only, so a label without these may go either way;
  * one with such a letter and a symbol is no name to us, and can be written as its A-label.
  *
- * Owns: nothing. Thread: any. Fails: by enum. See: UTS 46 section 4 (and 7, deviations), RFC 5892.
+ * Owns: nothing. Thread: any. Fails: by enum. Source: UTS 46 section 4 (and 7, deviations).
+ * See: RFC 5892.
  */
 #include "conf/idn.h"
 

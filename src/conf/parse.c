@@ -4,7 +4,7 @@
  * A misspelt word is reported and then taken for the word it was meant to be, so that one slip is one error.
  *
  * Owns: nothing; all in the caller's arena. Thread: any; pure. Fails: false with at least one error in the diag.
- * See: policy.md "Exactly" 2, 16, 17, 19.
+ * See: durward-policy(5) "DESCRIPTION", "WORDS".
  */
 #include "conf/conf.h"
 

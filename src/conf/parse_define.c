@@ -3,7 +3,7 @@
  *
  * A second definition of a name is read into the void: its own errors are told, its content goes nowhere.
  *
- * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Words", "Exactly" 2, 4, 14, 19.
+ * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "WORDS", "WHO".
  */
 #include "conf_int.h"
 

@@ -2,7 +2,7 @@
  * capture.c - IP packets out of pcap and pcapng files (libpcap's only door).
  *
  * Owns: one open capture at a time. Thread: one. Fails: false with words.
- * See: https://www.tcpdump.org/linktypes.html
+ * Source: https://www.tcpdump.org/linktypes.html
  */
 #include <pcap/pcap.h>
 #include <stdio.h>

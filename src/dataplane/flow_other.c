@@ -4,7 +4,7 @@
  * The first packet decides. The mark does the rest; the table only bridges the packets that were queued before the mark
  * was saved, and keeps a refused sender's repetitions from being judged, recorded and answered each time.
  *
- * Owns: nothing. Thread: its worker's. Fails: never. See: policy.md "Exactly" 5, 6.
+ * Owns: nothing. Thread: its worker's. Fails: never. See: durward-policy(5) "RULES".
  */
 #include <netinet/in.h>
 

@@ -4,7 +4,7 @@
  * Most flows never come here: the rules know a ServerHello and make the mark final. What comes: another answer than a
  * ServerHello at a packet's start, a HelloRetryRequest, the answer of a server that is not TLS, a server that speaks first.
  *
- * Owns: nothing. Thread: its worker's. Fails: never. See: identification.md T26-T28, P30; RFC 8446 4.1.3.
+ * Owns: nothing. Thread: its worker's. Fails: never. See: rows T26-T28, P30; RFC 8446 4.1.3.
  */
 #include "flow_int.h"
 #include "intercept/synlog.h"

@@ -11,7 +11,7 @@
  * Where the stream begins (`base`) is known by its SYN's copy (intercept/synlog.h): bytes before it are nothing to the
  * server, and are dropped.
  *
- * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
+ * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: rows T01-T45, P12-P30.
  */
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * in the kernel while long ones keep coming. Every packet that passes carries the mark, for only the first or all of a
  * burst make it stick. Until a hello is complete, its datagrams wait (flow_held.c).
  *
- * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: identification.md Q01-Q30.
+ * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: rows Q01-Q30.
  */
 #include <stdlib.h>
 

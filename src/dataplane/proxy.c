@@ -2,7 +2,7 @@
  * proxy.c - accepts, times and ends the connections of the proxy path.
  *
  * Owns: the connections. Thread: its worker's. Fails: a connection ends with RST, never the process.
- * See: house.md 3 "Proxy path"; reliability.md 0.4, 0.5, 0.7.
+ * See: docs/design/decision.md "The proxy path".
  */
 #include "dataplane/proxy.h"
 

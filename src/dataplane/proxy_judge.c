@@ -4,7 +4,7 @@
  * Each request of a connection is judged by its own Host; bytes go on only once what they belong to was allowed.
  *
  * Owns: nothing. Thread: its worker's. Fails: by conn_close(); out of memory refuses.
- * See: identification.md H01-H25; policy.md "Order of evaluation".
+ * See: rows H01-H25; docs/design/decision.md "Order of evaluation".
  */
 #include <errno.h>
 

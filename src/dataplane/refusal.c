@@ -8,7 +8,7 @@
  * A flow's answers come at growing distances, a client's and a worker's are bounded (answer.c): nobody can make us a loud speaker.
  *
  * Owns: nothing. Thread: its worker's. Fails: silently; a lost answer is asked for again by the next packet.
- * See: house.md 3 "Refusing".
+ * See: docs/design/decision.md "Refusing".
  */
 #include <netinet/in.h>
 

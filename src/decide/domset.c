@@ -5,7 +5,7 @@
  * names themselves are not kept: at ten million names two 64-bit SipHash values meet once in 180,000 tables. A look-up
  * probes each suffix of the name, the longest first, so the first hit of a set is its longest listed name.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 10, 22.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "LISTS".
  */
 #include "image_int.h"
 

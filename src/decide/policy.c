@@ -6,7 +6,7 @@
  *
  * eval and explain are this one function; explain passes a trace.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Order of evaluation", "Exactly".
+ * Owns: nothing. Thread: any; pure. Fails: never. See: docs/design/decision.md "Order of evaluation"; durward-policy(5).
  */
 #include "decide/policy.h"
 

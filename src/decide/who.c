@@ -4,7 +4,7 @@
  * Persons and groups are bits. A device's row already holds every party that owns or contains it, at any depth, and
  * the net groups of the addresses its line states; the addresses it was seen with add their net groups here.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 1, 14, 22.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "WHO".
  */
 #include "image_int.h"
 

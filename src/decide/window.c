@@ -4,7 +4,7 @@
  * Windows are [start, end) on the wall clock, so an hour that the clock shows twice is inside both times and one that
  * it skips never is. A week is a ring of 10,080 minutes; a window past midnight belongs to the day it starts on.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 13.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "HOURS".
  */
 #include "image_int.h"
 

@@ -2,7 +2,7 @@
  * preface.c - knows a client that speaks to a proxy.
  *
  * Owns: nothing. Thread: any; pure. Fails: NEED_MORE, INVALID = none of them.
- * See: haproxy's doc/proxy-protocol.txt; RFC 1928; the SOCKS4 and SOCKS4A memos.
+ * Source: HAProxy's doc/proxy-protocol.txt; the SOCKS4 and SOCKS4A memos. See: RFC 1928.
  */
 #include "identify_int.h"
 

@@ -12,7 +12,7 @@
  * one is held, for forgetting half a hello would let its other half be replaced.
  *
  * Owns: connections and streams (heap). Thread: the flow's worker. Fails: HOLD when memory is out.
- * See: RFC 9001 5.2; identification.md Q01 to Q30.
+ * See: RFC 9001 5.2; rows Q01-Q30.
  */
 #include "identify/quic.h"
 

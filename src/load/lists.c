@@ -6,7 +6,7 @@
  *                                                                   no copy yet:     an error at the list's line
  *
  * Owns: nothing but what it puts into the facts. Thread: any, one at a time. Fails: -ENOMEM.
- * See: policy.md "Words" (Lists): "keeps its last good copy and says so".
+ * See: durward-policy(5) "The last good copy".
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -10,7 +10,8 @@
  *
  * Written as instructions, with the places of fields from the kernel's own BTF: no compiler for BPF is needed to build it.
  *
- * Owns: see the door. Thread: one. Fails: -errno. See: netlink_rcv_skb() in net/netlink/af_netlink.c, nfnetlink_rcv().
+ * Owns: see the door. Thread: one. Fails: -errno.
+ * See: net/netlink/af_netlink.c netlink_rcv_skb(); net/netfilter/nfnetlink.c nfnetlink_rcv().
  */
 #include "netsetup/lsm.h"
 

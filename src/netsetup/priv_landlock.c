@@ -6,7 +6,7 @@
  * can be executed, no TCP port bound or reached, no abstract socket outside reached, no signal sent out of the process.
  *
  * Written to the kernel's own numbers, for the headers of the oldest system we build on know only some of them.
- * Owns: nothing. Thread: before the process has a second one. Fails: -errno. See: landlock(7), linux/landlock.h.
+ * Owns: nothing. Thread: before the process has a second one. Fails: -errno. See: landlock(7), include/uapi/linux/landlock.h.
  */
 #include "netsetup/priv.h"
 

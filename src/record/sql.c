@@ -5,7 +5,7 @@
  * at its close): what is damaged can still be looked at, or fixed by hand.
  *
  * Owns: nothing after return. Thread: any. Fails: -errno: -ENOSPC full, -EROFS or -EACCES not writable, -EBADMSG
- * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. See: sqlite.org/pragma.html,
+ * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. Source: sqlite.org/pragma.html,
  * sqlite.org/howtocorrupt.html, sqlite.org/wal.html ("The WAL-Reset Bug").
  */
 #include "sql_int.h"

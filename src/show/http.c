@@ -7,7 +7,7 @@
  * Before 1.0.3 libmicrohttpd's poll() loop passes over ready connections behind one that was just suspended; epoll's, which
  * is the one here, walks another list and does not (test_door.c asks beside streams).
  * Owns: daemons, workers, each request from its first byte to its end. Fails: start -errno.
- * See: libmicrohttpd's manual; reliability.md 7 (MHD).
+ * See: libmicrohttpd(3); durward-api(7) "Connections".
  */
 #include <errno.h>
 #include <microhttpd.h>

@@ -2,7 +2,7 @@
  * router.c - the one choke point: Host, route, who asks, same site; in this order, default deny.
  *
  * All of it is read from the head, before a byte of the body is taken.
- * Owns: nothing. Thread: any. Fails: by filling the reply. See: reliability.md 7 (Auth), RFC 9457.
+ * Owns: nothing. Thread: any. Fails: by filling the reply. See: durward-api(7) "Who may ask"; RFC 9457.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
  * The rules: the kernel says whether anybody changed the packet filter at all (netsetup/generation.h); then, and now
  * and then in any case, they are held against what was loaded (durward-rules check; keeper.c).
  *
- * Owns: struct watchdog of the supervisor. Thread: the supervisor's. Fails: never. See: house.md 1; reliability.md 0.1, 2 "hang".
+ * Owns: struct watchdog of the supervisor. Thread: the supervisor's. Fails: never. See: docs/design/processes.md "Hangs".
  */
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * kernel's garbage collection are kept (the device is only silent, and would be told anew if another took its
  * address); an entry that FAILED is forgotten.
  *
- * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), linux/neighbour.h.
+ * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), include/uapi/linux/neighbour.h.
  */
 #include "who/neigh.h"
 
