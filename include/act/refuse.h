@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * refuse.h - the bytes of every "no": TCP segments, ICMP errors, QUIC closes, HTTP answers. Pure builders.
+ * refuse.h - builds the packets of a refusal: TCP segments, ICMP errors, QUIC closes, HTTP answers.
  *
  * Packets are whole IP packets (v4 when both addresses are), checksums filled in, fit for inject_send().
  *

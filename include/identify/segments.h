@@ -2,7 +2,7 @@
  * segments.h - the client's bytes of one TCP connection, put in order: first copy wins, later copies are compared.
  *
  * Offsets count from byte 0 = the first byte after the SYN (or the first byte seen of a connection found mid-stream).
- * Nothing is ever forgotten but by segments_release, so a retransmission that differs is always seen.
+ * Only segments_release() forgets bytes, so a retransmission that differs from the first copy is always noticed.
  *
  *	 0            released          contiguous            end              limit
  *	 |--gone--------|-----kept-----------|..holes and data.|................|

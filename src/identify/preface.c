@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * preface.c - knows a client that speaks to a proxy.
+ * preface.c - recognises a client that addresses a proxy (PROXY protocol, SOCKS) in front of its hello.
  *
  * Owns: nothing. Thread: any; pure. Fails: NEED_MORE, INVALID = none of them.
  * Source: HAProxy's doc/proxy-protocol.txt; the SOCKS4 and SOCKS4A memos. See: RFC 1928.
