@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * policy.h - the one decision of the house: eval, explain, block page, dashboard and identify all call policy_eval().
+ * policy.h - decides about a flow. Both paths, explain, block page, dashboard and identify all call policy_eval().
  *
  * Owns: nothing. Thread: any; pure (time is an argument). Fails: never; a verdict always results.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * priv.h - giving up privileges: users, capabilities, root folder, limits, system calls. The only door of libcap
- * and libseccomp.
+ * priv.h - gives up privileges: users, capabilities, root folder, limits, system calls. Only priv*.c use libcap and
+ * libseccomp.
  *
  * Order in a child: priv_limit_files, priv_drop (root folder, then groups, user, capabilities, parent-death signal),
  * open nothing any more, priv_seccomp, then start threads. A process that gets an error here must not go on.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * devices.h - which MAC stands behind an address, and which addresses a MAC has.
+ * devices.h - tells which MAC uses an address, and which addresses a MAC uses.
  *
- * Fed from NFQA_HWADDR (each new flow) and from the neighbour table (who/neigh.h). One address belongs to one MAC,
- * the one seen last. A MAC keeps its 16 latest addresses; past `max_addresses` in all, the least recently seen
- * address goes. So nobody on the segment can make it grow, and one MAC pushes out its own addresses first.
+ * The facts come from NFQA_HWADDR (each new flow: packet-learned) and from the neighbour table (who/neigh.h: kernel-learned).
+ * An address belongs to one MAC, the one seen last. A MAC keeps its 16 latest addresses; beyond `max_addresses` in all the least
+ * recently seen address goes. So nobody on the segment can make the table grow, and a MAC pushes out its own addresses first.
  *
  * Owns: its tables, all allocated at the start. Thread: any (a mutex inside). Fails: devices_new: 0 or -errno.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * listfile.c - the text of a subscribed list: domains and hosts.
+ * listfile.c - reads the text of a subscribed list: domains and hosts.
  *
- * One pass, no allocation for a line that is skipped; names are packed into chunks of the arena, and a plain ASCII name
- * never visits libidn2.
+ * The reader makes one pass and allocates nothing for a line that it skips. Names are packed into chunks of the arena, and a
+ * plain ASCII name is not given to libidn2.
  *
  * Owns: nothing. Thread: any; pure. Fails: -ENOMEM, -EILSEQ. See: durward-policy(5) "LISTS".
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * name.c - one name as written in a policy or a list: its scope and its canonical form.
+ * name.c - reads one name as written in a policy or a list: its scope and its canonical form.
  *
  * Owns: nothing. Thread: any; pure. Fails: by enum. See: durward-policy(5) "NAMES OF SITES".
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_define.c - the definitions: device, person, group, list, app.
+ * parse_define.c - reads the definitions: device, person, group, list, app.
  *
- * A second definition of a name is read into the void: its own errors are told, its content goes nowhere.
+ * A second definition of a name is read and discarded, so that its own errors are reported, too.
  *
  * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "WORDS", "WHO".
  */

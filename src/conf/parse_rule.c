@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_rule.c - blocks: `for`, allow and block with their options, and the settings.
+ * parse_rule.c - reads blocks: `for`, allow and block with their options, and the settings.
  *
  * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "WORDS", "RULES".
  */
