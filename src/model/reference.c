@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * reference.c - the word on a block page by which that very decision is found again.
+ * reference.c - the word on a block page by which its decision can be found again.
  *
  * Owns: nothing. Thread: any; pure. Fails: by false. Source: Crockford's base 32. See: model/reference.h.
  */
