@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain.c - `durwardctl explain`: what would be decided for WHO, and by which line.
+ * explain.c - `durwardctl explain`: tells what would be decided for WHO, and by which line.
  *
  *	explain WHO NAME [tls|quic|http] [to ADDRESS] [at TIME]
  *	explain WHO ADDRESS [tcp/PORT|udp/PORT|PROTO] [no-name|hidden|evasive] [at TIME]

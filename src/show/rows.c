@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * rows.c - a recorded event as JSON, and the filter words of a query string.
+ * rows.c - writes a recorded event as JSON, and reads the filter words of a query string.
  *
  * Owns: nothing. Thread: any. Fails: by filling the reply.
  */
