@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conntrack.c - DESTROY events of the kernel's connection table, parsed with libmnl.
  *
- * Owns: nothing. Thread: any. Fails: see the door. See:
+ * Owns: nothing. Thread: any. Fails: as record/conntrack.h says. See:
  * include/uapi/linux/netfilter/nfnetlink_conntrack.h; net/netfilter/nf_conntrack_netlink.c ctnetlink_conntrack_event()
  */
 #include "record/conntrack.h"
