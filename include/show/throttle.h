@@ -45,7 +45,7 @@ struct throttle { /* {0} is ready */
 	uint64_t all_ms[THROTTLE_FREE + 1];
 };
 
-/* 0: he may guess, and it is charged until throttle_settle(); else the seconds to wait, 1 or more. */
+/* 0: the client may guess, and the guess is charged until throttle_settle(); else the seconds to wait, 1 or more. */
 unsigned throttle_admit(struct throttle *t, const struct addr *peer, uint64_t now_ms);
 void throttle_settle(
 	struct throttle *t, const struct addr *peer, uint64_t now_ms, enum throttle_end end);

@@ -61,7 +61,7 @@ static int compile(struct controller *d, struct slice text, uint32_t number, boo
 	return policy_load(&in, out);
 }
 
-/* Moves the findings to the caller's list, where he wants them. */
+/* Moves the findings to the caller's list, if there is one. */
 static void hand_over(struct policy_loaded *l, struct diag *to)
 {
 	if (!to)
