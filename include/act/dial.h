@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * dial.h - begins a connection to a connection's original destination, and to nowhere else.
+ * dial.h - opens the proxy's connection to the original destination of a client's connection, and to nowhere else.
  *
  * Owns: *fd is the caller's. Thread: any. Fails: 0 (connecting: wait for EPOLLOUT, then dial_result) or -errno;
  * -ELOOP: the destination is one of the gateway's own addresses, or no one host's (the proxy never dials itself);

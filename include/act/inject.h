@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * inject.h - sends whole IP packets through raw sockets.
  *
- * Six of them, a family and a direction each, because a mark is a property of the socket: towards the server OWN|REFUSED
- * (the packet goes through conntrack, so that NAT applies, and leaves the second on the connection), towards the client
- * OWN|NOTRACK (it bypasses conntrack, which would call it INVALID). Room is one, too: packets towards a neighbour that does
- * not answer stay in it for seconds, so clients that are perhaps none have a socket of their own. The supervisor opens them while
- * it may, the dataplane inherits the descriptors.
+ * There are six sockets: three for each family, because the mark and the send buffer belong to the socket.
+ *   towards the server            OWN|REFUSED: the packet passes conntrack, so that NAT applies, and the connection gets REFUSED
+ *   towards a known client        OWN|NOTRACK: the packet bypasses conntrack, which would call it INVALID
+ *   towards a client not known    the same; packets to a neighbour that does not answer fill a send buffer for seconds, so
+ *                                 these have a buffer of their own
+ * The supervisor opens them while it has the right to, and the dataplane inherits the descriptors.
  *
  * Owns: the descriptors, from inject_open() or inject_adopt() to inject_close(). Thread: sending from any (one
  * sendto(2) a packet). Fails: 0 or -errno; a packet that cannot be sent is -EAGAIN or another -errno, never waited for.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * refuse.h - the bytes of every "no": TCP segments, ICMP errors, QUIC closes, HTTP answers. Pure builders.
+ * refuse.h - builds the packets of a refusal: TCP segments, ICMP errors, QUIC closes, HTTP answers.
  *
  * Packets are whole IP packets (v4 when both addresses are), checksums filled in, fit for inject_send().
  *
  * Owns: nothing; writes to the caller's bytes. Thread: any; pure. Fails: 0 bytes when `cap` is too small or the
  * addresses are of two families; REFUSE_PACKET_MAX is always enough.
- * See: house.md 3 "Refusing", "Injected segments"; RFC 9293 3.10.7, RFC 7323 5, RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1,
+ * See: docs/design/decision.md "Refusing"; RFC 9293 3.10.7, RFC 7323 5, RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1,
  * RFC 6066 3, RFC 9000 10.2.3 and 17.2.1.
  */
 #ifndef ACT_REFUSE_H

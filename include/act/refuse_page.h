@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * refuse_page.h - the HTTP answers of the proxy path: the block page and the refusals of odd requests.
  *
- * Small, one file, no script, no link, no cookie. Every text is escaped; a host is only shown when it is made of
- * letters, digits, '-', '.' (and '_'), for it is the blocked site's origin that this page is shown in.
+ * The page is one small file without script, link or cookie. Every text is escaped, and a host is shown only if it consists of
+ * letters, digits, '-', '.' (and '_'), because a browser shows this page in the origin of the refused site.
  *
  * Owns: nothing; appends to *out. Thread: any; pure. Fails: as strbuf does.
- * See: faces.md, reliability.md 3 "Block page" and 7; RFC 9110 15.5.4.
+ * See: docs/design/decision.md "Refusing"; RFC 9110 15.5.4.
  */
 #ifndef ACT_REFUSE_PAGE_H
 #define ACT_REFUSE_PAGE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * splice.h - moves bytes from one socket to another inside the kernel, through a pipe of fixed size.
  *
- * A relay holds a pipe only while bytes are in it, so that an idle one costs two descriptors, not six. A few empty
- * pipes wait in a pool for the next: making one costs more than moving 64 KiB through it.
+ * A relay holds a pipe only while bytes are in it, so an idle relay costs two descriptors instead of six. A pool keeps a few
+ * empty pipes for the next relay, because making a pipe costs more than moving 64 KiB through it.
  *
  * Owns: the pipes. Thread: one pool, and all that use it, a thread. Fails: by result.
  */

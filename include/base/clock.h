@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * clock.h - the two clocks. Read once per loop turn; everything below main takes time as an argument.
+ * clock.h - the two clocks. A loop reads them once a turn; the layers below take time as an argument.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

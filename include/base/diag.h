@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * diag.h - the list of errors found in a file, each with its place.
+ * diag.h - the list of errors and warnings found in a file, each with its place.
  *
- * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries only counts.
+ * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries it only counts.
  */
 #ifndef BASE_DIAG_H
 #define BASE_DIAG_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * file.h - whole files, safely.
+ * file.h - reads and writes whole files safely.
  *
  * Owns: nothing after return. Thread: any. Fails: 0 or -errno.
  */

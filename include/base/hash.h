@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * hash.h - SipHash-2-4 (keyed, for tables that strangers fill) and FNV-1a 64 (checksums of our own data).
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: Aumasson and Bernstein, "SipHash" (2012).
+ * Owns: nothing. Thread: any; pure. Fails: never. Source: Aumasson and Bernstein, "SipHash" (2012).
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

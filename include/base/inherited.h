@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * inherited.h - open descriptors with names, handed from a parent to the child that it executes.
+ * inherited.h - inherited descriptors: a parent hands open descriptors with names to the child that it executes.
  *
- * On the command line of the child: `--fd NAME=NUMBER`, once each.
+ * Each stands on the command line of the child as `--fd NAME=NUMBER`.
+ *
  * Owns: nothing (the descriptors stay the parent's; after exec they are the child's). Thread: any.
  * Fails: inherited_add() false when full or the name is too long; inherited_get() -1 when there is none.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * iso8601.h - moments as people and programs write them: 2026-11-23T21:00:00+01:00.
+ * iso8601.h - reads and writes moments as 2026-11-23T21:00:00+01:00.
  *
  * Owns: nothing. Thread: any; pure. Fails: parse returns false and leaves *out alone. See: RFC 3339.
  */

@@ -5,7 +5,7 @@
  * compiler and word size: the ABI of i386 aligns 64 bits to 4 bytes only, so WIDE says that they are aligned to 8.
  * Whoever changes a struct changes its number here, and whatever version goes with it.
  *
- * Owns: nothing. Compile time only. See: System V ABI i386, "Aggregates and Unions".
+ * Owns: nothing. Compile time only. Source: System V ABI i386, "Aggregates and Unions".
  */
 #ifndef BASE_LAYOUT_H
 #define BASE_LAYOUT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * log.h - the daemon's own log: one line to standard error, "<N>" priority prefix (sd-daemon(3)) when not a terminal.
+ * log.h - the daemon's own log: lines to standard error, with a "<N>" priority prefix (sd-daemon(3)) unless it is a terminal.
  *
  * Owns: the process's name. Thread: any (one write(2) a line). Fails: silently; a log line never stops anything.
- * Bytes from outside are passed through strbuf_escaped() by the caller.
+ * The caller passes bytes from outside through strbuf_escaped() first.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -5,8 +5,8 @@
  * either may die and be replaced: the positions live in the shared page. A reader trusts nothing in the page: it
  * bounds what it reads by the size it knows.
  *
- * Owns: the mapping, not the descriptor. Thread: one producer, one consumer. Fails: 0 or -errno; push on a full ring
- * counts and drops (never blocks a packet for a log line).
+ * Owns: the mapping, not the descriptor. Thread: one producer, one consumer. Fails: 0 or -errno; a push on
+ * a full ring counts and drops, so that no packet waits for a record.
  */
 #ifndef BASE_RING_H
 #define BASE_RING_H

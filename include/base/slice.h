@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * slice.h - a view of bytes that somebody else owns.
+ * slice.h - a view of bytes that another part owns.
  *
  * Owns: nothing. Thread: any; pure. Fails: never.
  */

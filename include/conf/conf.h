@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * conf.h - reads a policy text (policy.md, durward-policy(5)): all errors at once, each with its place.
+ * conf.h - reads a policy text (durward-policy(5)) and reports all errors, each with its place.
  *
  * Owns: nothing; the result lives in `mem`. Thread: any; pure (touches no file: a list's content is the caller's to
  * read). Fails: false when there is at least one error in *d; warnings alone are true. *out is usable only when true.

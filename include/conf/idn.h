@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * idn.h - a host name a person wrote, made canonical: UTS 46 non-transitional to A-labels, then model/hostname.h.
+ * idn.h - makes a host name that a person wrote canonical: UTS 46 non-transitional to A-labels, then model/hostname.h.
  *
  * ASCII labels are valid as they are, with '_', with "--" in places 3 and 4, and A-labels ("xn--") whether or not they
  * stand for something: browsers open them all, and the wire is compared as ASCII. Unicode is converted, symbols
- * included; capital sharp s is sharp s.
- * Owns: nothing. Thread: any. Fails: by enum. See: policy.md "Exactly" 20, Unicode UTS 46, RFC 5891.
+ * included; capital sharp s becomes sharp s.
+ *
+ * Owns: nothing. Thread: any. Fails: by enum. Source: Unicode UTS 46. See: durward-policy(5)
+ * "NAMES OF SITES"; RFC 5891.
  */
 #ifndef CONF_IDN_H
 #define CONF_IDN_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * settings.h - reads /etc/durward/settings: lines of `name value`, '#' begins a comment; rows of tbl/settings.h.
  *
- * Owns: nothing. Thread: any; pure. Fails: false when there is an error in *d; all errors at once. *out always holds
+ * Owns: nothing. Thread: any; pure. Fails: false when there is an error in *d; it reports all errors. *out always holds
  * the defaults where the text says nothing or is wrong.
  */
 #ifndef CONF_SETTINGS_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * settings_file.h - the settings file as root obeys it, and the settings on their way to a child.
+ * settings_file.h - reads the settings file that root obeys, and hands the settings to children.
  *
  * The file is read once, by the process that root or the service manager starts (supervisor, guard, route; durwardctl looks at it
- * too). The children get what was read as a sealed memfd and open no file: an edit, whole or half done, counts from the next
- * start on, and no child can differ from the rules in force.
+ * too). The children get the values as a sealed memfd and open no file. So an edit, whole or half done, counts from the next start
+ * on, and no child can have other settings than the rules in force.
  *
  * Owns: nothing after return, but the descriptor of settings_seal() is the caller's. Thread: one. Fails: 0 or -errno.
  */

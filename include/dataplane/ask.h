@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * ask.h - one worker's question to the policy, for both paths.
+ * ask.h - asks the policy about a flow, for both paths of a worker.
  *
  * Owns: nothing. Thread: its worker's. Fails: never; without an image `fail` answers (by BY_FAIL).
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flowtab.h - the flows of one worker that the kernel does not carry alone: undecided, just decided, refused.
+ * flowtab.h - the flows of one worker that the kernel cannot handle alone: undecided, just decided, refused.
  *
- * This table is the truth, the connection mark its cache. It is bounded in flows and in kept bytes, and so is each
- * client's part of it (a share of both, undecided flows only). A full table first lets go of the decided flow unused for
- * longest, then of the oldest undecided one; its later packets are those of a flow found in mid-stream.
+ * This table is the truth and the connection mark its cache. The table is bounded in flows and in kept bytes, and so is each
+ * client's part of it (a quota of both, for undecided flows only). A full table first evicts the decided flow that was unused
+ * for longest, then the oldest undecided one, whose later packets count as a flow found in mid-stream.
  *
  *     hash(src, dst, sport, dport, proto) -> flow -> flow ...
  *     lists, oldest first:  PENDING by birth    PREAMBLE (undecided, too, but with no deadline), DECIDED, OTHER by last use

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * image_slot.h - the policy image in force, traded for a newer one while workers use it.
+ * image_slot.h - holds the policy image in force, and replaces it by a newer one while workers use it.
  *
- * The main thread puts, workers look once a turn at a counter and trade their counted reference only when it moved
- * (house.md 5.2). The bytes come from the controller, which has parsed hostile lists: seals, size and checksum are checked
- * and every offset bounded (decide/image.h) before anybody sees them.
+ * The main thread puts an image in. Workers look at a counter once a turn, and replace their counted reference when it has moved
+ * (docs/design/decision.md, "The policy image"). The bytes come from the controller, which has parsed hostile lists:
+ * seals, size and checksum are checked and every offset bounded (decide/image.h) before anybody sees them.
  *
  * Owns: the mappings. Thread: see each call. Fails: 0 or -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * livetab.h - what each flow that was allowed stood for, for as long as it lives: so that the decision can be taken back.
+ * livetab.h - remembers what each allowed flow was allowed as, for as long as it lives, so that the decision can be taken back.
  *
  * The kernel carries a decided flow by its mark alone, and the flow table (flowtab.h) soon forgets it. Here one compact record
  * a flow stays: its ends, its client, what was read. Names are kept once for all flows that share them. A UDP flow has a record

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * quota.h - what each client takes of a table that all share: by its address, and by its hardware address.
+ * quota.h - client quotas: what each client takes of a shared table, by its address and by its hardware address.
  *
- * A client may have as many IPv6 addresses as it likes, and behind one hardware address may stand a router with a whole
- * network: so a flow counts for both, and both are bounded, the second by twice as much. Who keeps the table says in
- * `flows` and `bytes` what of it is undecided.
+ * A client may have as many IPv6 addresses as it likes, and a router with a whole network may stand behind one hardware
+ * address. So a flow counts for both, and both are bounded, the hardware address by twice as much. The owner of the table counts
+ * in `flows` and `bytes` what is undecided.
  *
  *     struct quota *a[QUOTAS];  quota_get()   ... a[i]->flows++ ...   quota_put()
  *
- * Owns: quotas (heap), each as long as somebody holds it. Thread: one. Fails: by result; the hash is keyed, for
+ * Owns: quotas (heap), each as long as somebody holds it. Thread: one. Fails: by result; the hash is keyed, because
  * strangers choose the addresses.
  */
 #ifndef DATAPLANE_QUOTA_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * worker.h - one dataplane worker: everything its thread has in hand, and the way in for a packet.
+ * worker.h - one worker of the dataplane: all that its thread uses, and the function that takes a packet.
  *
  * A worker is one thread with one loop, one queue and one flow table; nothing here is shared but the ring (single
  * producer), the settings and the image (both read-only). The process (dataplane/main loop, image swap) fills the struct,

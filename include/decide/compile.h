@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * compile.h - makes the policy image (decide/image.h) from a read policy and its lists.
+ * compile.h - builds the policy image (decide/image.h) from a read policy and its lists.
  *
  * Owns: *out is the caller's to free(). Thread: any; pure. Fails: 0, -ENOMEM, -E2BIG (an image over 4 GiB or an index
  * over its field).

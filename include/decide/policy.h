@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * policy.h - the one decision of the house: eval, explain, block page, dashboard and identify all call policy_eval().
+ * policy.h - decides about a flow. Both paths, explain, block page, dashboard and identify all call policy_eval().
  *
  * Owns: nothing. Thread: any; pure (time is an argument). Fails: never; a verdict always results.
  */
@@ -19,15 +19,15 @@ struct policy_who {
 	struct mac mac;
 	struct addr addrs[WHO_ADDRS]; /* addrs[0] = the packet's source */
 	size_t n_addrs;
-	/* A flow that entered by an uplink: it is no device's, and no unknown one's ("Exactly" 27); mac, if any, is that of the
-	 * device that it goes to: the verdict names it. */
+	/* A flow that entered by an uplink: it is no device's, and no unknown one's (durward-settings(5),
+	 * uplink-interfaces); mac, if any, is that of the device that it goes to: the verdict names it. */
 	bool outside;
 	int32_t device; /* explain only: this device index whatever mac and addrs say; -1 = find it */
 };
 
 enum policy_stage {
 	STAGE_FIRST, /* first packet of a flow on PATH_OTHER: no name will come. On PATH_INSPECT and PATH_PROXY a refusal
-	              * waits for the name: the verdict is ACTION_WAIT ("Exactly" 6). */
+	              * waits for the name: the verdict is ACTION_WAIT (docs/design/decision.md). */
 	STAGE_NAMED, /* ident is final (any kind but PENDING) */
 };
 

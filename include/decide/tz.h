@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * tz.h - a compiled time zone file (TZif, RFC 8536) as rows of UTC transitions, footer rule included.
+ * tz.h - turns a compiled time zone file (TZif, RFC 8536) into rows of UTC transitions, the rule of its footer included.
  *
  * Owns: nothing; rows go to the caller's array. Thread: any; pure.
  * Fails: -EINVAL not a TZif file; -E2BIG more than max rows are needed.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_head.h - reads the head of one HTTP/1 request: where is it going, and how long is its body.
  *
- * Tolerant where servers are (bare LF, empty lines in front, case, spaces), EVASIVE where servers differ.
+ * The parser is tolerant where servers are (bare LF, empty lines in front, case, spaces), and says EVASIVE where they differ.
  *
  * Owns: nothing; slices point into the caller's bytes. Thread: any; pure.
  * Fails: NEED_MORE until the empty line; INVALID = not HTTP at all. Ill-formed HTTP is OK with ident.kind EVASIVE as

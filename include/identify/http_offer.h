@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_offer.h - where a request's head offers to go on in HTTP/2 without TLS (`Upgrade: h2c`), so that it can be taken out.
  *
- * Which requests such a connection carries nobody could read, so its first bytes are refused; but by then the server has agreed.
- * Where the offer's last letter is another one, it is an offer of a protocol that no server knows, and the server goes on in
- * HTTP/1.1 (RFC 9110 7.8). One byte, of the same length, however the head was cut into packets.
+ * Nobody could read which requests such a connection carries, so its first bytes would be refused, but the server has agreed to
+ * the protocol by then. With another last letter the offer names a protocol that no server knows, and the server goes on in
+ * HTTP/1.1 (RFC 9110 7.8). The change is one byte and keeps the length, however the head was cut into packets.
  *
  * Owns: nothing. Thread: any; pure. Fails: never. See: RFC 7540 3.2, RFC 9113 3.1.
  */

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_stream.h - the client's side of one HTTP/1 connection: request after request, bodies skipped.
  *
- * Keeps no bytes. The caller holds the client's bytes from stream offset s->pos on and calls until WAIT:
+ * The stream keeps no bytes. The caller holds the client's bytes from stream offset s->pos on and calls until WAIT:
  *   REQUEST  one head read: judge it; if allowed, bytes before s->pos (its head) may be passed on
  *   WAIT     bytes before s->pos belong to bodies of requests already reported: pass them on; come back with more
  *   SWITCHED what follows s->pos is another protocol (CONNECT, Upgrade): identify afresh, or relay
  *   BAD      out->ident is EVASIVE; nothing from s->pos on may pass; final
  *
- * There are servers that answer a request without reading its body, and take that for the next request. So a body's first
- * bytes are read as such a server would: heads that stand there, one behind the other, are REQUESTs too (head.in_body). The
- * first byte that begins no request line, which most bodies begin with, ends that. A size of a chunk is no request line.
+ * Some servers answer a request without reading its body and take the body for the next request. So the first bytes of a body
+ * are read as such a server would read them: heads that follow each other there are REQUESTs, too (head.in_body). This ends at
+ * the first byte that cannot begin a request line, which is the first byte of most bodies. The size of a chunk is no request
+ * line.
  *
- * Whether the server agreed to an Upgrade need not be known: bytes behind it that begin like a request are read as a
- * request (the server may have refused), bytes that cannot begin one are the tunnel (a server that refused answers 400
- * to them). CONNECT is SWITCHED at once. HTTP/2's preface is EVASIVE wherever it comes, so `Upgrade: h2c` is a request
- * like any other and becomes no tunnel.
+ * The stream need not know whether the server agreed to an Upgrade. Bytes behind it that begin like a request are read as a
+ * request, for the server may have declined; bytes that cannot begin one are the tunnel, for a server that declined answers
+ * them with 400. CONNECT is SWITCHED at once. HTTP/2's preface is EVASIVE wherever it comes, so `Upgrade: h2c` is a request
+ * like any other and opens no tunnel.
  *
  * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 9112 6, 7, 9.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * packet.h - one IPv4 or IPv6 packet, from its IP header on, as a queue or a capture hands it over.
  *
- * Copes with GSO super-packets (64 KiB, also those whose length field is 0), never verifies a checksum (partial ones
- * are normal here), trims Ethernet padding by the IP length, walks IPv6 extension headers (at most PACKET_EXT_MAX).
+ * The parser copes with GSO super-packets (64 KiB, also those whose length field is 0), verifies no checksum (partial ones are
+ * normal here), trims Ethernet padding by the IP length and walks IPv6 extension headers (at most PACKET_EXT_MAX).
  *
  * Owns: nothing; payload points into the caller's bytes. Thread: any; pure.
  * Fails: PARSE_INVALID, *out then undefined. Never NEED_MORE. See: RFC 791, 8200, 9293, 6946, 7045.

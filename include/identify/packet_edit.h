@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * packet_edit.h - a queued TCP packet that goes on with less in it, or with other bytes of the same length.
+ * packet_edit.h - shortens a queued TCP packet before it goes on, or replaces bytes of it by as many others.
  *
- * The TCP checksum of a packet from the queue is either that of its sender (and may be wrong: it stays as wrong as it was),
- * or `partial`: the sum of the pseudo header only, to be made ready by a card later. What is edited leaves with a full one.
+ * The TCP checksum of a queued packet is either the sender's (if it is wrong, it stays wrong) or `partial`: the sum of the pseudo
+ * header alone, which a network card would complete. An edited packet leaves with a complete checksum.
  *
  * Owns: nothing. Thread: any; pure. Fails: never. The packet was read by packet_parse(), is whole and no fragment, and k
  * describes these bytes. See: RFC 1071, RFC 1624, RFC 9293 3.1.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * past.h - what a client said before the bytes that are kept in order (segments.h): for copies that come late.
+ * past.h - the bytes of a client that segments.h has released already, kept for comparison with late copies.
  *
- * A sender may have megabytes on their way, and what was lost among them comes again. A copy may pass when it says what the
- * first one said, or where it does not matter what it says: inside a body, whose end is known from the head. So bodies cost
- * nothing here, however long they are; heads, sizes of chunks and plain words are kept, the newest `limit` bytes at least.
+ * A sender may have megabytes in flight and send lost parts of them again. A copy may pass when it equals the first one, or when
+ * its content does not matter: inside a body, whose end is known from the head. So bodies take no room here, however long they
+ * are. Heads, sizes of chunks and the lines of a cleartext preamble are kept, at least the newest `limit` bytes of them.
  *
  *	 0        from                                                  end = what segments.h has released
  *	 |--gone---|--head--|.......body.......|--head--|....body........|

@@ -10,7 +10,7 @@
  * Owns: struct quic_ident (heap, freed by its flow), at most QUIC_CONNS streams of CRYPTO bytes in it:
  * about 4 KiB for the usual one connection, never more than 32 KiB + QUIC_CONNS * 2.5 KiB.
  * Thread: the flow's worker. Fails: out of memory gives HOLD, never a name.
- * See: identification.md Q01 to Q30; RFC 9000, 9001, 9368, 9369.
+ * See: rows Q01-Q30; RFC 9000, 9001, 9368, 9369.
  */
 #ifndef IDENTIFY_QUIC_H
 #define IDENTIFY_QUIC_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * quic_crypt.h - the keys of QUIC Initial packets, which anyone who sees the first packet can derive.
+ * quic_crypt.h - the keys of QUIC Initial packets; everybody who sees a connection's first packet can derive them.
  *
  * Owns: struct quic_crypt holds OpenSSL contexts, one a thread, made once, reused for every packet.
  * Thread: one at a time each. Fails: false (wrong tag, unknown version, too small a buffer, no memory).

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * quic_packet.h - the readable part of QUIC packets: long headers, connection IDs, coalesced packets.
  *
- * Nothing here is decrypted: an Initial is only proven by quic_crypt_open().
+ * This part decrypts nothing; only quic_crypt_open() proves that a packet is an Initial.
  *
  * Owns: nothing; slices point into the datagram. Thread: any; pure. Fails: false, *out and *rest then mean nothing.
  * See: RFC 8999; RFC 9000 12.2, 17.2; RFC 9369 3.2 (type bits of version 2).

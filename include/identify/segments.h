@@ -2,13 +2,14 @@
  * segments.h - the client's bytes of one TCP connection, put in order: first copy wins, later copies are compared.
  *
  * Offsets count from byte 0 = the first byte after the SYN (or the first byte seen of a connection found mid-stream).
- * Nothing is ever forgotten but by segments_release, so a retransmission that differs is always seen.
+ * Only segments_release() forgets bytes, so a retransmission that differs from the first copy is always noticed.
  *
  *	 0            released          contiguous            end              limit
  *	 |--gone--------|-----kept-----------|..holes and data.|................|
  *
  * Owns: one growing heap block (doubling, to `limit` + 1/8). Thread: one at a time.
- * Fails: by result; SEGMENTS_NO_MEMORY changes nothing. See: RFC 9293 3.10.7.4; rule 3 and P17-P25.
+ * Fails: by result; SEGMENTS_NO_MEMORY changes nothing. See: RFC 9293 3.10.7.4; rows P17-P25;
+ * docs/design/identification.md "TCP bytes".
  */
 #ifndef IDENTIFY_SEGMENTS_H
 #define IDENTIFY_SEGMENTS_H

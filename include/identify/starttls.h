@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * starttls.h - the client's side of a cleartext preamble that may turn into TLS (STARTTLS, STLS, AUTH TLS, SSLRequest).
  *
- * What usually stands in front of TLS is a preamble: greetings, capabilities, the request for TLS itself. The first word
- * of anything else (a login, a mail, an unknown command) is PLAIN, once: a flow without a name. But a server may answer
- * "500 what?" and agree to TLS all the same, so the watch goes on where the protocol allows TLS later: lines, XMPP, LDAP.
- * Servers throw away what they have read ahead when they turn to TLS; so once TLS was spoken of ("TLS" or "SSL" among
- * the letters), a hello may begin anywhere, also in the middle of a line.
+ * A usual preamble consists of greetings, capabilities and the request for TLS itself. The first word of anything else (a login,
+ * a mail, an unknown command) gives PLAIN, once: the flow has no name. A server may answer an unknown command by an error and
+ * agree to TLS all the same, so the stream is watched on where the protocol allows TLS later: lines, XMPP, LDAP. Servers discard
+ * what they have read ahead when they turn to TLS; so once the client has mentioned it (the letters "TLS" or "SSL"), a hello
+ * may begin anywhere, also in the middle of a line.
  *
- * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 3207, 9051 6.2.1, 2595 4, 4217, 4511 4.14, 6120 5,
- * PostgreSQL "Message Formats" SSLRequest, MySQL "Protocol::SSLRequest", MS-RDPBCGR 2.2.1.1; row T26.
+ * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: RFC 3207, 9051 6.2.1, 2595 4, 4217, 4511 4.14, 6120 5;
+ * row T26. Source: PostgreSQL "Message Formats" SSLRequest, MySQL "Protocol::SSLRequest", MS-RDPBCGR 2.2.1.1.
  */
 #ifndef IDENTIFY_STARTTLS_H
 #define IDENTIFY_STARTTLS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * tls_record.h - joins TLS records into the first handshake message of a client.
  *
- * Any number of records, of any size from 1 byte, the record header cut anywhere. Not allowed, and named: an empty
- * record, another type inside the message, a length above 2^14 + 256.
+ * The message may lie in any number of records of any size from 1 byte, and record headers may be cut anywhere. Three things are
+ * INVALID, each with its own reason: an empty record, another type inside the message, a length above 2^14 + 256.
  *
  * Owns: nothing; the message points into `stream` (one record) or `scratch` (several). Thread: any; pure.
  * Fails: by status; INVALID sets odd. See: RFC 8446 5.1.

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * conns.h - the kernel's connection table, as a worker of the dataplane uses it: it is read, and bits of marks are changed.
+ * conns.h - how a worker of the dataplane reads the kernel's connection table and changes bits of marks in it.
  *
- * A connection is changed by the name that the table itself gave it: after a destination NAT, in a zone of its own, or of a
- * ping, what we saw of its packets does not name it. No answer to a change is asked for: what has ended meanwhile is none.
+ * A connection is changed under the tuple that the table itself gave for it. What we saw in packets would not name it after a
+ * destination NAT, in a zone of its own, or if it is a ping. We ask for no acknowledgement of a change: a connection that has
+ * ended meanwhile needs none.
  *
- * Reading goes in pieces, so that nobody else has to wait: conns_read_begin(), then conns_read() until it says that the end
- * was reached.
+ * The table is read in pieces, so that nobody else has to wait: conns_read_begin(), then conns_read() until it says that the
+ * end was reached.
  *
  * Owns: the descriptor, once adopted. Thread: one at a time. Fails: 0 or -errno; conns_read: see there.
- * See: linux/netfilter/nfnetlink_conntrack.h, ctnetlink_change_mark() in net/netfilter/nf_conntrack_netlink.c.
+ * See: include/uapi/linux/netfilter/nfnetlink_conntrack.h;
+ * net/netfilter/nf_conntrack_netlink.c ctnetlink_change_mark().
  */
 #ifndef INTERCEPT_CONNS_H
 #define INTERCEPT_CONNS_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * nfq.h - netfilter queues: the kernel asks about a packet, we answer with a verdict and a mark.
  *
- * The supervisor binds a queue (it must outlive the dataplane), the dataplane adopts the inherited descriptor and reads it. One queue
- * a descriptor, one descriptor a worker.
+ * The supervisor binds a queue, because the queue must outlive the dataplane; the dataplane adopts the inherited descriptor and reads it. A
+ * descriptor has one queue, and a worker one descriptor.
  *
  * Owns: the descriptor, once opened or adopted. Thread: one at a time. Fails: 0 or -errno; lost messages (ENOBUFS) are
- * counted, never an error. See: nfnetlink_queue.c of the kernel; identification.md P05-P08.
+ * counted, never an error. See: net/netfilter/nfnetlink_queue.c; rows P05-P08.
  */
 #ifndef INTERCEPT_NFQ_H
 #define INTERCEPT_NFQ_H

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * synlog.h - the first sequence number of each connection on an inspected port.
  *
- * A SYN is not queued: it waits for nobody. But where a stream begins decides what its bytes say (a segment below the
- * window is junk to the server), so the rules copy each SYN to a log group, and this table keeps its number: the newest
- * 131072 or so, any of which a flood may push out; then the number is unknown, and the caller must not guess.
+ * A SYN is not queued, so it waits for nobody. But a stream's first number decides what its bytes mean (a server ignores a
+ * segment below its window). So the rules copy each SYN to a log group, and this table keeps the numbers of the newest 131072
+ * or so. A flood may push any of them out; then the number is unknown, and the caller must not guess.
  *
- *	rules:  first SYN of a tracked connection: prefix "first"        the same connection's again: "again"
+ *	prefix "first"   the first SYN of a tracked connection
+ *	prefix "again"   a further SYN of the same connection
+ *	prefix "mark"    a SYN to a proxied port that carries a mark of the owner's rules
  *
- *	        a SYN to a proxied port, with a mark of the owner's: "mark"
- *
- * The last kind is of another use: what the owner has marked (for a routing rule, say) is a new connection of ours on its way
- * to the server, and must bear the same mark.
+ * The last kind has another use: the connection that we open to the server must carry the owner's mark, too (a routing rule
+ * may ask for it).
  *
  * A second SYN of one connection with another number makes it ambiguous: nobody knows which one the server took.
  *
  * Owns: the descriptor, the table. Thread: any (a mutex for reading, look-ups lock nothing). Fails: 0 or -errno.
- * See: nfnetlink_log.c of the kernel; identification.md P14, P20, P30.
+ * See: net/netfilter/nfnetlink_log.c; rows P14, P20, P30.
  */
 #ifndef INTERCEPT_SYNLOG_H
 #define INTERCEPT_SYNLOG_H

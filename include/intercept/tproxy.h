@@ -2,7 +2,7 @@
  * tproxy.h - the listeners that TPROXY hands connections to, and what such a connection says of itself.
  *
  * Owns: nothing; descriptors are the caller's. Thread: any. Fails: 0 or -errno.
- * See: Linux Documentation/networking/tproxy.rst.
+ * See: Documentation/networking/tproxy.rst.
  */
 #ifndef INTERCEPT_TPROXY_H
 #define INTERCEPT_TPROXY_H

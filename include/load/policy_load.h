@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * policy_load.h - from a policy file on disk to an image in memory: reads the file, its lists and the time zone, and
- * compiles. The controller, `durwardctl check` and `durwardctl explain --policy` all go this way.
+ * compiles. The controller, `durwardctl check` and `durwardctl explain --policy` all use it.
  *
- * A list whose file cannot be read, is not text, or has shrunk to less than half keeps its last good copy, where there
- * is one, and says so in a warning; without one the first two are errors. Copies are written by policy_load_keep().
+ * A list whose file cannot be read, is not text, or has shrunk to less than half is replaced by its last good copy, where
+ * there is one, with a warning; without one the first two are errors. Copies are written by policy_load_keep().
  *
  * Owns: *out's members until policy_loaded_fini(). Thread: any, one at a time.
  * Fails: 0 and ok; -EINVAL: errors are in diag (file errors, a list that cannot be read); else -errno (out of memory).

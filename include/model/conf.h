@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * conf.h - a policy file after reading: names resolved to indexes, every item with its place.
+ * conf.h - a policy file after reading: names are resolved to indexes, and every item has its place.
  *
- * conf/ makes it, decide/ compiles it. All memory is one arena's; strings are NUL-terminated, canonical where they are
- * host names (model/hostname.h, IDN as A-label). Owns: nothing. Thread: any.
+ * conf/ makes it, decide/ compiles it. All memory belongs to one arena; strings are NUL-terminated, and canonical where they
+ * are host names (model/hostname.h, IDN as A-label). Owns: nothing. Thread: any.
  */
 #ifndef MODEL_CONF_H
 #define MODEL_CONF_H

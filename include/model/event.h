@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * event.h - one thing that happened to a flow, as it goes from the dataplane to the controller through a ring.
+ * event.h - one decision about a flow, or its end, as the dataplane sends it to the controller through a ring.
  *
- * Fixed size, no pointer, no text but the name. Owns: nothing. Thread: any.
+ * An event has a fixed size, no pointer, and no text but the name. Owns: nothing. Thread: any.
  */
 #ifndef MODEL_EVENT_H
 #define MODEL_EVENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * hostname.h - host names as sent, made canonical. ASCII only: IDN conversion is conf/idn.h's.
+ * hostname.h - makes host names from the wire canonical. They are ASCII; conf/idn.h converts international names.
  *
- * Owns: nothing. Thread: any; pure. See: RFC 1035 2.3.4, RFC 6066 3, RFC 3986 3.2.2, policy.md "Exactly" 20.
+ * Owns: nothing. Thread: any; pure. See: RFC 1035 2.3.4, RFC 6066 3, RFC 3986 3.2.2, durward-policy(5) "NAMES OF SITES".
  */
 #ifndef MODEL_HOSTNAME_H
 #define MODEL_HOSTNAME_H

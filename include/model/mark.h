@@ -23,11 +23,11 @@
  * A queued packet carries its connection's bits, REPLY, and OUTSIDE.
  *
  * The lowest three bits mean other things where those above cannot be:
- *   OUTSIDE   a queued packet: its flow entered by an uplink (a port forward); its client is nobody's of ours
+ *   OUTSIDE   a queued packet: its flow entered by an uplink (a port forward); its client is no device of ours
  *   JUDGED    a packet behind the rules of FORWARD, and every packet that the dataplane lets pass: in `fail closed` nothing is
  *             forwarded without it (DURWARD-UNSEEN)
- *   ROUTED    (NOTRACK's bit) a packet between PREROUTING and FORWARD, in `fail closed`: without it, and without any other mark, the policy
- *             route refuses it (netsetup/route.h)
+ *   ROUTED    (NOTRACK's bit) a packet between PREROUTING and FORWARD, in `fail closed`: the policy route refuses a packet
+ *             that has neither it nor any other mark (netsetup/route.h)
  */
 #ifndef MODEL_MARK_H
 #define MODEL_MARK_H

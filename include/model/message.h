@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * message.h - what the supervisor, the dataplane and the controller say to each other: fixed-size typed structs over SOCK_SEQPACKET.
  *
- * No pointer, no path, no length from outside: a message of another size than struct message is dropped and the peer
- * counted as broken. One descriptor at most rides along (SCM_RIGHTS), with MESSAGE_IMAGE and MESSAGE_LISTENER.
+ * A message holds no pointer, path or length from outside. A message of another size than struct message is dropped, and the
+ * peer counts as broken. MESSAGE_IMAGE and MESSAGE_LISTENER carry one descriptor (SCM_RIGHTS), the others none.
  *
  * Owns: message_recv() gives the descriptor to the caller. Thread: any, one reader and one writer a socket.
  * Fails: 0; -EAGAIN nothing there; -EPIPE the peer is gone; -EPROTO not a message; else -errno.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * problem.h - what is wrong at the moment, as the supervisor knows it: a set of rows of tbl/problems.h, with a detail each.
+ * problem.h - what the supervisor finds wrong at the moment: a set of rows of tbl/problems.h, each with a detail.
  *
- * It travels in every MESSAGE_STATUS and is shown by `durwardctl status`, the API and the page.
+ * Every MESSAGE_STATUS carries it; `durwardctl status`, the API and the page show it.
+ *
  * Owns: nothing. Thread: one at a time. Fails: never; a detail that is too long is cut.
  */
 #ifndef MODEL_PROBLEM_H

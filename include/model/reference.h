@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * reference.h - the word on a block page by which that very decision is found again: "06DK-4Q1N-8ZC0".
+ * reference.h - the word on a block page by which its decision can be found again: "06DK-4Q1N-8ZC0".
  *
- * It says when the decision was made, to the millisecond, and the client's port; both stand in the record, so it is
- * found as long as its row is, over every restart, and the dataplane need not wait for the record to number it. People read
- * it out and type it: twelve of 32 digits and letters without I, L, O and U, which are read as 1, 1 and 0; case, dashes
+ * It encodes the moment of the decision, to the millisecond, and the client's port. Both are columns of the record, so the row is
+ * found for as long as it is kept, over every restart, and the dataplane need not wait for a number of the row. People read the word
+ * out and type it: it has twelve of 32 digits and letters, without I, L, O and U; I and L are read as 1, O as 0. Case, dashes
  * and blanks do not matter.
  *
  *     60 bits: milliseconds since 1970 (44) | port (16)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * row.h - a recorded event as people see it: the event with its texts filled in, and the filter over such rows.
+ * row.h - a recorded event as people see it, with its texts filled in, and the filter over such rows.
  *
  * Texts are NUL-terminated and cut to fit (on a UTF-8 boundary). They come from strangers and from the policy: whoever
- * shows them escapes them. Owns: nothing; plain values. Thread: any.
+ * shows them must escape them. Owns: nothing; plain values. Thread: any.
  */
 #ifndef MODEL_ROW_H
 #define MODEL_ROW_H

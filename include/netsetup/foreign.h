@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * foreign.h - rules of others that Durward meets on a gateway, read from what iptables-save and nft print.
  *
- * Pure: text in, findings out; nothing is executed or changed. Rules of ours (chains DURWARD-*, jumps to them, tables
- * durward*) are left out. What cannot be read is passed over: this finds known failure, it proves nothing.
+ * The functions are pure: they take text and give findings, and execute and change nothing. Our own rules (chains DURWARD-*,
+ * jumps to them, tables durward*) are left out. A rule that cannot be read is left out, too: the search finds known conflicts,
+ * and proves nothing when it finds none.
  *
  * Owns: nothing; a finding's texts live until tell() returns. Thread: any. Fails: never (out of memory: findings are
  * missing). Text: at most a few MB, from root's own tools; a line of more than 256 words is passed over.
- * See: iptables-save(8), libxt_MARK.man and libxt_CONNMARK.man of iptables 1.8.9, nft(8) 1.0.6 `nft -a list ruleset`.
+ * See: iptables-save(8), iptables-extensions(8) (1.8.9); nft(8) 1.0.6 `nft -a list ruleset`.
  */
 #ifndef NETSETUP_FOREIGN_H
 #define NETSETUP_FOREIGN_H

@@ -2,8 +2,8 @@
  * generation.h - whether anybody changed the packet filter: the kernel counts the commits of nf_tables.
  *
  * Owns: the descriptor is the caller's. Thread: any, one at a time. Fails: 0 or -errno; -EOPNOTSUPP or -EINVAL where the
- * kernel has no nf_tables (then iptables is the legacy one, whose changes nobody counts). Needs CAP_NET_ADMIN.
- * See: nf_tables_getgen() in net/netfilter/nf_tables_api.c.
+ * kernel has no nf_tables (then iptables is the legacy one, and the kernel does not count its changes). Needs CAP_NET_ADMIN.
+ * See: net/netfilter/nf_tables_api.c nf_tables_getgen().
  */
 #ifndef NETSETUP_GENERATION_H
 #define NETSETUP_GENERATION_H

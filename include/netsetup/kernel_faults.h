@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * kernel_faults.h - which known faults of Linux a machine's kernel has, by its version.
+ * kernel_faults.h - tells which known faults of Linux a machine's kernel has, by its version.
  *
  * Owns: nothing. Thread: any. Fails: kernel_version() is false for text without a version.
  * Source of the rows: tbl/kernel_faults.h.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * priv.h - giving up privileges: users, capabilities, root folder, limits, system calls. The only door of libcap
- * and libseccomp.
+ * priv.h - gives up privileges: users, capabilities, root folder, limits, system calls. Only priv*.c use libcap and
+ * libseccomp.
  *
  * Order in a child: priv_limit_files, priv_drop (root folder, then groups, user, capabilities, parent-death signal),
  * open nothing any more, priv_seccomp, then start threads. A process that gets an error here must not go on.
@@ -41,7 +41,7 @@ void priv_caps_text(uint64_t caps, char *out, size_t size);
 
 /* Sets effective capabilities aside, and has them back. A netlink socket made meanwhile carries no right to change anything:
  * the kernel asks its maker's rights as well as its user's, unless a message names its receiver (which is why the dataplane may
- * not do that: priv_seccomp_asking). See: netlink_ns_capable(), NETLINK_SKB_DST in net/netlink/af_netlink.c. */
+ * not do that: priv_seccomp_asking). See: net/netlink/af_netlink.c netlink_ns_capable() (NETLINK_SKB_DST). */
 int priv_caps_aside(uint64_t caps);
 int priv_caps_back(uint64_t caps);
 

@@ -12,8 +12,9 @@
  * `fail closed` needs the hold, before all rules of others:     ip rule add pref H iif lo goto H+2
  *                                                               ip rule add pref H+1 fwmark 0/0xffffffff prohibit
  *                                                               ip rule add pref H+2 nop
- * Forwarded packets that did not go through mangle PREROUTING (DURWARD-ROUTE marks them there) are refused: it stands when
- * somebody flushes that table, or all of netfilter. Packets to this machine are routed by the table `local` before.
+ * Forwarded packets that did not go through mangle PREROUTING (DURWARD-ROUTE marks them there) are refused. The
+ * hold stands when somebody flushes that table, or all of netfilter. Packets to this machine do not meet it: the table `local`
+ * routes them before.
  *
  * Owns: nothing; each call opens and closes its own NETLINK_ROUTE socket. Thread: any. Fails: 0 or -errno.
  * A family that the kernel does not have, or that is switched off, is passed over.

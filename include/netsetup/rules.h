@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * rules.h - runs iptables/durward-rules and writes the parameters it reads.
  *
- * The parameter file has one `KEY VALUE...` a line, nothing else; ports as "443,8000-8010" or "none"; the script is
- * strict about it:
+ * The parameter file has one `KEY VALUE...` a line, and nothing else; ports are "443,8000-8010" or "none". The
+ * script reads it strictly:
  *
  *     mark-mask 0xff000000          queue-first 4400        queue-count 2
  *     listen-port 4480              inspect-tcp 443         inspect-udp 443        proxy-tcp 80

@@ -3,7 +3,8 @@
  *
  * The socket was opened, subscribed and handed over by the supervisor; this process has no capability. Parsed with libmnl.
  * The destination is the one after DNAT (the reply's source), as struct flow holds it.
- * Owns: nothing. Thread: any; pure but for recv(2). Fails: see below. See: linux/netfilter/nfnetlink_conntrack.h.
+ * Owns: nothing. Thread: any; pure but for recv(2). Fails: see below. See:
+ * include/uapi/linux/netfilter/nfnetlink_conntrack.h.
  */
 #ifndef RECORD_CONNTRACK_H
 #define RECORD_CONNTRACK_H

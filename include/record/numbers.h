@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * numbers.h - the last number given to a policy, in a small file of its own, so that none is given twice.
+ * numbers.h - keeps the last number given to a policy in a small file of its own, so that none is given twice.
  *
- * Beside the admin store, for a start without it: the file is made once, and then written in place in two slots in turn, which
- * needs no room on a full disk (but where the file system copies on write). A torn write leaves the other slot.
+ * The file serves a start without the admin store. It is made once and then written in place, its two slots in turn, which needs no
+ * room on a full disk (unless the file system copies on write). A torn write leaves the other slot.
  * Owns: a path and what the file says. Thread: one at a time. Fails: 0 or -errno; what was set counts in memory all the
  * same, and numbers_tend() tries to write it again.
  */

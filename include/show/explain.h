@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain.h - "what would be decided for WHO, and by which line": the question in words, the answer as JSON.
+ * explain.h - tells what would be decided for WHO, and by which line: it takes words and gives JSON.
  *
- * The API, `durwardctl explain` and its batch mode ask through here; the decision itself is policy_eval().
+ * The API, `durwardctl explain` and its batch mode use it; policy_eval() decides.
  *
  * Owns: explain_fini() frees the answer. Thread: any. Fails: 0; -EINVAL the question makes no sense, -ENOENT nobody of
  * that name (both with words in `why`); -ENOMEM.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * json.h - JSON in (jansson, behind this door) and JSON out (a writer into a strbuf).
+ * json.h - reads JSON (with jansson) and writes it (into a strbuf).
  *
  * Reading: depth and size are bounded, duplicate keys refused. Every getter tolerates NULL, so look-ups chain.
  * Writing: every text is made safe: control bytes as \u00XX, NUL and bytes that are not UTF-8 as U+FFFD, '<' '>' '&' as \u00XX.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * boot_guard.h - what `fail` says before any policy is compiled, and the refusal that stands until Durward runs.
+ * boot_guard.h - reads what `fail` says before a policy is compiled, and sets up the refusal that stands until Durward runs.
  *
  * `durward boot-guard` runs once at boot, before an interface is up (durward-boot-guard.service): with `fail closed` it leaves a
  * refusal of all forwarded traffic, which the supervisor replaces by the working rules. Rules that stand already stay.

@@ -41,5 +41,5 @@ ROUTE(PUT, "/api/v1/password", ADMIN, password,
 	"{password, old}: a new password; old is not asked on the socket")
 ROUTE(POST, "/api/v1/session", OPEN, session_new, "{password}: log in")
 ROUTE(DELETE, "/api/v1/session", READ, session_end, "log out")
-ROUTE(GET, "/api/v1/me", READ, me, "who is asking, and what he may do")
+ROUTE(GET, "/api/v1/me", READ, me, "who is asking, and what they may do")
 #endif

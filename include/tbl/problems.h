@@ -3,8 +3,8 @@
  *
  * PROBLEM(NAME, "key for programs", "what is wrong", "what fixes it")     worst first: people read them in this order
  *
- * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See: supervisor_int.h,
- * problem_raise().
+ * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See:
+ * supervisor/supervisor_int.h (problem_raise).
  */
 PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward runs",
 	"it is tried again every few seconds; `journalctl -u durward` tells why, `durward-rules "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * devices.h - which MAC stands behind an address, and which addresses a MAC has.
+ * devices.h - tells which MAC uses an address, and which addresses a MAC uses.
  *
- * Fed from NFQA_HWADDR (each new flow) and from the neighbour table (who/neigh.h). One address belongs to one MAC,
- * the one seen last. A MAC keeps its 16 latest addresses; past `max_addresses` in all, the least recently seen
- * address goes. So nobody on the segment can make it grow, and one MAC pushes out its own addresses first.
+ * The facts come from NFQA_HWADDR (each new flow: packet-learned) and from the neighbour table (who/neigh.h: kernel-learned).
+ * An address belongs to one MAC, the one seen last. A MAC keeps its 16 latest addresses; beyond `max_addresses` in all the least
+ * recently seen address goes. So nobody on the segment can make the table grow, and a MAC pushes out its own addresses first.
  *
  * Owns: its tables, all allocated at the start. Thread: any (a mutex inside). Fails: devices_new: 0 or -errno.
  */
@@ -20,12 +20,12 @@ int devices_new(struct devices **out, uint32_t max_addresses /* 1..1 << 20 */);
 void devices_free(struct devices *d); /* NULL is fine */
 /* A zero, group (multicast) or all-ones MAC, and a zero, loopback or multicast address, are not noted. */
 void devices_seen(struct devices *d, const struct addr *a, const struct mac *m);
-/* The same from a packet, whose sender writes what he likes: nobody takes an address by it that the kernel knows to be
- * another's. */
+/* The same from a packet, whose sender may write any address: it takes no address that the kernel knows to be another
+ * device's. */
 void devices_packet_learned(struct devices *d, const struct addr *a, const struct mac *m);
 void devices_forget(
 	struct devices *d, const struct addr *a); /* the kernel says nobody answers there */
-/* The kernel itself has found somebody at this address, and has not lost him since. */
+/* The kernel itself has resolved this address, and the entry has not failed since. */
 bool devices_kernel_learned(struct devices *d, const struct addr *a);
 bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
 /* latest first; how many were written */

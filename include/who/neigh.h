@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * neigh.h - follows the kernel's neighbour table (ARP, NDP) into who/devices.h.
  *
- * The dataplane may not open netlink sockets: the supervisor opens one with neigh_socket_open() and lets the dataplane inherit it.
+ * The dataplane may not open netlink sockets, so the supervisor opens one with neigh_socket_open() and the dataplane inherits it.
  *
  * Owns: its buffer; neither the descriptor nor the devices. Thread: any (a mutex inside); put the descriptor in ONE
- * loop, and call neigh_read() also just before looking up the client of a freshly accepted connection: the kernel
- * has told by then; neigh_find() does. Fails: 0 or -errno. See: rtnetlink(7), RTNLGRP_NEIGH.
+ * loop, and call neigh_read() also just before looking up the client of a freshly accepted connection, for the
+ * kernel has sent its news by then; neigh_find() does so. Fails: 0 or -errno. See: rtnetlink(7), RTNLGRP_NEIGH.
  */
 #ifndef WHO_NEIGH_H
 #define WHO_NEIGH_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * dial.c - one transparent connect.
  *
- * Whether a destination is the gateway itself is asked of the kernel's own routing, at every dial: only a route of type
- * unicast leaves this machine, whatever sysctls and address lists say. (bind(2) would not tell where
+ * Every dial asks the kernel's routing whether the destination is the gateway itself: only a route of type unicast leaves this
+ * machine, whatever sysctls and address lists say. (bind(2) would not tell where
  * net.ipv4.ip_nonlocal_bind is set.)
  *
  * Owns: nothing. Thread: any. Fails: -errno. See: rtnetlink(7) RTM_GETROUTE, ip(7) IP_TRANSPARENT,

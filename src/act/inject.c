@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * inject.c - raw sockets, one a family and a direction.
  *
- * IPPROTO_RAW sockets take the IP header from us, whatever its source address, and receive nothing.
+ * A socket of IPPROTO_RAW sends the IP header that we give it, whatever its source address, and receives nothing.
  *
  * Owns: the descriptors. Thread: any. Fails: -errno. See: raw(7), ipv6(7), net/ipv6/raw.c.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * refuse_icmp.c - "administratively prohibited", quoting the packet.
+ * refuse_icmp.c - builds the ICMP error "administratively prohibited", with the packet that it is about.
  *
  * Owns: nothing. Thread: any; pure. Fails: 0 bytes.
- * See: RFC 1122 3.2.2 and RFC 4443 2.4 (what may not be answered), RFC 1812 4.3.2.3 (576 bytes), RFC 4443 2.4 (1280).
+ * See: RFC 1122 3.2.2, RFC 4443 2.4 (what may not be answered), RFC 1812 4.3.2.3 (576 bytes), RFC 4443 2.4 (1280).
  */
 #include "act/refuse.h"
 #include "identify/packet.h"

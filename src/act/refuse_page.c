@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * refuse_page.c - the block page and the answers to odd requests, as whole HTTP responses.
  *
- * Texts from the policy are UTF-8 and stay so; whatever is not well-formed, and characters that turn the direction of
- * a line, become U+FFFD. The style's hash stands in the Content-Security-Policy; a test recomputes it.
+ * Texts from the policy are UTF-8. Bytes that are not well-formed, and characters that change the direction of a line, become
+ * U+FFFD. The Content-Security-Policy holds the hash of the style; a test computes it again.
  *
  * Owns: nothing. Thread: any; pure. Fails: as strbuf does.
- * See: reliability.md 3 and 7; RFC 9110 15.5, 15.6; RFC 6585 5; Unicode 15 table 3-7 (well-formed UTF-8).
+ * See: docs/design/decision.md "Refusing"; RFC 9110 15.5, 15.6; RFC 6585 5; RFC 3629 4 (well-formed UTF-8).
  */
 #include "act/refuse_page.h"
 

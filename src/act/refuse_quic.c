@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * refuse_quic.c - a QUIC connection closed before it began.
+ * refuse_quic.c - closes a QUIC connection before its handshake.
  *
- * The close is an Initial with server keys, which anyone who saw the client's Initial can derive. Its packet number is
- * high, for the server may have acknowledged part of the hello with the low ones, and a client drops a number it has
- * seen. It is not padded: CONNECTION_CLOSE asks for no acknowledgement, and so RFC 9000 14.1 asks for no padding.
+ * The close is an Initial with the server's keys, which everybody who saw the client's Initial can derive. Its packet number is
+ * high, because the server may have acknowledged part of the hello with low numbers, and a client discards a number that it has
+ * seen. The packet is not padded: CONNECTION_CLOSE elicits no acknowledgement, so RFC 9000 14.1 requires no padding.
  *
  * Owns: nothing. Thread: any; pure. Fails: 0 bytes. See: RFC 9000 7.2, 17.2.1, 19.19; RFC 9369 3.2.
  */

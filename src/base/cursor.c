@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * cursor.c - the sticky-error reader.
  *
- * Owns: nothing. Thread: any; pure. Fails: by status. See: RFC 9000 section 16 (variable-length integers).
+ * Owns: nothing. Thread: any; pure. Fails: by status. See: RFC 9000 16 (variable-length integers).
  */
 #include "base/cursor.h"
 

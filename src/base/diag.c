@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * diag.c - the list of errors found in a file, each with its place.
+ * diag.c - the list of errors and warnings found in a file, each with its place.
  *
- * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries, or without memory, only counts; no
- * warning keeps an error out.
+ * Owns: its texts (heap). Thread: one at a time. Fails: past DIAG_MAX entries, or without memory, it only counts;
+ * warnings take no room that an error needs.
  */
 #include "base/diag.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * file.c - whole files, safely.
+ * file.c - reads and writes whole files safely.
  *
  * Owns: nothing after return. Thread: any. Fails: 0 or -errno.
  */

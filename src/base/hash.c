@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * hash.c - SipHash-2-4 and FNV-1a 64.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: Aumasson and Bernstein, "SipHash" (2012).
+ * Owns: nothing. Thread: any; pure. Fails: never. Source: Aumasson and Bernstein, "SipHash" (2012).
  */
 #include "base/hash.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * inherited.c - descriptors by name across exec.
+ * inherited.c - hands descriptors over exec by name.
  *
- * Owns: nothing. Thread: any. Fails: see the door.
+ * Owns: nothing. Thread: any. Fails: as base/inherited.h says.
  */
 #include "base/inherited.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * iso8601.c - moments as text, both ways, without the C library's time zone state.
+ * iso8601.c - reads and writes moments as text, without the C library's time zone state.
  *
  * Owns: nothing. Thread: any; pure. Fails: false for anything that is no moment.
  */

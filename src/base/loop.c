@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * loop.c - an epoll loop with timers.
  *
- * Timers stand in a binary heap by due time; each knows its slot, so clearing one costs O(log n). During a turn the
- * batch of events lies in the loop, and removing a watch empties its places in the batch: that is why an event of a
- * removed watch, or of one freed inside a callback, is never delivered.
+ * Timers stand in a binary heap by due time; each knows its slot, so clearing one costs O(log n). During a turn the loop keeps
+ * its batch of events, and removing a watch empties the places of that watch in the batch. So no event of a watch that was
+ * removed, or freed inside a callback, is ever delivered.
  *
  * Owns: its epoll and event descriptors. Thread: its own; loop_wake() any. Fails: 0 or -errno.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * trust.c - walks a path as the kernel does, and looks at every step.
  *
- * Why no check by stat() of each folder: between the look and the use a link could change. Here each step is a descriptor
- * of what was looked at, and the next step starts from it.
+ * Why it does not check each folder by stat(): a link could change between the check and the use. Here each step is a
+ * descriptor of what was checked, and the next step starts from it.
  *
- * Owns: the descriptor of the step. Thread: one. Fails: see the door.
+ * Owns: the descriptor of the step. Thread: one. Fails: as base/trust.h says.
  */
 #include "base/trust.h"
 

@@ -6,10 +6,10 @@
  *   parse.c          the walk over the lines; timezone, fail, otherwise        parse_words.c   the walk over a line
  *   parse_define.c   device, person, group, list, app          parse_hours.c   hours
  *   parse_rule.c     for, allow, block, settings, options      parse_what.c    the WHATs of a rule
- *   warn.c           what is no error and yet hardly meant
+ *   warn.c           warnings: what is no error and yet hardly meant
  *
- * The text is walked twice: first every definition is noted with its name (so that a name may be used before it),
- * then each statement is read in full.
+ * The parser walks the text twice: first it notes the name of each definition, so that a name may be used before its
+ * definition; then it reads each statement in full.
  */
 #ifndef CONF_CONF_INT_H
 #define CONF_CONF_INT_H

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * idn.c - the door of libidn2.
+ * idn.c - converts international names with libidn2, which no other file uses.
  *
- * Label by label, for libidn2 refuses a whole name when one ASCII label has "--" in places 3 and 4 or a '_', and
- * such names are common (r1---sn-abc.googlevideo.com). Labels that are ASCII never visit it: an A-label is what it is,
- * whatever the library's version of Unicode makes of it.
+ * Names are converted label by label, because libidn2 refuses a whole name when one ASCII label has "--" in places 3 and 4 or a
+ * '_', and such names are common (r1---sn-abc.googlevideo.com). ASCII labels are not given to the library: an A-label is
+ * compared as it is, whatever the library's version of Unicode makes of it.
  *
- * Symbols: libidn2 holds a non-transitional label against IDNA 2008 too, which knows none; a transitional one against
- * UTS 46 alone, which has them. The two ways differ in four letters only, so a label without these may go either way;
- * one with such a letter and a symbol is no name to us, and can be written as its A-label.
+ * Symbols: libidn2 checks a non-transitional label against IDNA 2008, too, which allows no symbols, but a transitional one
+ * against UTS 46 alone, which does. The two conversions differ in four letters only, so a label without these may be converted
+ * either way. A label with such a letter and a symbol is not accepted; it can be written as its A-label.
  *
- * Owns: nothing. Thread: any. Fails: by enum. See: UTS 46 section 4 (and 7, deviations), RFC 5892.
+ * Owns: nothing. Thread: any. Fails: by enum. Source: UTS 46 section 4 (and 7, deviations).
+ * See: RFC 5892.
  */
 #include "conf/idn.h"
 

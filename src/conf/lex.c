@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * lex.c - a policy text as lines of words and quoted texts.
+ * lex.c - splits a policy text into lines of words and quoted texts.
  *
- * UTF-8; LF or CRLF; '#' begins a comment except inside quotes; \" and \\ are the only escapes; no continuation.
- * A byte order mark at the very start is passed over, and does not count as a column.
+ * The text is UTF-8 with LF or CRLF; '#' begins a comment except inside quotes; \" and \\ are the only escapes; lines have no
+ * continuation. A byte order mark at the very start is skipped and counts as no column.
  *
  * Owns: nothing; tokens point into the text. Thread: any; pure. Fails: reports to the diag and marks the line broken.
  */

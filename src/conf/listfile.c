@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * listfile.c - the text of a subscribed list: domains and hosts.
+ * listfile.c - reads the text of a subscribed list: domains and hosts.
  *
- * One pass, no allocation for a line that is skipped; names are packed into chunks of the arena, and a plain ASCII name
- * never visits libidn2.
+ * The reader makes one pass and allocates nothing for a line that it skips. Names are packed into chunks of the arena, and a
+ * plain ASCII name is not given to libidn2.
  *
- * Owns: nothing. Thread: any; pure. Fails: -ENOMEM, -EILSEQ. See: policy.md "Exactly" 11, 20-22.
+ * Owns: nothing. Thread: any; pure. Fails: -ENOMEM, -EILSEQ. See: durward-policy(5) "LISTS".
  */
 #include "conf/listfile.h"
 
@@ -187,7 +187,7 @@ static void read_one(struct reader *r, const uint8_t *p, const uint8_t *end, boo
 		out->first_broken = r->line, out->broken_why = wrong;
 }
 
-/* A list of nothing but *.x is the "wildcard" form of list makers, who mean x, too ("Exactly" 21). */
+/* A list of nothing but *.x is the "wildcard" form of list makers, who mean x, too (durward-policy(5), LISTS). */
 static void read_as_wildcard(struct reader *r)
 {
 	struct list_names *out = r->out;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * name.c - one name as written in a policy or a list: its scope and its canonical form.
+ * name.c - reads one name as written in a policy or a list: its scope and its canonical form.
  *
- * Owns: nothing. Thread: any; pure. Fails: by enum. See: policy.md "Words" (Names), "Exactly" 4, 20, 21.
+ * Owns: nothing. Thread: any; pure. Fails: by enum. See: durward-policy(5) "NAMES OF SITES".
  */
 #include "conf_int.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse.c - the walk over the statements of a policy, and those that stand alone: timezone, fail, otherwise.
+ * parse.c - walks over the statements of a policy, and reads those outside of blocks: timezone, fail, otherwise.
  *
- * A misspelt word is reported and then taken for the word it was meant to be, so that one slip is one error.
+ * A misspelt word is reported and then taken for the word that was meant, so that one slip gives one error.
  *
  * Owns: nothing; all in the caller's arena. Thread: any; pure. Fails: false with at least one error in the diag.
- * See: policy.md "Exactly" 2, 16, 17, 19.
+ * See: durward-policy(5) "DESCRIPTION", "WORDS".
  */
 #include "conf/conf.h"
 

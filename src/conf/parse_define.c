@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_define.c - the definitions: device, person, group, list, app.
+ * parse_define.c - reads the definitions: device, person, group, list, app.
  *
- * A second definition of a name is read into the void: its own errors are told, its content goes nowhere.
+ * A second definition of a name is read and discarded, so that its own errors are reported, too.
  *
- * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Words", "Exactly" 2, 4, 14, 19.
+ * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "WORDS", "WHO".
  */
 #include "conf_int.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_hours.c - `hours NAME`: clauses parted by commas, each [DAYS] and one or more windows.
+ * parse_hours.c - reads `hours NAME`: clauses parted by commas, each [DAYS] and one or more windows.
  *
  *   sun-thu 20:30-07:00, fri-sat 22:00-08:00        mon-fri 08:00-12:00 13:00-17:00
  *
- * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Exactly" 13.
+ * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "HOURS".
  */
 #include "conf_int.h"
 

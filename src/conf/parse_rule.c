@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_rule.c - blocks: `for`, allow and block with their options, and the settings.
+ * parse_rule.c - reads blocks: `for`, allow and block with their options, and the settings.
  *
- * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Words", "Exactly" 2, 16, 19.
+ * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "WORDS", "RULES".
  */
 #include "conf_int.h"
 

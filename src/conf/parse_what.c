@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_what.c - the WHATs of a rule: names, lists, apps, sets, everything, local-networks, net, port.
+ * parse_what.c - reads the WHATs of a rule: names, lists, apps, sets, everything, local-networks, net, port.
  *
- * Owns: nothing. Thread: any. Fails: reports to the diag. See: policy.md "Words" (Names), "Exactly" 3-5, 20.
+ * Owns: nothing. Thread: any. Fails: reports to the diag. See: durward-policy(5) "RULES", "NAMES OF SITES".
  */
 #include "conf_int.h"
 

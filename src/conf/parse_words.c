@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * parse_words.c - walking the words of one line, and saying what is wrong with them.
+ * parse_words.c - walks over the words of one line, and reports what is wrong with them.
  *
- * Owns: nothing; all in the parser's arena. Thread: any. Fails: memory sets the parser's `oom`; work goes on in spare
- * room and its result is thrown away.
+ * Owns: nothing; all in the parser's arena. Thread: any. Fails: without memory it sets the parser's `oom` and
+ * goes on in spare room; the result is then discarded.
  */
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * resolve.c - what a policy defines: three name spaces, duplicates, cycles of groups, and the nearest known word.
+ * resolve.c - keeps what a policy defines: three name spaces, duplicates, cycles of groups, and the nearest known word.
  *
  * Owns: nothing; symbols live in the parser's arena. Thread: any. Fails: reports to the diag.
- * See: policy.md "Exactly" 2, 4, 14, 19.
+ * See: durward-policy(5) "DESCRIPTION", "WHO".
  */
 #include "conf_int.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * schema.c - the words of the policy language as data, and how near two words are.
+ * schema.c - the words of the policy language as data, and tells how near two words are.
  *
  * Owns: nothing. Thread: any; pure. Fails: never. See: tbl/policy_words.h.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * settings.c - the settings file: one table, one reader a type.
+ * settings.c - reads the settings file by the rows of one table, with one reader for each type.
  *
  * Owns: nothing. Thread: any; pure. Fails: by diag. See: tbl/settings.h.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * settings_file.c - the settings file as root obeys it, and the settings on their way to a child.
+ * settings_file.c - reads the settings file that root obeys, and hands the settings to children.
  *
- * Owns: nothing after return. Thread: one. Fails: see the door. See: memfd_create(2), fcntl(2) "File Sealing".
+ * Owns: nothing after return. Thread: one. Fails: as conf/settings_file.h says. See: memfd_create(2), fcntl(2) "File Sealing".
  */
 #include "conf/settings_file.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * warn.c - what is no error and yet hardly meant: a rule no flow can reach, a device no rule names, an address of two
- * devices, no word about failure.
+ * warn.c - finds what is no error and yet hardly meant: a rule that no flow can reach, a device that no rule names, an address
+ * of two devices, a missing `fail` line.
  *
  * A rule is out of reach when each of its WHATs is covered by an earlier rule that decides for the same clients at the
- * same hours. Only what the file itself tells is weighed (not the content of lists), so a warning is never wrong, but
- * not every unreachable rule is found. Grants and pauses count: they skip a plain block, so it never covers a firm rule.
+ * same hours. Only the file itself is considered, not the content of lists; so no warning is wrong, but not every
+ * unreachable rule is found. Grants and pauses skip a plain block, so a plain block never covers a firm rule.
  *
- * Owns: nothing. Thread: any. Fails: gives up in silence when memory or the bound on work is met.
+ * Owns: nothing. Thread: any. Fails: it stops without a word when memory or the bound on work is used up.
  */
 #include "conf_int.h"
 

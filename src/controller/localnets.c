@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * localnets.c - the networks this gateway is connected to, for `local-networks` of the policy.
+ * localnets.c - lists the networks this gateway is connected to, for `local-networks` of the policy.
  *
- * The interface of a default route is left out: the provider's network is not the household's ("Exactly" 15). Link-local
- * and loopback are in or out by the rule itself, not by what is configured here.
+ * The interface of a default route is left out: the provider's network is not the owner's (durward-policy(5), RULES).
+ * Link-local and loopback are in or out by the rule itself, not by what is configured here.
  * Owns: nothing. Thread: any. Fails: an unreadable table counts as empty.
  */
 #include "controller_int.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * neighbours.c - the gateway's neighbour table, followed in the controller as the dataplane follows it.
+ * neighbours.c - follows the neighbour table in the controller, as the dataplane does.
  *
- * Explain is asked for an address of which nothing was recorded yet, and must find the device that the dataplane would find.
+ * People ask to explain addresses of which nothing was recorded yet, and explain must find the device that the dataplane would find.
  * The socket is the controller's own (NETLINK_ROUTE, which needs no right).
  *
  * Owns: the socket and the tables, in struct controller. Thread: the main loop's; look-ups any (mutexes inside).
- * Fails: a warning; then nobody is found here.
+ * Fails: with a warning; then look-ups find nothing.
  */
 #include <string.h>
 #include <unistd.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * policy_store.c - from the policy file to the image in force, and back: reload, check, apply, revisions.
+ * policy_store.c - puts policies in force: reload, check, apply, revisions.
  *
  *   text -> policy_load (errors: nothing changes) -> sealed image -> admin store (revision, FULL) -> file -> last good -> supervisor
  *
- * What was ever in force has a number (revisions.c). The last good image and its text lie in the state directory for a
+ * Every policy that was in force has a number (revisions.c). The last good image and its text lie in the state directory for a
  * start with a bad file.
  * Owns: the policy thread. Thread: doors any; controller->policy_lock lets one job at a time. Fails: -errno; a failure leaves
  * file, image and admin store as they were.
@@ -61,7 +61,7 @@ static int compile(struct controller *d, struct slice text, uint32_t number, boo
 	return policy_load(&in, out);
 }
 
-/* Moves the findings to the caller's list, where he wants them. */
+/* Moves the findings to the caller's list, if there is one. */
 static void hand_over(struct policy_loaded *l, struct diag *to)
 {
 	if (!to)

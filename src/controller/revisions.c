@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * revisions.c - the numbers of policies, and which of their texts are kept.
+ * revisions.c - gives policies their numbers, and keeps their texts.
  *
- * A number is spent before anybody sees it, in a file that can be written on a full disk (record/numbers.h); the next one
- * is behind all that numbers, admin store or the last good image know of. A policy file is put in force whether or not its
- * text can be kept: such a revision is told as "not kept", and tried again until it is kept or another one is in force.
+ * A number is written down before anybody sees it, in a file that can be written on a full disk (record/numbers.h). The next
+ * one is larger than all that this file, the admin store or the last good image know of. A policy file is put in force whether or
+ * not its text can be kept: such a revision is shown as "not kept", and tried again until it is kept or another one is in
+ * force.
  *
  * Owns: controller->admin_store, numbers and unkept. Thread: under policy_lock. Fails: -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * snapshots.c - policy images in memory: sealed, counted, and the last few kept for the texts of late events.
+ * snapshots.c - keeps policy images in memory: sealed and counted; the last few stay for the texts of late events.
  *
  * Owns: the boxes. Thread: any; the list is under controller->lock. Fails: -errno.
  * See: memfd_create(2), fcntl(2) "File Sealing": F_SEAL_WRITE needs that no writable mapping exists.

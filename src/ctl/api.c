@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api.c - the API over the Unix socket: the one file of the tool that knows libcurl.
+ * api.c - calls the API over the Unix socket. Only this file of the tool uses libcurl.
  *
- * The daemon knows us by our uid (SO_PEERCRED): no password. Owns: nothing after return. Thread: one.
+ * The daemon knows us by our uid (SO_PEERCRED), so no password is needed. Owns: nothing after return. Thread: one.
  * Fails: api_answer.status 0 with words.
  */
 #include <curl/curl.h>

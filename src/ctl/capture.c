@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture.c - IP packets out of pcap and pcapng files (libpcap's only door).
+ * capture.c - reads IP packets out of pcap and pcapng files. Only this file uses libpcap.
  *
  * Owns: one open capture at a time. Thread: one. Fails: false with words.
- * See: https://www.tcpdump.org/linktypes.html
+ * Source: https://www.tcpdump.org/linktypes.html
  */
 #include <pcap/pcap.h>
 #include <stdio.h>

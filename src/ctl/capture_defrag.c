@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture_defrag.c - IP packets out of raw fragments, for captures taken where no kernel had reassembled them.
+ * capture_defrag.c - puts fragments together, for captures taken where no kernel had done so.
  *
- * A few packets are under way at a time; the oldest makes room for a new one. The rebuilt packet is a plain header of its
+ * It holds a few incomplete packets at a time; the oldest makes room for a new one. The rebuilt packet is a plain header of its
  * version (no options or extension headers) and the fragmented bytes.
  *
  * Owns: struct defrag (heap). Thread: one. Fails: a packet that is too large or never complete is not given.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture_flows.c - flows out of captured packets, each identified by the dataplane's own code.
+ * capture_flows.c - sorts captured packets into flows, and identifies each by the code that the dataplane uses.
  *
  *	packet -> flow (by both ends) -> side -> segments -> stream_ident -> results      capture_tcp.c
  *	                              -> quic_ident, dtls_join           -> results      capture_udp.c

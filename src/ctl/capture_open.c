@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture_open.c - a capture's file for libpcap, gzip or not: zlib reads both and says which bytes are lost.
+ * capture_open.c - opens a capture file for libpcap, compressed by gzip or not; zlib reads both and reports lost bytes.
  *
  * Owns: the stream it opens, until capture_close(). Thread: one. Fails: NULL with words; what zlib finds wrong on the way
- * (a file that ends too early, a wrong checksum) is told by capture_close(), for stdio knows only "error".
+ * (a file that ends too early, a wrong checksum) is reported by capture_close(), because stdio knows only "error".
  */
 #include <errno.h>
 #include <fcntl.h>

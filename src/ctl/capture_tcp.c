@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture_tcp.c - TLS, HTTP and STARTTLS in captured TCP flows.
+ * capture_tcp.c - identifies TLS, HTTP and STARTTLS in captured TCP flows.
  *
- * Where the client's stream begins the server's SYN-ACK says: a SYN sent again with another number before the handshake,
- * or into a connection that goes on, is nothing by itself. Where only the client was captured, the first data that stands
- * behind one of its SYNs says it.
+ * The server's SYN-ACK tells where the client's stream begins; a SYN that is sent again with another number before the handshake,
+ * or into an open connection, tells nothing by itself. If only the client was captured, the first data that follows one of its
+ * SYNs tells it.
  *
- * The client is the sender of the SYN. In a capture that begins later both sides are read, and from each new segment on,
- * until one of them says something that only clients say.
+ * The client is the sender of the SYN. In a capture that begins later both sides are read, from each new segment
+ * on, until one of them sends something that only clients send.
  *
  * Owns: the flow's segments. Thread: one. Fails: what memory does not allow is not reported.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * capture_udp.c - QUIC and DTLS in captured UDP flows: the client is who sends an Initial that opens, or a hello.
+ * capture_udp.c - identifies QUIC and DTLS in captured UDP flows.
+ *
+ * The client is the side that sends an Initial that opens, or a hello.
  *
  * Owns: the flow's quic and dtls. Thread: one. Fails: what memory does not allow is not reported.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * check.c - `durwardctl check [FILE]`: every error in a policy file, without a daemon.
+ * check.c - `durwardctl check [FILE]`: prints every error and warning of a policy file, without a daemon.
  *
- * FILE:LINE:COLUMN: what is wrong; what would be right. Exit status: 0 when there are only warnings, 1 with errors.
+ * A line is FILE:LINE:COLUMN: what is wrong; what would be right. Exit status: 0 when there are only warnings, 1 with errors.
  * Owns: nothing. Thread: one.
  */
 #include <errno.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * doctor.c - `durwardctl doctor`: what stands in the way, each with the command that fixes it.
+ * doctor.c - `durwardctl doctor`: finds what stands in the way, and prints the command that fixes it.
  *
- * Looks at the machine first and asks the daemon last, so that it helps most when nothing runs, and before the first
- * start: what only a start brings is then not missed. Changes nothing. Exit status 1 when something is bad. Owns: nothing. Thread: one.
+ * The verb looks at the machine first and asks the daemon last, so that it helps when nothing runs and before the first start;
+ * then it does not miss what only a start brings. It changes nothing. Exit status 1 when something is bad.
+ *
+ * Owns: nothing. Thread: one.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * doctor_kernel.c - tries each kernel feature Durward needs, in a network namespace that goes away again.
+ * doctor_kernel.c - tries each kernel feature that Durward needs, in a network namespace of its own.
  *
- * A child unshares its network and asks iptables and ip6tables for one rule a feature; nothing of the machine's own
- * tables is touched. Owns: the child. Thread: one. Fails: findings.
+ * A child unshares its network and asks iptables and ip6tables for one rule a feature; it does not touch the
+ * machine's own tables. Owns: the child. Thread: one. Fails: findings.
  */
 #include <errno.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * doctor_net.c - whether this box is a gateway: routes, uplinks, what kernel switches do to them, DHCP and DNS.
+ * doctor_net.c - finds out whether this machine is a gateway: routes, uplinks, what kernel switches do to them, DHCP and DNS.
  *
- * Durward adds to a gateway that works: it gives no addresses, answers no names, and routes nothing itself.
+ * Durward is added to a gateway that works. It assigns no addresses, answers no names and routes nothing itself.
  * Owns: nothing. Thread: one. Fails: findings.
  */
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * doctor_rules.c - packet filter rules of others: what they print is read by netsetup/foreign.h, and told here.
+ * doctor_rules.c - reports packet filter rules of others, which netsetup/foreign.h finds in what the tools print.
  *
- * Asks iptables-save and ip6tables-save, their legacy forms where such tables are loaded, and nft; loads no module and
+ * It runs iptables-save and ip6tables-save, their legacy forms where such tables are loaded, and nft; it loads no module and
  * changes nothing. Owns: nothing. Thread: one. Fails: findings. Needs root.
  */
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain.c - `durwardctl explain`: what would be decided for WHO, and by which line.
+ * explain.c - `durwardctl explain`: tells what would be decided for WHO, and by which line.
  *
  *	explain WHO NAME [tls|quic|http] [to ADDRESS] [at TIME]
  *	explain WHO ADDRESS [tcp/PORT|udp/PORT|PROTO] [no-name|hidden|evasive] [at TIME]
@@ -8,7 +8,7 @@
  * With --policy FILE it answers by that file, without a daemon; else it asks the daemon.
  *
  * Owns: the policy it loads. Thread: one. Fails: exit status 0 allowed (or batch answered), 4 blocked, 1, 2, 3.
- * See: policy.md "Exactly" 24.
+ * See: durwardctl(8) "VERBS".
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain_daemon.c - explain by the policy in force: asks the daemon.
+ * explain_daemon.c - asks the daemon to explain by the policy in force.
  *
  * Owns: nothing. Thread: one. Fails: as api_call().
  */

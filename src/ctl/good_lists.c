@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * good_lists.c - where the policy is, and what the daemon keeps of its lists, for verbs that read a policy by themselves.
+ * good_lists.c - finds the policy and the daemon's copies of its lists, for verbs that read a policy by themselves.
  *
- * Such a verb takes each list as its file is, and says where the daemon would not. Who may not read the daemon's
- * folder is told nothing. Owns: nothing. Thread: one. Fails: never.
+ * Such a verb takes each list as its file is, and says where the daemon would not. A user who may not read the daemon's
+ * folder gets no such hint. Owns: nothing. Thread: one. Fails: never.
  */
 #include <stdio.h>
 

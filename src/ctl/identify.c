@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * identify.c - durwardctl identify: the names in captured traffic, one line a flow.
+ * identify.c - `durwardctl identify`: prints the names in captured traffic, one line a flow.
  *
- * Needs no daemon and no privilege. Owns: nothing. Thread: one.
+ * It needs no daemon and no privilege. Owns: nothing. Thread: one.
  * Fails: EXIT_FAILED when a file could not be read (the others are), EXIT_USAGE.
  */
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * log.c - `durwardctl log [-n N] [FILTER...]`: recorded decisions, oldest first, the last N of those that match.
+ * log.c - `durwardctl log [-n N] [FILTER...]`: prints recorded decisions, oldest first, the last N of those that match.
  *
  * -j: one JSON object a line. Owns: the pages it fetched. Thread: one. Fails: exit statuses of ctl/ctl.h.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * main.c - durwardctl: takes off the common options and calls the verb.
+ * main.c - durwardctl: reads the common options and calls the verb.
  *
  * Owns: nothing. Thread: one. Fails: exit statuses of ctl/ctl.h.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * reload.c - `durwardctl reload [--accept-lists [NAME...]]`: the daemon reads the policy and its lists again.
+ * reload.c - `durwardctl reload [--accept-lists [NAME...]]`: makes the daemon read the policy and its lists again.
  *
- * A file with errors changes nothing: they are printed, exit status 1. A list that has shrunk to less than half keeps
+ * A file with errors changes nothing; they are printed, and the exit status is 1. A list that has shrunk to less than half keeps
  * its last good copy, unless it is accepted. Owns: nothing. Thread: one.
  */
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * setup.c - `durwardctl setup`, `passwd` and `set-aside`: the first login, a forgotten password, a damaged database. Root
  * only.
  *
- * The token goes to standard output alone, so that a script can take it. The password is read from the terminal without
+ * Standard output gets the token and nothing else, so that a script can read it. The password is read from the terminal without
  * echo, or as one line from standard input; never from the command line, where `ps` shows it.
  * Owns: nothing. Thread: one.
  */

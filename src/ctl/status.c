@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * status.c - `durwardctl status [-q]`: what is in force, who runs, what was decided.
+ * status.c - `durwardctl status [-q]`: prints what is in force, which processes run and what was decided.
  *
- * Exit status 0 while Durward filters, 1 when it runs and does not, 3 unreachable. -q prints nothing.
+ * Exit status 0 while Durward filters, 1 when it runs and does not, 3 when it is unreachable. With -q it prints nothing.
  * Owns: nothing. Thread: one.
  */
 #include <stdio.h>

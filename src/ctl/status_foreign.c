@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * status_foreign.c - what root's `durwardctl status` adds: rules of others that stand in the way.
  *
- * Owns: nothing. Thread: one. Fails: says nothing (`durwardctl doctor` says what could not be looked at).
+ * Owns: nothing. Thread: one. Fails: it prints nothing (`durwardctl doctor` says what could not be looked at).
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * watch.c - `durwardctl watch [FILTER...]`: decisions as they happen, until Ctrl-C.
+ * watch.c - `durwardctl watch [FILTER...]`: prints decisions as they happen, until Ctrl-C.
  *
  * -j: one JSON object a line. Owns: nothing. Thread: one. Fails: 3 when the daemon goes away.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * words.c - decisions as lines for people, and FILTER words as a query.
+ * words.c - prints decisions as lines for people, and turns FILTER words into a query.
  *
- * Host names are chosen by strangers: nothing reaches the terminal that could move its cursor.
+ * Strangers choose host names, so no byte that could move the cursor reaches the terminal.
  * Owns: nothing. Thread: one. Fails: by exit status.
  */
 #include <stdio.h>

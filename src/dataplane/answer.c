@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * answer.c - how many packets of ours a client gets, and how they are sent.
+ * answer.c - bounds how many packets of ours a client gets, and sends them.
  *
- * A packet towards an address of the own segment that nobody has waits in the kernel for three seconds, in the room of the
- * socket that sent it. So those of whom the kernel knows that somebody answers there have a socket and a budget of their own,
- * and who forges source addresses fills the strangers' only. In both, each client has a share that nobody else can take, by its
- * hardware address where that is known, and more as long as the common part lasts.
+ * A packet to an unused address of our own segment waits in the kernel for three seconds, in the send buffer of its socket. So
+ * clients whose address the kernel has resolved have a socket and a budget of their own, and forged source addresses fill only
+ * the socket of the others. In both, each client has a quota that nobody else can take, by its hardware address where that is
+ * known, and may use more while the common part lasts.
  *
- * What the kernel did not take is counted, and tried again by the sweep; a stranger's is not: his next packet asks again.
+ * A packet that the kernel did not take is counted and sent again by the sweep; to a client that is not resolved it is not
+ * sent again, because the client's next packet asks for it.
  *
  * Owns: struct answers, in the worker's own part. Thread: its worker's. Fails: by result and by counting.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * ask.c - fills in a policy query.
+ * ask.c - fills in a query to the policy.
  *
  * Owns: nothing. Thread: its worker's. Fails: never.
  */

@@ -4,7 +4,7 @@
  *   main thread: control socket, neighbours, heartbeat     worker i: queue i, listeners i, ring i, flows, relays
  *
  * Owns: struct dataplane. Thread: main; workers share nothing but the image slot, the devices (locked) and `beat`.
- * Fails: exit status. See: house.md 1, 3.
+ * Fails: exit status. See: docs/design/processes.md.
  */
 #include "dataplane/dataplane.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_bytes.c - the kept bytes of an inspected TCP flow: the ones in order, and those before them.
+ * flow_bytes.c - the kept bytes of an inspected TCP flow: the ones in order, and the judged ones before them.
  *
- * What was judged goes from the segments to the past (identify/past.h) at once. A body does not even come there: from the
- * moment on that its head is allowed, its bytes may be any, in any order, and the window stands behind its end.
+ * Judged bytes move from the segments to the past (identify/past.h) at once. The bytes of a body are not kept there: once its
+ * head is allowed, they may be any bytes, in any order, and the window begins behind the end of the body.
  *
- * Sequence numbers are 32 bits: the window runs ahead of what has come by SKIP_AHEAD at most. (That what has come does not
- * run ahead of the server without end, is conntrack's: it calls INVALID what lies outside the server's window.)
+ * Sequence numbers have 32 bits, so the window runs at most SKIP_AHEAD ahead of what has arrived. (Conntrack keeps a client from
+ * running ahead of the server without end: it calls INVALID what lies outside the server's window.)
  *
  * Owns: nothing. Thread: its worker's. Fails: by result. See: identify/segments.h, identify/past.h.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_held.c - datagrams of an unfinished QUIC hello that wait in the kernel's queue for the verdict on the whole.
+ * flow_held.c - holds the datagrams of an unfinished QUIC hello in the kernel's queue until the whole hello is judged.
  *
- * Nothing of a hello may be with a server before all of it was judged: many servers know a connection by its ID alone, so the
- * other half could come from another port, where nobody knows of the first. What waits keeps its packet id, no bytes.
- * Bounded: so many datagrams and bytes a flow, so many a worker. A worker without room lets go of the flow that has
- * waited for longest, for the halves of an honest hello come together. What is dropped is sent again by its client,
- * and was read: it is not needed a second time for the verdict.
+ * No part of a hello may reach a server before all of it was judged: many servers know a connection by its ID alone, so the
+ * other half could come from another port, where nobody knows of the first. Of a waiting datagram only its packet id is kept.
+ * Datagrams and bytes are bounded for each flow and each worker. A worker without room drops the datagrams of the flow that
+ * has waited for longest, because the halves of an honest hello arrive together. The client sends a dropped datagram again;
+ * its bytes were read already, so the verdict does not need it.
  *
  * Owns: the verdict of each packet in here. Thread: its worker's. Fails: false, the packet stays the caller's.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_judge.c - asks policy about a flow, records the answer, and keeps the table's books.
+ * flow_judge.c - asks the policy about a flow, records the verdict, and keeps the counts of the flow table.
  *
- * Owns: nothing. Thread: its worker's. Fails: never; without a policy `fail` answers. See: policy.md "Exactly" 6.
+ * Owns: nothing. Thread: its worker's. Fails: never; without a policy `fail` answers.
+ * See: docs/design/decision.md "First packet and name".
  */
 #include "base/ring.h"
 #include "dataplane/ask.h"

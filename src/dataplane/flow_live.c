@@ -13,7 +13,7 @@
  * the page, or is allowed as ever.
  *
  * Owns: struct live_work, in the worker's own part. Thread: its worker's. Fails: init only; what has no room is counted.
- * See: policy.md "Exactly" 25.
+ * See: docs/design/decision.md "Decisions taken back"; durward-policy(5) "WHAT IS OPEN ALREADY".
  */
 #include <netinet/in.h>
 

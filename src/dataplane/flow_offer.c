@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * flow_offer.c - takes offers of HTTP/2 without TLS out of requests on their way (identify/http_offer.h).
  *
- * What we keep and compare are the client's own bytes. What goes on has another letter where an offer stood, each time that
- * its packet comes: the places are kept for the newest offers of a flow.
+ * We keep and compare the client's own bytes. The packet that goes on has another letter in place of the offer's, also when it is
+ * sent again: the places of a flow's newest offers are remembered.
  *
  * Owns: nothing. Thread: its worker's. Fails: a forgotten offer stays; its connection is refused if the server agrees.
  */

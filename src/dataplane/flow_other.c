@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_other.c - every flow that is neither inspected nor proxied: judged by who, address, protocol and port.
+ * flow_other.c - judges every flow that is neither inspected nor proxied by client, address, protocol and port.
  *
- * The first packet decides. The mark does the rest; the table only bridges the packets that were queued before the mark
- * was saved, and keeps a refused sender's repetitions from being judged, recorded and answered each time.
+ * The first packet decides, and the mark carries the decision. The flow table is needed only for packets that were queued before
+ * the mark was saved, and so that repeated packets of a refused sender are not judged, recorded and answered each time.
  *
- * Owns: nothing. Thread: its worker's. Fails: never. See: policy.md "Exactly" 5, 6.
+ * Owns: nothing. Thread: its worker's. Fails: never. See: durward-policy(5) "RULES".
  */
 #include <netinet/in.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_packet.c - one queued packet: what it is, which way it goes, which path judges it; and the worker's start and end.
+ * flow_packet.c - takes one queued packet: what it is, its direction, the path that judges it. It also starts and ends a worker.
  *
- * Owns: the worker's table and its own part. Thread: its worker's. Fails: init only. See: house.md 3.
+ * Owns: the worker's table and its own part. Thread: its worker's. Fails: init only. See: docs/design/hooks.md.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_server.c - what the server of an inspected TCP flow says while its flow is not final.
+ * flow_server.c - reads what the server of an inspected TCP flow sends while the flow is not final.
  *
- * Most flows never come here: the rules know a ServerHello and make the mark final. What comes: another answer than a
- * ServerHello at a packet's start, a HelloRetryRequest, the answer of a server that is not TLS, a server that speaks first.
+ * Most flows never come here, because the packet filter recognises a ServerHello and makes the mark final. These do come: an
+ * answer that is no ServerHello at a packet's start, a HelloRetryRequest, the answer of a server that does not speak TLS, and a
+ * server that sends first.
  *
- * Owns: nothing. Thread: its worker's. Fails: never. See: identification.md T26-T28, P30; RFC 8446 4.1.3.
+ * Owns: nothing. Thread: its worker's. Fails: never. See: rows T26-T28, P30; RFC 8446 4.1.3.
  */
 #include "flow_int.h"
 #include "intercept/synlog.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_sweep.c - what time does to flows: deadlines of hellos, idle entries.
+ * flow_sweep.c - ends flows by time: deadlines of hellos, idle entries.
  *
- * Each list is in the order of its clock, so only heads are looked at.
+ * Each list is sorted by its clock, so the sweep looks at the heads only.
  *
  * Owns: nothing. Thread: its worker's. Fails: never.
  */

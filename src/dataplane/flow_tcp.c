@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_tcp.c - the client's bytes of a TCP flow on an inspected port.
+ * flow_tcp.c - judges a TCP flow on an inspected port by the client's bytes.
  *
  *	PENDING --hello allowed--> TENTATIVE --the server answered--> ALLOWED (the kernel's, by its mark)
  *	   |    --HTTP request allowed--> REQUESTS (each request is judged)
@@ -8,10 +8,10 @@
  * A segment that does not complete the hello passes while its bytes are kept; the completing one waits for the verdict.
  * Until the server has answered, every client segment is compared with the bytes that were judged.
  *
- * Where the stream begins (`base`) is known by its SYN's copy (intercept/synlog.h): bytes before it are nothing to the
- * server, and are dropped.
+ * The copy of the SYN tells where the stream begins (`base`; intercept/synlog.h). The server ignores bytes before it, and they
+ * are dropped.
  *
- * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
+ * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: rows T01-T45, P12-P30.
  */
 #include <netinet/in.h>
 #include <stdlib.h>

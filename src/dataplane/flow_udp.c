@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flow_udp.c - UDP on inspected ports: the QUIC connections of a 4-tuple, each judged by its own hello.
+ * flow_udp.c - judges UDP on inspected ports: each QUIC connection of a 4-tuple by its own hello.
  *
- * The verdict is a connection's, the mark a 4-tuple's: ALLOWED once any connection of it was, and then short headers pass
- * in the kernel while long ones keep coming. Every packet that passes carries the mark, for only the first or all of a
- * burst make it stick. Until a hello is complete, its datagrams wait (flow_held.c).
+ * A verdict belongs to a connection, the mark to a 4-tuple: it is ALLOWED as soon as one of its connections is, and then the kernel
+ * forwards short headers while long ones are still queued. Every packet that passes carries the mark, because a mark on some
+ * packets of a burst may be lost. Until a hello is complete, its datagrams wait (flow_held.c).
  *
- * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: identification.md Q01-Q30.
+ * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: rows Q01-Q30.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * flowtab.c - the flow table of one worker: a keyed hash with chains, three lists by age, a quota a client.
+ * flowtab.c - the flow table of one worker: a keyed hash with chains, lists by age, and a quota for each client.
  *
- * Only undecided flows count against a client's quota (dataplane/quota.h): the others go first when room is short.
+ * Only undecided flows count against a client's quota (dataplane/quota.h); the others are evicted first when room is short.
  *
  * Owns: flows (heap, one block each). Thread: one. Fails: flowtab_new only; see dataplane/flowtab.h.
  */

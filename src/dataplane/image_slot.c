@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * image_slot.c - counted mappings of policy images.
  *
- * Owns: the mappings. Thread: see the door. Fails: -errno. See: memfd_create(2), fcntl(2) F_GET_SEALS.
+ * Owns: the mappings. Thread: as dataplane/image_slot.h says. Fails: -errno. See: memfd_create(2), fcntl(2) F_GET_SEALS.
  */
 #include "dataplane/image_slot.h"
 

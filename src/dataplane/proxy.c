@@ -2,7 +2,7 @@
  * proxy.c - accepts, times and ends the connections of the proxy path.
  *
  * Owns: the connections. Thread: its worker's. Fails: a connection ends with RST, never the process.
- * See: house.md 3 "Proxy path"; reliability.md 0.4, 0.5, 0.7.
+ * See: docs/design/decision.md "The proxy path".
  */
 #include "dataplane/proxy.h"
 
@@ -325,7 +325,7 @@ static int conn_new(struct proxy *p, int fd)
 	if (rc == 0 && addr_is_v4(&c->flow.src) != addr_is_v4(&c->flow.dst))
 		rc = -EAFNOSUPPORT; /* ::ffff:192.0.2.1 is not 192.0.2.1 */
 	if (rc == 0) {
-		/* what the owner has marked goes the way that he wants, on our leg, too */
+		/* what the owner has marked goes the same way on our leg */
 		c->mark = synlog_take_mark(w->syns, &c->flow) & ~w->settings->mark_mask;
 		know_who(c);
 		rc = quota_get(p->clients, &c->flow, c->quota) ? 0 : -ENOMEM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * proxy_int.h - one relayed connection, as the proxy's files share it.
+ * proxy_int.h - the state of one relayed connection, shared by the proxy's files.
  *
  *          client fd                                             server fd
  *   read ->  bytes -> stream_ident -> policy -> pass_to  -> write        judged: heads, hellos, small bodies

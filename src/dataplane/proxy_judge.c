@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * proxy_judge.c - what a relayed connection's bytes mean, what policy says of it, and the refusal.
+ * proxy_judge.c - identifies the bytes of a relayed connection, asks the policy, and refuses.
  *
- * Each request of a connection is judged by its own Host; bytes go on only once what they belong to was allowed.
+ * Each request of a connection is judged by its own Host; bytes go on only after the request or hello to which
+ * they belong was allowed.
  *
  * Owns: nothing. Thread: its worker's. Fails: by conn_close(); out of memory refuses.
- * See: identification.md H01-H25; policy.md "Order of evaluation".
+ * See: rows H01-H25; docs/design/decision.md "Order of evaluation".
  */
 #include <errno.h>
 

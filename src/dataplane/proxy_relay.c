@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * proxy_relay.c - moves the bytes of a relayed connection, both ways, and ends it as its ends do.
+ * proxy_relay.c - moves the bytes of a relayed connection both ways, and ends each side as the other ends.
  *
- * Fixed buffers: nothing is read that cannot be held, so a slow reader slows its writer. FIN is passed on after what was
- * before it, RST as RST.
+ * Buffers have a fixed size and nothing is read that does not fit, so a slow reader slows its writer down. A FIN is passed on
+ * after the bytes before it, a RST as a RST.
  *
  * Owns: nothing. Thread: its worker's. Fails: by conn_close().
  */

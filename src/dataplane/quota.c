@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * quota.c - quotas of clients in a keyed hash with chains.
+ * quota.c - keeps the client quotas in a keyed hash with chains.
  *
  * Owns: quotas. Thread: one. Fails: no memory, by result. See: dataplane/quota.h.
  */

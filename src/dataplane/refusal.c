@@ -5,10 +5,11 @@
  *	HTTP  the block page and FIN, RST                           other TCP  RST both ways
  *	`refuse drop`  nothing                                      the rest   ICMP administratively prohibited
  *
- * A flow's answers come at growing distances, a client's and a worker's are bounded (answer.c): nobody can make us a loud speaker.
+ * A flow's answers come at growing intervals, and those of a client and of a worker are bounded (answer.c), so that nobody can use
+ * us to amplify traffic.
  *
  * Owns: nothing. Thread: its worker's. Fails: silently; a lost answer is asked for again by the next packet.
- * See: house.md 3 "Refusing".
+ * See: docs/design/decision.md "Refusing".
  */
 #include <netinet/in.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * cidrset.c - networks as sorted, disjoint address ranges.
+ * cidrset.c - keeps networks as sorted, disjoint address ranges.
  *
  * Owns: nothing. Thread: any; pure. Fails: never.
  */

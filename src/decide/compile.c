@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * compile.c - lays a read policy out as one image.
  *
- * Sections grow apart (compile_who.c, compile_rules.c) and are joined here. Only the name table is made in place: at
- * ten million names a second copy would cost a quarter of a gigabyte.
+ * The sections are built separately (compile_who.c, compile_rules.c) and joined here. Only the name table is built in place,
+ * because with ten million names a second copy would take a quarter of a gigabyte.
  *
  * Owns: the block it returns is the caller's. Thread: any; pure. Fails: -ENOMEM, -E2BIG, -EINVAL (a cycle of groups).
  */

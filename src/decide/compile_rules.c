@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * compile_rules.c - the lines, blocks and rules of a policy, and every name they can match.
+ * compile_rules.c - compiles the lines, blocks and rules of a policy, and every name they can match.
  *
- * Sets of names are numbered: lists, apps, built-in sets, then one for each single name that stands in a rule.
+ * Sets of names are numbered: first lists, then apps, built-in sets, and one set for each single name in a rule.
  *
  * Owns: nothing. Thread: any; pure. Fails: through the build.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * compile_who.c - devices, persons and groups: tables to find a device by, and one row of party bits each.
+ * compile_who.c - compiles devices, persons and groups: tables that find a device, and one row of party bits for each.
  *
- * A row answers "is this device in that person or group", at any depth of nesting, with one bit. Rows 0..devices-1 are
- * the devices', then one for each group with `net` parts.
+ * One bit of a row answers whether a device belongs to a person or group, at any depth of nesting. Rows 0..devices-1 are those
+ * of the devices; behind them each group with `net` parts has one.
  *
  * Owns: nothing. Thread: any; pure. Fails: through the build; -EINVAL for groups that contain each other.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * domset.c - which sets (lists, apps, names of rules) a host name is in.
+ * domset.c - tells which sets (lists, apps, names of rules) contain a host name.
  *
  * One open-addressing table for all sets; a slot is {keyed hash of the listed name, set, scope and line}. The listed
- * names themselves are not kept: at ten million names two 64-bit SipHash values meet once in 180,000 tables. A look-up
- * probes each suffix of the name, the longest first, so the first hit of a set is its longest listed name.
+ * names themselves are not kept: with ten million names, one table in 180,000 has two names of the same 64-bit SipHash value. A
+ * look-up probes each suffix of the name, the longest first, so the first hit of a set is its longest listed name.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 10, 22.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "LISTS".
  */
 #include "image_int.h"
 

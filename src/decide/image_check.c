@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * image_check.c - proves every offset and index of an image once, so that look-ups can trust them.
+ * image_check.c - checks every offset and index of an image once, so that look-ups can trust them.
  *
- * The controller that compiles has parsed hostile lists; the dataplane that maps believes nothing it can check.
+ * The controller, which compiles images, has parsed hostile lists; so the dataplane checks all that it can before it uses one.
  *
  * Owns: nothing. Thread: any; pure. Fails: -EINVAL with *why.
  */

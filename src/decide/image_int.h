@@ -6,8 +6,8 @@
  *   +--------+---------------------------------------------------------------+
  *
  * Every reference is an index (or a slice first,n) into a section, or an offset into STRINGS, all 32 bits wide: no
- * pointer, so the block is the same at any address. image_check.c proves each of them once; the one exception is the
- * set of a name-table slot, which domset.c compares at the look-up, so that opening ten million names stays cheap.
+ * pointer, so the block is the same at any address. image_check.c checks each of them once, except
+ * the set of a name-table slot, which domset.c compares at the look-up, so that opening ten million names stays cheap.
  *
  * Owns: nothing. Thread: any; immutable after compile.
  */

@@ -4,9 +4,9 @@
  *   who asks -> each `for` that contains the client, in file order -> its rules: WHAT, then hours -> decides
  *                                  no rule: the setting for flows without a readable name -> `otherwise`
  *
- * eval and explain are this one function; explain passes a trace.
+ * Judging and explaining a flow use this one function; explain passes a trace.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Order of evaluation", "Exactly".
+ * Owns: nothing. Thread: any; pure. Fails: never. See: docs/design/decision.md "Order of evaluation"; durward-policy(5).
  */
 #include "decide/policy.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * policy_int.h - one walk through the policy, shared by the walk and by what it tells of itself.
+ * policy_int.h - the state of one walk through the policy, shared by the walk and its trace.
  *
  * Owns: nothing. Thread: the caller's.
  */

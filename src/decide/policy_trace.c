@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * policy_trace.c - the steps of a walk in words.
+ * policy_trace.c - describes the steps of a walk in words.
  *
  * Owns: nothing; texts live until the step's call returns. Thread: any; pure. Fails: long texts are cut.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * terms.c - the words of a policy that stand for names, so that explain can be asked for them.
+ * terms.c - compiles the words of a policy that stand for names, so that explain can be asked about them.
  *
- * The names of apps and built-in sets go in as text (they are few, and the table of names holds only hashes); of a list
- * only how many there are.
+ * The image holds the names of apps and built-in sets as text, since they are few and the table of names holds hashes only; of
+ * a list it holds only the number of names.
  *
  * Owns: nothing. Thread: any; pure. Fails: through the build.
  */

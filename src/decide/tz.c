@@ -2,7 +2,7 @@
  * tz.c - reads a compiled time zone file into rows of UTC transitions.
  *
  * A TZif file has a block of recorded transitions and, from version 2 on, a footer: a POSIX TZ rule for all later
- * years. Rows from the footer are made year by year up to the wanted end (tz_rule.c).
+ * years. The rows of the footer are computed year by year up to the wanted end (tz_rule.c).
  *
  * Owns: nothing. Thread: any; pure. Fails: -EINVAL, -E2BIG. See: RFC 8536.
  */

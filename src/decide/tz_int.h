@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * tz_int.h - a POSIX TZ rule, "CET-1CEST,M3.5.0,M10.5.0/3", as the footer of a TZif file holds it.
  *
- * Owns: nothing. Thread: any; pure. Fails: false for a text that is no rule. See: RFC 8536 3.3, POSIX TZ.
+ * Owns: nothing. Thread: any; pure. Fails: false for a text that is no rule. See: RFC 8536 3.3; tzset(3).
  */
 #ifndef DECIDE_TZ_INT_H
 #define DECIDE_TZ_INT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * tz_rule.c - the POSIX TZ rule in the footer of a time zone file.
+ * tz_rule.c - reads the POSIX TZ rule in the footer of a time zone file.
  *
  * Owns: nothing. Thread: any; pure. Fails: false for a text that is no rule. See: RFC 8536 3.3.1.
  */

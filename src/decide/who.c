@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * who.c - which device asks, and which persons and groups it is of.
+ * who.c - finds the device that asks, and the persons and groups that it belongs to.
  *
- * Persons and groups are bits. A device's row already holds every party that owns or contains it, at any depth, and
- * the net groups of the addresses its line states; the addresses it was seen with add their net groups here.
+ * Each person and group is one bit. A device's row already holds every party that owns or contains it, at any depth, and the net
+ * groups of the addresses in its line; this file adds the net groups of the addresses that the device was seen with.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 1, 14, 22.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "WHO".
  */
 #include "image_int.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * window.c - is this moment inside the hours of a rule, and until when.
+ * window.c - tells whether a moment is inside the hours of a rule, and until when.
  *
  * Windows are [start, end) on the wall clock, so an hour that the clock shows twice is inside both times and one that
  * it skips never is. A week is a ring of 10,080 minutes; a window past midnight belongs to the day it starts on.
  *
- * Owns: nothing. Thread: any; pure. Fails: never. See: policy.md "Exactly" 13.
+ * Owns: nothing. Thread: any; pure. Fails: never. See: durward-policy(5) "HOURS".
  */
 #include "image_int.h"
 

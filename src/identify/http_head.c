@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_head.c - reads the head of one HTTP/1 request.
  *
- * First the request line (http_line.c), then the extent (scan: where is the empty line, is there a NUL or a bare CR),
- * then each header line. What servers read in one way only is judged by its Host; what they read in different ways is EVASIVE.
+ * The reader takes the request line first (http_line.c), then looks for the end of the head (scan: the empty line, a NUL or
+ * a bare CR on the way), then reads each header line. A head that all servers read in one way is judged by its Host; one that
+ * servers read in different ways is EVASIVE.
  *
  * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID.
  * See: identify/http_head.h.

@@ -3,7 +3,8 @@
  *
  *	empty lines --> blanks and a first word --> the rest, up to LF
  *
- * One pass, byte by byte: the first byte that decides, decides, so that it does not matter in which pieces they come.
+ * The parser makes one pass, byte by byte. The first byte that tells a request from anything else settles it, so it does not
+ * matter in which pieces the line arrives.
  *
  * Owns: nothing. Thread: any; pure. Fails: NEED_MORE, INVALID. See: http_int.h; RFC 9112 2.2, 3; rows H17, H18, H23.
  */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * http_stream.c - the client's side of one HTTP/1 connection.
  *
- *	HEAD --> (BODY (shadow: read as requests) | SIZE -> DATA -> DATA_END -> SIZE ... TRAILER) --> HEAD, or AFTER (Upgrade), or TUNNEL (CONNECT)
+ *	HEAD --> BODY (its first bytes are read as requests, too) --------> HEAD, or AFTER (Upgrade), or TUNNEL (CONNECT)
+ *	     --> SIZE -> DATA -> DATA_END -> SIZE ... TRAILER ----------> likewise
  *
- * Chunks are read strictly (CR LF, hexadecimal digits, no blank): what servers read in different ways is FRAMING.
+ * Chunks are read strictly (CR LF, hexadecimal digits, no blank), because servers read other forms in different ways; such a
+ * body is EVASIVE with the reason FRAMING.
  *
  * Owns: nothing. Thread: one at a time; pure. Fails: by step. See: identify/http_stream.h, RFC 9112 7.1.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * packet_edit.c - lengths and checksums of a packet that was changed.
  *
- * Sums are corrected by the difference (RFC 1624), not made anew: a checksum that was wrong stays wrong, and nothing becomes
- * valid to a server that was not; nor need we know which address a routing header puts into the pseudo header.
+ * Checksums are corrected by the difference (RFC 1624) and not computed anew. So a packet with a wrong checksum keeps a wrong
+ * one, and no server accepts what it would have discarded before. We also need not know which address a routing header puts
+ * into the pseudo header.
  *
  * Owns: nothing. Thread: any; pure. Fails: never. See: identify/packet_edit.h.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * past.c - spans of kept bytes and of bytes that do not matter, in turns, the newest last.
+ * past.c - a list of spans, the newest last: spans of kept bytes alternate with spans of bytes that need no comparison.
  *
- * What is asked for is nearly always in the newest spans: they are walked from there. What is too old goes in halves, so that
- * moving the rest costs little.
+ * Look-ups begin at the newest span, because nearly all of them ask for recent bytes. When bytes become too old, half of what
+ * is kept is dropped at once, so that moving the remaining bytes happens seldom.
  *
  * Owns: the two blocks. Thread: one at a time. Fails: by forgetting. See: identify/past.h.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * preface.c - knows a client that speaks to a proxy.
+ * preface.c - recognises a client that addresses a proxy (PROXY protocol, SOCKS) in front of its hello.
  *
  * Owns: nothing. Thread: any; pure. Fails: NEED_MORE, INVALID = none of them.
- * See: haproxy's doc/proxy-protocol.txt; RFC 1928; the SOCKS4 and SOCKS4A memos.
+ * Source: HAProxy's doc/proxy-protocol.txt; the SOCKS4 and SOCKS4A memos. See: RFC 1928.
  */
 #include "identify_int.h"
 

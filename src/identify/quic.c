@@ -3,16 +3,17 @@
  *
  *	datagram -> packets -> (keys that open it) -> connection -> frames -> CRYPTO stream -> tls_hello -> ident
  *
- * Whose is an Initial? First asked: the connection that knows its destination ID (the client's first, a Retry's, one
- * the server chose). Then the ID itself may be a first one, with keys of its own: a new connection. Last, any
- * connection here, for the server may have changed its ID unseen. The AEAD tag decides; no header field does.
+ * To find the connection of an Initial, three guesses are tried in this order: a connection that knows the destination ID (the
+ * client's first one, a Retry's, or one that the server chose); a new connection whose first ID this is, with keys of its own;
+ * any other connection here, because the server may have changed its ID in a packet that we did not see. Only the AEAD tag
+ * proves a guess; no header field does.
  *
- * Nothing a client sends later takes away what was inspected: streams are kept while the 4-tuple lives, first copy
- * wins, a contradiction is EVASIVE and stays so. When all slots are in use by connections younger than a minute, a new
- * one is held, for forgetting half a hello would let its other half be replaced.
+ * Nothing that a client sends later replaces inspected bytes: streams are kept as long as the 4-tuple lives, the first copy
+ * wins, and a contradiction makes the connection EVASIVE for good. When all slots belong to connections younger than a minute,
+ * a new connection is held, because forgetting half a hello would allow its other half to be replaced.
  *
  * Owns: connections and streams (heap). Thread: the flow's worker. Fails: HOLD when memory is out.
- * See: RFC 9001 5.2; identification.md Q01 to Q30.
+ * See: RFC 9001 5.2; rows Q01-Q30.
  */
 #include "identify/quic.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * quic_crypt.c - Initial keys, header protection, AEAD, Retry's tag. The only file of identify/ that knows libcrypto.
  *
- * HKDF is written out over one digest context: EVP_KDF costs more for its parameters than the five short hashes
- * themselves, and a flood of Initials is paid for here.
+ * HKDF is written out over one digest context. EVP_KDF spends more time on its parameters than on the five short hashes, and
+ * this code pays for every Initial of a flood.
  *
  * Owns: OpenSSL contexts in struct quic_crypt. Thread: one at a time each. Fails: false.
  * See: RFC 5869; RFC 8446 7.1 (labels); RFC 9001 5; RFC 9369 3.3.

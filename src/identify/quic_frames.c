@@ -2,7 +2,7 @@
  * quic_frames.c - the frames of an Initial packet and the CRYPTO stream behind them.
  *
  * Owns: the stream's heap bytes. Thread: one at a time. Fails: by status.
- * See: RFC 9000 12.4, 19; identification.md Q07 to Q10 (browsers cut and shuffle their hellos on purpose).
+ * See: RFC 9000 12.4, 19; rows Q07-Q10 (browsers cut and shuffle their hellos on purpose).
  */
 #include "identify/quic_frames.h"
 

@@ -2,7 +2,7 @@
  * quic_packet.c - long headers, connection IDs, coalesced packets.
  *
  * Owns: nothing. Thread: any; pure. Fails: false.
- * See: RFC 8999; RFC 9000 17.2; RFC 9369 3.2; draft-ietf-quic-tls-22 to -34 for the older salts.
+ * Source of the older salts: draft-ietf-quic-tls-22 to -34. See: RFC 8999; RFC 9000 17.2; RFC 9369 3.2.
  */
 #include "identify/quic_packet.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * segments.c - the client's bytes in order; first copy wins, later copies are compared.
  *
- * In-order bytes need no bookkeeping but `contiguous`; bytes beyond a gap have one bit each in a bitmap behind the
- * bytes, so that any pattern of holes costs the same.
+ * Bytes that arrive in order need no bookkeeping but `contiguous`. Bytes beyond a gap have one bit each in a bitmap that lies
+ * behind the bytes, so every pattern of holes costs the same.
  *
  * Owns: s->bytes. Thread: one at a time. Fails: by result. See: identify/segments.h.
  */

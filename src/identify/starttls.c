@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * starttls.c - words that may stand in front of TLS.
+ * starttls.c - recognises the cleartext preamble that may come before TLS.
  *
  * Owns: nothing. Thread: any; pure. Fails: by step. See: identify/starttls.h.
  */

@@ -2,7 +2,7 @@
  * tls_hello.c - finds the server name in a TLS ClientHello.
  *
  * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID with odd.
- * See: identify/tls_hello.h. Why not OpenSSL: it wants the whole handshake and allocates; we see only the first flight.
+ * See: identify/tls_hello.h. Why not OpenSSL: it needs the whole handshake and allocates; we see the first flight only.
  */
 #include "identify/tls_hello.h"
 

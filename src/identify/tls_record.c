@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * tls_record.c - joins TLS records into one handshake message.
  *
- * Nothing is remembered between calls: each call begins at the first record. `need` keeps that from being quadratic:
- * every further try has at least the bytes that the declared lengths still ask for.
+ * The parser keeps no state between calls: each call begins at the first record. `need` keeps this from being quadratic, since
+ * the caller calls again only when it has at least the bytes that the declared lengths ask for.
  *
  * Owns: nothing. Thread: any; pure. Fails: by status. See: identify/tls_record.h.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conns.c - changes and reads the kernel's connection table over libmnl.
  *
- * A change bears the tuple, CTA_MARK and CTA_MARK_MASK and nothing else: without the mask the bits of others would be lost.
- * Many leave in one datagram. The kernel answers those that fail (the connection is gone): read, and thrown away.
+ * A change carries the tuple, CTA_MARK and CTA_MARK_MASK and nothing else; without the mask the bits of others would be lost.
+ * One datagram carries many changes. The kernel answers those that fail (their connection has ended); the answers are read and
+ * discarded.
  *
- * Owns: the descriptor. Thread: one at a time. Fails: see the door. See: net/netfilter/nf_conntrack_netlink.c.
+ * Owns: the descriptor. Thread: one at a time. Fails: as intercept/conns.h says. See: net/netfilter/nf_conntrack_netlink.c.
  */
 #include "intercept/conns.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * nfq.c - netfilter queues over libmnl.
  *
- * Messages are read many at a time (recvmmsg), verdicts given during a read leave together at its end, in one message
- * batch; verdicts given outside a read leave at once. No answer to a verdict is asked for: the kernel only speaks up when
- * one failed (-ENOENT: the packet is gone, its device went down), and that is counted.
+ * Messages are read many at a time (recvmmsg). Verdicts that are given during a read leave together at its end, in one batch of
+ * messages; verdicts that are given outside a read leave at once. We ask for no acknowledgement of a verdict, so the kernel
+ * answers only when one failed (-ENOENT: the packet is gone, because its device went down), and that is counted.
  *
- * Why libmnl and not nfq_open() of libnetfilter_queue: that one cannot adopt an inherited descriptor.
+ * Why libmnl and not nfq_open() of libnetfilter_queue: nfq_open() cannot adopt an inherited descriptor.
  *
  * Owns: the descriptor and its buffers. Thread: one at a time. Fails: 0 or -errno. See: net/netfilter/nfnetlink_queue.c.
  */

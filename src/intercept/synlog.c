@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * synlog.c - the first sequence number of each connection on an inspected port, from the kernel's log group.
  *
- * One 64-bit word a connection: 31 bits of its hash, the ambiguous bit, the number; written by whoever holds the lock,
- * read by any worker. A bucket is the eight newest connections of its hash, newest first: with one place a hash a
- * hundred SYNs in the time between a SYN and its first bytes push out one in a thousand. A bucket is moved from its end
- * on, so that a reader who goes up misses none. A look-up reads the socket first: the SYN's copy may still wait there.
+ * The table has one 64-bit word a connection: 31 bits of its hash, the ambiguous bit and the number. The holder of the lock
+ * writes, every worker reads. A bucket holds the eight newest connections of its hash, the newest first; with one place a hash,
+ * a hundred SYNs between a SYN and its first bytes would push out one in a thousand. Entries of a bucket are moved from its end
+ * on, so that a reader who goes upwards misses none. A look-up reads the socket first, since the SYN's copy may still wait
+ * there.
  *
  * Owns: the descriptor, the table. Thread: any. Fails: 0 or -errno. See: net/netfilter/nfnetlink_log.c.
  */

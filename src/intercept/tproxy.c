@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * tproxy.c - transparent listeners.
  *
- * Owns: nothing. Thread: any. Fails: -errno. See: tproxy.rst, ip(7) IP_TRANSPARENT, socket(7) SO_REUSEPORT.
+ * Owns: nothing. Thread: any. Fails: -errno.
+ * See: Documentation/networking/tproxy.rst, ip(7) IP_TRANSPARENT, socket(7) SO_REUSEPORT.
  */
 #include "intercept/tproxy.h"
 

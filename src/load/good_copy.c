@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * good_copy.c - the last good copies of lists on disk: DIR/NAME-KEY.list.
+ * good_copy.c - keeps the last good copies of lists on disk: DIR/NAME-KEY.list.
  *
  *	durward-list 1 names 120 bytes 2417 digest 9e3779b97f4a7c15 saved 1763932511000
  *	the file's bytes

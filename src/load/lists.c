@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * lists.c - the lists of a policy: each from its file, or, where that is no use, from its last good copy.
+ * lists.c - reads the lists of a policy: each from its file, or, if the file cannot be used, from its last good copy.
  *
  *   file -> readable? text? mostly names? at least half of the last good copy?  yes: it is used, and staged as the new copy
  *                                                                               no:  the copy is used, with a warning
  *                                                                   no copy yet:     an error at the list's line
  *
  * Owns: nothing but what it puts into the facts. Thread: any, one at a time. Fails: -ENOMEM.
- * See: policy.md "Words" (Lists): "keeps its last good copy and says so".
+ * See: durward-policy(5) "The last good copy".
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -3,9 +3,9 @@
  *
  *   file -> conf_parse -> time zone -> lists -> policy_compile
  *
- * A file with errors still has its zone and its lists looked for, so that one check tells everything.
+ * The zone and the lists of a file with errors are looked for all the same, so that one check finds every error.
  *
- * Owns: *out's members. Thread: any, one at a time. Fails: see the door.
+ * Owns: *out's members. Thread: any, one at a time. Fails: as load/policy_load.h says.
  */
 #include "load/policy_load.h"
 

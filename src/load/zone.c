@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * zone.c - the time zone files of the machine.
  *
- * Owns: nothing. Thread: any. Fails: 0 or -errno. See: tzfile(5), RFC 8536; tzdata.zi: zic(8).
+ * Owns: nothing. Thread: any. Fails: 0 or -errno. See: tzfile(5); RFC 8536; zic(8) (tzdata.zi).
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * durward.c - the daemon's roles: one program, executed again under another first word for each process.
+ * durward.c - the daemon: one program, executed again under another first word for each process.
  *
  * Owns: nothing. Thread: one. Fails: exit status 0 ended in order, 1 failed, 2 usage.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * roles.c - the dataplane, the controller and the policy route: from the command line to each one's main.
+ * roles.c - starts the dataplane, the controller and the policy route from the command line.
  *
  * Owns: nothing. Thread: one. Fails: exit status.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * hostname.c - host names as sent, made canonical.
+ * hostname.c - makes host names from the wire canonical.
  *
- * A name whose last label is a number is an IPv4 address to a browser (WHATWG URL, "ends in a number"), so such a
- * name is either the plain four-part literal or BAD: inet_aton's other forms would be judged as one thing and dialled
- * as another.
+ * Browsers take a name whose last label is a number for an IPv4 address (WHATWG URL, "ends in a number"). So such a name is
+ * either the plain four-part literal or BAD; the other forms that inet_aton reads would be judged as one thing and dialled as
+ * another.
  *
  * Owns: nothing. Thread: any; pure. Fails: by enum; out untouched unless OK or IP.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * message.c - one struct and at most one descriptor over a SOCK_SEQPACKET socket.
+ * message.c - sends and receives one struct, with at most one descriptor, over a SOCK_SEQPACKET socket.
  *
- * Owns: nothing. Thread: see the door. Fails: -errno. See: unix(7), cmsg(3).
+ * Owns: nothing. Thread: as model/message.h says. Fails: -errno. See: unix(7), cmsg(3).
  */
 #include "model/message.h"
 

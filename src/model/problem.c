@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * problem.c - a set of problems and their words.
+ * problem.c - keeps a set of problems and describes them.
  *
- * Owns: nothing. Thread: see the door. Fails: never.
+ * Owns: nothing. Thread: as model/problem.h says. Fails: never.
  */
 #include "model/problem.h"
 

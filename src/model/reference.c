@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * reference.c - the word on a block page by which that very decision is found again.
+ * reference.c - the word on a block page by which its decision can be found again.
  *
- * Owns: nothing. Thread: any; pure. Fails: by false. See: model/reference.h; Crockford's base 32.
+ * Owns: nothing. Thread: any; pure. Fails: by false. Source: Crockford's base 32. See: model/reference.h.
  */
 #include "model/reference.h"
 

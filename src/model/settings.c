@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * settings.c - questions to the settings.
+ * settings.c - answers questions about the settings.
  *
  * Owns: nothing. Thread: any; pure. Fails: never.
  */

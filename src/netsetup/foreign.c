@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * foreign.c - rules of others in what iptables-save printed.
  *
- * Owns: nothing. Thread: any. Fails: never. The door: netsetup/foreign.h.
+ * Owns: nothing. Thread: any. Fails: never. See: netsetup/foreign.h.
  */
 #include "netsetup/foreign.h"
 

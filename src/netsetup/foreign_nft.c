@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * foreign_nft.c - rules of others in what `nft -a list ruleset` printed.
  *
- * The tables that iptables-nft keeps (ip and ip6: filter, nat, mangle, raw, security) are passed over: iptables-save
- * tells more of them. A statement is `ct mark set VALUE` or `meta mark set VALUE`, VALUE a number, a mark, or these with
- * & | ^ between, from left to right.
+ * The tables that iptables-nft keeps (ip and ip6: filter, nat, mangle, raw, security) are left out, because
+ * iptables-save tells more of them. A statement is `ct mark set VALUE` or `meta mark set VALUE`; VALUE is a number, a mark, or
+ * several of these with & | ^ between, read from left to right.
  *
- * Owns: nothing. Thread: any. Fails: never. The door: netsetup/foreign.h.
+ * Owns: nothing. Thread: any. Fails: never. See: netsetup/foreign.h.
  */
 #include <inttypes.h>
 #include <stdio.h>

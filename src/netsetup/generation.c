@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * generation.c - whether anybody changed the packet filter.
  *
- * One question and one answer of NETLINK_NETFILTER, put together by hand: a library would be larger than this file.
+ * The file builds one request and reads one answer of NETLINK_NETFILTER by hand; using a library would take more code.
  * Owns: nothing. Thread: any. Fails: -errno; an answer that does not come is -EAGAIN after 100 ms.
  */
 #include "netsetup/generation.h"

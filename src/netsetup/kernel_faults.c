@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * kernel_faults.c - the kernel's version in the words of distributions, against the rows of tbl/kernel_faults.h.
+ * kernel_faults.c - reads a kernel's version, as distributions write it, and compares it with the rows of tbl/kernel_faults.h.
  *
  * Owns: nothing. Thread: any. Fails: false.
  */

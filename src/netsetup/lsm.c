@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * lsm.c - a small program for the kernel: netfilter messages of one user are about packet queues, or about connections that
- * are there, or are refused.
+ * lsm.c - a small BPF program: of the netfilter messages of one user it lets pass those about packet queues and about
+ * connections that exist, and refuses all others.
  *
  *   other user, other protocol, other network namespace          pass
  *   each message of the datagram: subsystem NFNL_SUBSYS_QUEUE     pass
@@ -8,9 +8,11 @@
  *   a message that the kernel would not read (cut, too short)     pass: it and what follows is not read
  *   anything else, or more messages than MESSAGES                -EPERM
  *
- * Written as instructions, with the places of fields from the kernel's own BTF: no compiler for BPF is needed to build it.
+ * The program is written as instructions, with the offsets of fields from the kernel's own BTF, so no BPF compiler is needed to
+ * build it.
  *
- * Owns: see the door. Thread: one. Fails: -errno. See: netlink_rcv_skb() in net/netlink/af_netlink.c, nfnetlink_rcv().
+ * Owns: as netsetup/lsm.h says. Thread: one. Fails: -errno.
+ * See: net/netlink/af_netlink.c netlink_rcv_skb(); net/netfilter/nfnetlink.c nfnetlink_rcv().
  */
 #include "netsetup/lsm.h"
 

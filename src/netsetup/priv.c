@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * priv.c - giving up users, capabilities and the root folder.
+ * priv.c - gives up users, capabilities and the root folder.
  *
  * The order matters: capabilities become inheritable while the bounding set still holds them, the bounding set goes
  * while CAP_SETPCAP is there, the user changes with KEEPCAPS set (or the kernel takes all), and PDEATHSIG comes last

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * priv_landlock.c - which folders a process may still write in, whatever its user owns elsewhere.
+ * priv_landlock.c - restricts a process to writing in the named folders, whatever its user owns elsewhere.
  *
- * Reading stays as the files' modes say: a policy names its lists by any path. Writing, making, removing and truncating go
- * beneath the named folders only, and there as plain files and folders: no link, FIFO, socket or device can be made. Nothing
- * can be executed, no TCP port bound or reached, no abstract socket outside reached, no signal sent out of the process.
+ * The modes of files still decide what it may read, since a policy names its lists by any path. It can write, make, remove and
+ * truncate beneath the named folders only, and only plain files and folders there: no link, FIFO, socket or device. It can
+ * execute nothing, bind and reach no TCP port, reach no abstract socket outside and send no signal out of the process.
  *
- * Written to the kernel's own numbers, for the headers of the oldest system we build on know only some of them.
- * Owns: nothing. Thread: before the process has a second one. Fails: -errno. See: landlock(7), linux/landlock.h.
+ * The file has the kernel's numbers itself, because the headers of the oldest system that we build on know only some of them.
+ * Owns: nothing. Thread: before the process has a second one. Fails: -errno. See: landlock(7), include/uapi/linux/landlock.h.
  */
 #include "netsetup/priv.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * priv_seccomp.c - which system calls the dataplane and the controller may make.
  *
- * The dataplane: what is not listed kills it; it opens no file, and opening a socket means a TCP socket. The controller handles
- * files and clients with large libraries: what is not listed is EPERM there, and what only an intruder would try
- * kills it. clone3 is ENOSYS in both, so that the C library falls back to clone, whose flags a filter can see.
+ * A call that is not listed kills the dataplane; it opens no files, and of sockets only TCP ones. The controller handles files and clients
+ * with large libraries, so a call that is not listed gives EPERM there, and only calls that no library makes kill it. clone3
+ * gives ENOSYS in both, so that the C library falls back to clone, whose flags a filter can see.
  *
  * Owns: nothing. Thread: before the process has a second one. Fails: 0 or -errno. See: seccomp(2), seccomp_rule_add(3).
  */

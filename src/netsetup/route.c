@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * route.c - the policy route of the proxy path. The door of libnl-route.
+ * route.c - the policy route of the proxy path. This file alone (with route_view.c) uses libnl-route.
  *
  * Rules are found by priority and table together, so that a neighbour's rule of the same priority stays.
  *

@@ -2,7 +2,8 @@
  * rules.c - runs iptables/durward-rules and writes the parameters it reads.
  *
  * Owns: nothing after return. Thread: any. Fails: 0 or -errno; the script's failure by struct rules_result.
- * See: posix_spawn(3), pidfd_open(2). The script gets a process group of its own, so that a stuck one dies with its children.
+ * The script gets a process group of its own, so that a stuck one is killed with its children.
+ * See: posix_spawn(3), pidfd_open(2).
  */
 #include "netsetup/rules.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * admin_store.c - policy revisions, password and sessions: the database that may not forget.
+ * admin_store.c - the database of policy revisions, password and sessions, which must not be lost.
  *
  * synchronous=FULL: 200 of 200 simulated power cuts lost acknowledged rows with NORMAL, none with FULL.
  * Owns: one connection, behind one lock, which nobody else shares (locking_mode=EXCLUSIVE). Thread: any. Fails: -errno.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * budget.c - token buckets a client, in sets of WAYS, and the sums of what found none.
  *
- * A bucket that has filled up again can be forgotten: it is as good as a new one. A stranger for whose bucket there is no
- * place (more than ten thousand new clients within a second) has none, and is counted.
+ * A bucket that has filled up again can be forgotten, since it equals a new one. A client without a name for whose bucket there
+ * is no place (more than ten thousand new clients within a second) has none, and its decisions are only counted.
  *
- * Owns: see the door. Thread: one at a time. Fails: only at making.
+ * Owns: its tables. Thread: one at a time. Fails: budget_new only.
  */
 #include "budget_int.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conntrack.c - DESTROY events of the kernel's connection table, parsed with libmnl.
  *
- * Owns: nothing. Thread: any. Fails: see the door. See: linux/netfilter/nfnetlink_conntrack.h, net/netfilter/
- * nf_conntrack_netlink.c (ctnetlink_conntrack_event).
+ * Owns: nothing. Thread: any. Fails: as record/conntrack.h says. See:
+ * include/uapi/linux/netfilter/nfnetlink_conntrack.h; net/netfilter/nf_conntrack_netlink.c ctnetlink_conntrack_event()
  */
 #include "record/conntrack.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * numbers.c - the last number given to a policy: two slots of one line, a block apart, written in turn.
+ * numbers.c - keeps the last number given to a policy in two slots of one line, a block apart, which are written in turn.
  *
  *	durward-numbers 1 turn 7 used 58 force 57 admin store 1 digest 9e3779b97f4a7c15 check 1f0c...
  *
- * Owns: see the door. Thread: one at a time. Fails: -errno.
+ * Owns: as record/numbers.h says. Thread: one at a time. Fails: -errno.
  */
 #include "record/numbers.h"
 

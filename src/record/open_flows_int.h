@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * open_flows_int.h - which row waits for the end of which flow: a bounded map, oldest forgotten first. Private to record/.
+ * open_flows_int.h - finds the row that waits for the end of a flow: a bounded map that forgets its oldest entry. Private to record/.
  */
 #ifndef RECORD_OPEN_FLOWS_INT_H
 #define RECORD_OPEN_FLOWS_INT_H

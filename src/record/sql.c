@@ -2,10 +2,10 @@
  * sql.c - opening, checking and bringing up to date our SQLite files.
  *
  * A file is checked before anything is written to it, and a connection that gives up leaves it untouched (no checkpoint
- * at its close): what is damaged can still be looked at, or fixed by hand.
+ * at its close): a damaged file can still be looked at or repaired by hand.
  *
  * Owns: nothing after return. Thread: any. Fails: -errno: -ENOSPC full, -EROFS or -EACCES not writable, -EBADMSG
- * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. See: sqlite.org/pragma.html,
+ * damaged, -EPROTONOSUPPORT of a newer version, -EBUSY, -EIO, -ENOMEM. Source: sqlite.org/pragma.html,
  * sqlite.org/howtocorrupt.html, sqlite.org/wal.html ("The WAL-Reset Bug").
  */
 #include "sql_int.h"

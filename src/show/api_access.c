@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_access.c - first password, log in, log out, who am I.
+ * api_access.c - the API of access: the first password, log in, log out, who is logged in.
  *
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_events.c - recorded decisions and the devices that made them.
+ * api_events.c - the API of recorded decisions and the devices that made them.
  *
  * Owns: nothing. Thread: a worker. Fails: by the reply; a database that is not there gives an empty list.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_explain.c - what would be decided, by the policy in force, over the API.
+ * api_explain.c - the API of explain: what the policy in force would decide.
  *
- * An address is asked for with the MAC behind it, as the dataplane would: by the neighbour table, else as it was last recorded.
+ * For an address it finds the MAC as the dataplane would: in the neighbour table, else in the last record of it.
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
 #include <errno.h>

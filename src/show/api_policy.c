@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_policy.c - the policy: read, check, apply, reload, revisions.
+ * api_policy.c - the API of the policy: read, check, apply, reload, revisions.
  *
- * The ETag is the digest of the file as it lies on disk, so that an edit by hand is never overwritten unseen.
+ * The ETag is the digest of the file on disk, so that nobody overwrites an edit by hand without having seen it.
  * Owns: nothing. Thread: a worker. Fails: by the reply.
  */
 #include <errno.h>

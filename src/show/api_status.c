@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * api_status.c - status, version, health, metrics, and the list of routes for programs.
+ * api_status.c - the API of status, version, health, metrics, and the list of routes for programs.
  *
  * Owns: nothing. Thread: a worker. Fails: never.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * assets.c - the pages: built in (web/build.mjs makes the table), or from the folder `webroot` while they are written.
+ * assets.c - serves the pages: those built in (web/build.mjs makes the table), or those of the folder `webroot` in development.
  *
- * A path without a dot that is no file answers the first page: the pages route by themselves.
+ * A path that is no file and has no dot gives the first page, whose script does its own routing.
  * Owns: nothing. Thread: any. Fails: false, no such page.
  */
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * auth.c - the administrator's password, sessions, the one-time setup token, and the throttle on guesses.
  *
- * The password is kept as crypt(3) yescrypt, a session as the SHA-256 of its cookie; neither the database nor a backup
- * of it opens the door. A fresh installation has no password: who holds the token from the log, or from
+ * The password is stored as crypt(3) yescrypt, a session as the SHA-256 of its cookie, so nobody can log in with what is in the
+ * database or a backup of it. A fresh installation has no password: whoever has the token from the log, or from
  * STATE/setup-token, sets the first one within TOKEN_MS; `durwardctl setup` makes a new token.
  * Owns: the throttle's table and the token. Thread: any (one lock). Fails: enum auth_result.
  */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * door.c - who comes in over TCP: a head is whole and in order before libmicrohttpd sees it, and nobody takes all places.
+ * door.c - admits TCP connections of the web: libmicrohttpd gets well-formed heads only, and no client takes all places.
  *
  *	accept -> WAITING: the head is looked at (MSG_PEEK), not taken -> STRANGER or KNOWN: libmicrohttpd's, one request
  *
- * Each of the three has places of its own: what strangers do takes none from who is logged in. Where one is full, the
- * client (IPv6: /64) that has most of them loses its oldest: slow ones from many addresses push out each other, and who
- * speaks at once is through before it is his turn. Each has a deadline that no trickle of bytes moves.
+ * Each of the three states has places of its own, so strangers cannot take places from people who are logged in. When a state is
+ * full, the client (IPv6: /64) that has most of its places loses its oldest one: slow connections from many addresses push out
+ * each other, and a client that sends its request at once is through before its turn comes. Each state has a deadline that no
+ * trickle of bytes moves.
  *
- * What is looked at is what is read later: urgent bytes stay in line, or one that comes after the look could take a byte out.
- * (A look never gets past such a byte: that head is late.)
+ * The bytes that are peeked at must be the bytes that are read later. So urgent bytes stay in line; otherwise one that arrives
+ * after the look could take a byte out. (A look never gets past an urgent byte, so such a head runs into its deadline.)
  *
- * One request a connection: bytes behind it are nobody's request, and no idle connection holds a place.
- *
- * Inside, the socket is libmicrohttpd's to close; ours is a copy of the descriptor, so that shutting it down never meets
- * another connection that got the same number.
+ * A connection carries one request: bytes behind it are no request, and no idle connection holds a place.
+ * Once a connection is admitted, libmicrohttpd closes its socket. This file keeps a copy of the descriptor, so that a shutdown
+ * never hits another connection that got the same number.
  *
  * Owns: the thread, the waiting sockets, the copies. Thread: its own, and libmicrohttpd's for started() and left(), under
  * a lock. Fails: door_open -errno; later by refusing a connection.

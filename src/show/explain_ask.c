@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * explain_ask.c - reads the words of a question: a name over tls, quic or http; or an address and a port.
  *
- * Owns: nothing. Thread: any; pure. Fails: false with words. See: policy.md "Exactly" 24.
+ * Owns: nothing. Thread: any; pure. Fails: false with words. See: durward-api(7) "Explain".
  */
 #include <errno.h>
 #include <stdio.h>

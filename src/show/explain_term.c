@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain_term.c - explain asked for an app, a built-in set or a list by its word: what holds for its names.
+ * explain_term.c - explains an app, a built-in set or a list, named by its word: what holds for its names.
  *
- * Each name of an app or a set is asked for as a site of its own, and those with the same answer stand together. A list
- * is asked for once, as a name that only this list has: which line is met first because of the list.
+ * Each name of an app or a set is explained as a site of its own, and names with the same answer are put together. A list is
+ * explained once, as a name that only this list has: which line such a name meets first.
  *
  * Owns: nothing beyond the call. Thread: any. Fails: through the text.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * explain_words.c - an answer of explain for a person at a terminal.
+ * explain_words.c - formats an answer of explain for a person at a terminal.
  *
  *     block  www.casino.example  for mia-phone (mia, kids)
  *       by   line 16: block adult

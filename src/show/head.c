@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * head.c - may this request's head be shown to libmicrohttpd?
+ * head.c - checks whether a request's head may be given to libmicrohttpd.
  *
- * Line by line for its form; then the reader of the inspect path, which knows what servers read in different ways.
+ * It checks the form of each line; then it gives the head to the parser of the inspect path, which knows what servers read in
+ * different ways.
  * Owns: nothing. Thread: any; pure. Fails: by result.
  */
 #include "show/head.h"

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * http.c - the one file that knows libmicrohttpd's daemon: listeners, requests, replies, workers.
+ * http.c - runs libmicrohttpd's daemons, which no other file uses: listeners, requests, replies, workers.
  *
  * One epoll thread for TCP and one for the Unix socket read heads and bodies and write replies; handlers run on WORKERS
  * threads while their connection is suspended, so that a slow compile or a password hash delays nobody's live stream.
- * Strangers, whose passwords are hashed, have a worker of their own. TCP connections come by the door.
- * Before 1.0.3 libmicrohttpd's poll() loop passes over ready connections behind one that was just suspended; epoll's, which
- * is the one here, walks another list and does not (test_door.c asks beside streams).
+ * Strangers, whose passwords are hashed, have a worker of their own. TCP connections come from door.c.
+ *
+ * Before 1.0.3 libmicrohttpd's poll() loop skips ready connections behind one that was just suspended; the epoll loop, which is
+ * used here, walks another list and does not (test_door.c sends requests beside streams).
+ *
  * Owns: daemons, workers, each request from its first byte to its end. Fails: start -errno.
- * See: libmicrohttpd's manual; reliability.md 7 (MHD).
+ * See: libmicrohttpd(3); durward-api(7) "Connections".
  */
 #include <errno.h>
 #include <microhttpd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * json.c - reading JSON: the one file that knows jansson.
+ * json.c - reads JSON. Only this file uses jansson.
  *
  * struct json is jansson's json_t under another name. Jansson bounds the depth (2048); the size is bounded here.
  * Owns: nothing. Thread: any. Fails: NULL.

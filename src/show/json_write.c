@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * json_write.c - JSON out, straight into a strbuf.
+ * json_write.c - writes JSON into a strbuf.
  *
- * A comma goes before a member unless the last byte opened a bracket: the text itself is the state.
+ * The writer needs no state but the text: it puts a comma before a member unless the last byte opened a bracket.
  * Owns: nothing. Thread: any; pure. Fails: by the strbuf. See: RFC 8259 7, RFC 3629 4.
  */
 #include "show/json.h"

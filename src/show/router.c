@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * router.c - the one choke point: Host, route, who asks, same site; in this order, default deny.
+ * router.c - admits every request in one place: Host, route, who asks, same site, in this order; the default is to deny.
  *
- * All of it is read from the head, before a byte of the body is taken.
- * Owns: nothing. Thread: any. Fails: by filling the reply. See: reliability.md 7 (Auth), RFC 9457.
+ * It decides by the head alone, before a byte of the body is read.
+ * Owns: nothing. Thread: any. Fails: by filling the reply. See: durward-api(7) "Who may ask"; RFC 9457.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * rows.c - a recorded event as JSON, the schema of that JSON, and the filter words of a query string.
+ * rows.c - writes a recorded event and the schema of its JSON, and reads the filter words of a query string.
  *
  * Owns: nothing. Thread: any. Fails: by filling the reply. See: tbl/event_columns.h.
  */

@@ -3,7 +3,7 @@
  *
  *   http.c     libmicrohttpd: head -> router_admit() -> body -> a worker: route->handle() -> reply
  *   door.c     TCP: waits for whole heads, checks them, makes room
- *   router.c   Host, route, who asks, CSRF: the one choke point, default deny
+ *   router.c   Host, route, who asks, CSRF: every request passes it; the default is to deny
  *   auth.c     password, sessions, setup token, throttle
  *   sse.c      the live stream
  *   api_*.c    handlers: read request_arg() and r->body, fill r->reply

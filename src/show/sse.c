@@ -7,8 +7,9 @@
  *   : ping                                          every 15 s; a vanished reader is noticed only by writing to it
  *
  * Each event carries `id:`, and Last-Event-ID resumes. A reader with nothing to read is suspended and costs nothing; the
- * recorder's news and a thread's tick resume it. The lock orders "found nothing, suspend" against "news, resume".
- * Owns: the streams and the tick thread. Thread: libmicrohttpd's read, any wakes. See: WHATWG HTML 9.2.
+ * recorder's news or the tick of a thread resume it. The lock orders "found nothing, suspend" against "news, resume".
+ *
+ * Owns: the streams and the tick thread. Thread: libmicrohttpd's read, any wakes. Source: WHATWG HTML 9.2.
  */
 #include <errno.h>
 #include <microhttpd.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * throttle.c - how fast passwords and tokens may be guessed.
+ * throttle.c - limits how fast passwords and tokens can be guessed.
  *
  * A budget is one number, the time up to which it is used up: it is full when that lies `burst` steps ahead of now.
- * Owns: nothing. Thread: one at a time; pure. Fails: never. See: the door.
+ * Owns: nothing. Thread: one at a time; pure. Fails: never. See: show/throttle.h.
  */
 #include "show/throttle.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * alone.c - one Durward a run folder and a network namespace: who comes second says so and touches nothing.
+ * alone.c - lets one Durward run in a run folder and in a network namespace; a second one says so and touches nothing.
  *
- * Two locks. A file's, in the run folder; and an NFQUEUE number that no rule leads to: the chains have fixed names, so there
- * can be one copy in a namespace, whatever its settings say. Only who may change the rules can take such a number, it is
- * gone with its holder, and /proc shows it to systemd/stopped and unguard, which must not touch a running copy either.
+ * There are two locks: a file in the run folder, and an NFQUEUE number that no rule leads to. The chains have fixed names, so a
+ * namespace can have one copy only, whatever its settings say. Only a process that may change the rules can take such a number,
+ * the number is free again when its holder ends, and /proc shows it to systemd/stopped and unguard, which must not touch a
+ * running copy either.
  *
- * Owns: what it hands out. Thread: the supervisor's, failsafe's, guard's. Fails: -EALREADY, said in the log; a lock that cannot be
- * tried is done without.
+ * Owns: what it hands out. Thread: the supervisor's, failsafe's, guard's. Fails: -EALREADY, said in the log; without a lock
+ * that cannot be tried it goes on.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * boot_guard.c - what `fail` says before any policy is compiled, and the refusal that stands until Durward runs.
+ * boot_guard.c - reads what `fail` says before a policy is compiled, and sets up the refusal that stands until Durward runs.
  *
- * Owns: nothing. Thread: the caller's only. Fails: BOOT_GUARD_UNKNOWN, with a word in the log. See: house.md 3, "Failure".
+ * Owns: nothing. Thread: the caller's only. Fails: BOOT_GUARD_UNKNOWN, with a word in the log. See: durward-policy(5) "FAILURE".
  */
 #include "supervisor/boot_guard.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * failsafe.c - what stays when the supervisor is gone.
+ * failsafe.c - applies `fail` when the supervisor is gone.
  *
  * Owns: nothing. Thread: one. Fails: exit status.
  * Why not the service manager alone: there may be none, and its restart takes seconds in which nobody answers.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * links.c - the rules follow interfaces, addresses and routes.
  *
- * The kernel tells of every change (rtnetlink's groups); when it has been idle for a moment, the supervisor looks which
+ * The kernel tells of every change (rtnetlink's groups); when it has sent none for a moment, the supervisor looks which
  * interfaces lead where, and loads the rules anew only if that is not what they were made for. A client interface that
  * comes needs no rule (the rules match what is *not* an uplink); an uplink that comes, goes or is renamed does.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * obey.c - what root obeys and whom it starts: script, folders, users; looked at before anything is done.
+ * obey.c - checks what root obeys and whom it starts (script, folders, users) before anything is done.
  *
  * The settings themselves were looked at when they were read (conf/settings_file.h). Once everything on these paths is
  * root's alone, nobody else can change it later, so one look at the start is enough.

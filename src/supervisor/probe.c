@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * probe.c - whether each worker of the dataplane still answers its queue, as the kernel sees it.
+ * probe.c - finds out from the kernel whether each worker of the dataplane still answers its queue.
  *
  *   supervisor --UDP to 127.68.82.N, our mark--> mangle OUTPUT, DURWARD-PROBE --> NFQUEUE N --> worker N: drop
  *   supervisor <--"N packets wait, the last number was M"-- /proc/net/netfilter/nfnetlink_queue
  *
  * A worker hangs when packets wait in its queue and none was answered for a while; the probes see to it that one always
- * waits. (Without them it might keep some on purpose: the halves of hellos, src/dataplane/flow_held.c.) Its heartbeat says less: a thread's timer may run while its queue is not read, and the other way round a busy
- * worker answers thousands of packets between two beats. The dataplane drops a probe before it looks into it, records
- * and counts nothing, so a client gains nothing by an imitation (it cannot make one: the hook is OUTPUT).
+ * waits. (Without them it might keep some on purpose: the halves of hellos, src/dataplane/flow_held.c.)
+ * Its heartbeat says less: a thread's timer may run while its queue is not read, and the other way round a busy worker
+ * answers thousands of packets between two beats. The dataplane drops a probe before it looks into it, and records and counts
+ * nothing, so a client gains nothing by an imitation (it cannot make one: the hook is OUTPUT).
  * Why no veth pair, to cross FORWARD: an interface of ours would be seen by every program that configures networks, by
  * the look at interfaces and by the administrator's own rules, which may drop the probe; what could break between
  * FORWARD and the queue is our own rules, and these are held against what was loaded (watchdog.c). A packet that comes back

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * problems.c - problems of the supervisor: said in the log when they come, change and go, and told to the controller at once.
+ * problems.c - logs the problems of the supervisor when they begin, change and end, and reports them to the controller at once.
  *
  * Owns: nothing. Thread: the supervisor's. Fails: never. See: tbl/problems.h.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * rules_plan.c - which run of durward-rules is next, and what the last one means.
+ * rules_plan.c - decides which run of durward-rules is next, and what the last one means.
  *
- * Owns: nothing; pure. Thread: see the door. Fails: never.
+ * Owns: nothing; pure. Thread: as supervisor/rules_plan.h says. Fails: never.
  */
 #include "supervisor/rules_plan.h"
 

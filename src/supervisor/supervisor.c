@@ -6,7 +6,7 @@
  * In `fail open` rules come last: before the first packet is queued, the dataplane has dropped its rights and holds a policy.
  * In `fail closed` they come first as well, and packets wait for the dataplane: nothing passes unjudged (force.c).
  *
- * Owns: struct supervisor. Thread: one. Fails: exit status. See: house.md 1; reliability.md 2.
+ * Owns: struct supervisor. Thread: one. Fails: exit status. See: docs/design/processes.md.
  */
 #include "supervisor/supervisor.h"
 

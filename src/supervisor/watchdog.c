@@ -4,14 +4,14 @@
  * Nothing here waits for anybody: a turn is short, whatever runs meanwhile.
  *
  * Time is counted in turns of our own, not by the clock: on a machine that is stopped, or too busy to run us, no turn
- * passes, and where we run five times with a fifth of a second between, a healthy dataplane ran too. A dataplane that is
- * killed for nothing costs more than one that hangs for a second longer; so after each kill the hang_threshold doubles, for
+ * passes, and where we run five times with a fifth of a second between, a healthy dataplane ran too. Killing a
+ * healthy dataplane costs more than letting one hang for a second longer; so after each kill the hang threshold doubles, for
  * a while.
  *
  * The rules: the kernel says whether anybody changed the packet filter at all (netsetup/generation.h); then, and now
  * and then in any case, they are held against what was loaded (durward-rules check; keeper.c).
  *
- * Owns: struct watchdog of the supervisor. Thread: the supervisor's. Fails: never. See: house.md 1; reliability.md 0.1, 2 "hang".
+ * Owns: struct watchdog of the supervisor. Thread: the supervisor's. Fails: never. See: docs/design/processes.md "Hangs".
  */
 #include <string.h>
 

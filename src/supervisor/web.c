@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * web.c - the listeners of the web page: inherited, opened at the start, or opened later and handed to the running controller.
  *
- * Nothing depends on them: a port that is taken, an address that nobody owns yet, a word that is none are problems that
- * `status` shows, and every WEB_MS each is tried again. An address without an owner is bound all the same (it may
- * come with an interface), and is a problem as long as nobody can reach it.
+ * Nothing depends on them: a port that is taken, an address that no interface has yet, or a word that is no address is a problem
+ * that `status` shows, and each is tried again every WEB_MS. An address that no interface has is bound all the same (an
+ * interface may get it), and is a problem as long as nobody can reach it.
  *
  * Owns: the listeners, for as long as the supervisor lives. Thread: the supervisor's. Fails: never.
  * See: sd_listen_fds(3); ip(7) IP_FREEBIND.

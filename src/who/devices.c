@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * devices.c - which MAC stands behind an address, and which addresses a MAC has.
+ * devices.c - tells which MAC uses an address, and which addresses a MAC uses.
  *
  *     by_addr[hash] -> entry -> entry ...        one entry an address; all entries also stand in one list by age
  *     by_mac[hash]  -> owner -> owner ...        an owner has a list of its entries, latest first
@@ -7,7 +7,7 @@
  * Indexes into the two pools take the place of pointers; 0 is "none", so pools begin at 1. An owner lives as long as
  * it has an entry, so there are never more owners than entries.
  *
- * Owns: its tables. Thread: any (a mutex inside). Fails: devices_new only. Hash keyed: strangers choose addresses.
+ * Owns: its tables. Thread: any (a mutex inside). Fails: devices_new only. The hash is keyed, because strangers choose addresses.
  */
 #include "who/devices.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * neigh.c - follows the kernel's neighbour table into who/devices.h.
  *
- * A lost message (ENOBUFS) means that the table we know may be wrong: a new dump is asked for. Entries deleted by the
- * kernel's garbage collection are kept (the device is only silent, and would be told anew if another took its
- * address); an entry that FAILED is forgotten.
+ * After a lost message (ENOBUFS) our copy of the table may be wrong, so a new dump is requested. Entries that the kernel's
+ * garbage collection deletes are kept, since their device is only silent; the kernel would report another one that takes the
+ * address. An entry that FAILED is forgotten.
  *
- * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), linux/neighbour.h.
+ * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), include/uapi/linux/neighbour.h.
  */
 #include "who/neigh.h"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inspect path against clients that cut, reorder, repeat and contradict (identification.md T01-T45, P12-P30)."""
+"""The inspect path against clients that cut, reorder, repeat and contradict (rows T01-T45, P12-P30)."""
 import socket
 import subprocess
 import time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each process may do, read from /proc once it works: house.md section 1."""
+"""What each process may do, read from /proc once it works: docs/design/processes.md."""
 import errno
 import os
 import socket

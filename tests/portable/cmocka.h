@@ -2,7 +2,7 @@
  * cmocka.h - as much of cmocka's interface as the unit tests use, in one header, for compilers whose cmocka Debian does not
  * have on amd64: 32 bits, musl. Says what tests/run-unit reads of the real one.
  *
- * Owns: nothing. Thread: one. A test that fails is left by longjmp, as with cmocka. See: cmocka.h of libcmocka-dev.
+ * Owns: nothing. Thread: one. A test that fails is left by longjmp, as with cmocka. Source: cmocka.h of libcmocka-dev.
  */
 #ifndef PORTABLE_CMOCKA_H
 #define PORTABLE_CMOCKA_H

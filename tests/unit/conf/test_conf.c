@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * test_conf.c - policy texts: what each rule of the language makes of them, and every error at its place.
  *
- * See: policy.md "Exactly".
+ * See: durward-policy(5).
  */
 #include "conf/conf.h"
 

@@ -207,7 +207,7 @@ static void guesses_from_many_addresses_hold_nobody_up(void **state)
 		assert_true(now_s() - t < AT_ONCE);
 	}
 	hang_up(200);
-	/* and the owner, at a device that he was never at, gets in */
+	/* and the owner, on a device that they never used, gets in */
 	fds[0] = dial(90000);
 	say(fds[0], "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Durward: 1\r\n"
 		    "Content-Type: application/json\r\nContent-Length: 26\r\n\r\n"
@@ -391,7 +391,7 @@ static void who_has_gone_costs_nothing(void **state)
 	assert_int_equal(ask_status(false, "GET", "/api/v1/status", cookie, NULL), 200);
 }
 
-/* --- each gets his own --- */
+/* --- each gets their own --- */
 
 struct asker {
 	pthread_t thread;

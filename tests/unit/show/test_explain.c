@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The rules of policy.md "Exactly", each as questions with the line that answers them.
+ * The rules of durward-policy(5), each as questions with the line that answers them.
  */
 #include <errno.h>
 #include <setjmp.h>

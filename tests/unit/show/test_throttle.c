@@ -126,7 +126,7 @@ static void who_was_right_once_is_not_locked_out_by_neighbours(void **state)
 	assert_true(admit("2001:db8:1::666") > 0);
 	for (int i = 0; i < THROTTLE_FREE; i++)
 		assert_int_equal(guess("2001:db8:1::2", false), 0);
-	assert_int_equal(admit("2001:db8:1::2"), 1); /* but he is bounded, too */
+	assert_int_equal(admit("2001:db8:1::2"), 1); /* but it is bounded, too */
 }
 
 /* Every address of a LAN guesses as often as it may, for an hour. */
@@ -152,7 +152,7 @@ static void guesses_from_many_addresses_lock_no_newcomer_out(void **state)
 	printf("%d guesses of 248 addresses in an hour\n", passed);
 	assert_true(
 		passed < 248 * THROTTLE_FREE + THROTTLE_BURST + 3600 * 1000 / THROTTLE_STEP_MS + 1);
-	for (int i = 0; i < THROTTLE_FREE; i++) /* he mistypes, and is let try again */
+	for (int i = 0; i < THROTTLE_FREE; i++) /* they mistype, and may try again */
 		assert_int_equal(guess("192.0.2.251", false), 0);
 	assert_int_equal(guess("192.0.2.252", true), 0); /* a first login */
 	assert_int_equal(guess("192.0.2.252", false), 0);
