@@ -123,7 +123,7 @@ static struct conf_block home_blocks[] = {
 	{HOME_BLOCK(13, "for kids", home_for_kids, home_rules_kids)},
 	{HOME_BLOCK(17, "for unknown-devices", home_for_unknown, home_rules_unknown)},
 	{HOME_BLOCK(19, "for all", home_for_all, home_rules_all),
-		.no_name = {ANSWER_TCP, 22, "no-name tcp"}},
+		.no_name = {ANSWER_TCP, 22, "no-name tcp", "setting-22"}},
 };
 static struct conf home_conf = {
 	.timezone = "Europe/Berlin",

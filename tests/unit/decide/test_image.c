@@ -233,7 +233,8 @@ static void T30_ech_hides_only_behind_a_known_outer_name(void **state)
 	struct verdict v;
 	id.ech = true;
 	q.now_s = NOON;
-	home_blocks[3].hidden_names = (struct conf_setting){ANSWER_BLOCK, 24, "hidden-names block"};
+	home_blocks[3].hidden_names =
+		(struct conf_setting){ANSWER_BLOCK, 24, "hidden-names block", "hidden"};
 	void *other;
 	size_t n;
 	const struct image *i;
