@@ -96,6 +96,11 @@ const char *image_line_because(const struct image *i, uint32_t line)
 	return image_text(i, image_line_find(i, line)->because);
 }
 
+const char *image_line_id(const struct image *i, uint32_t line)
+{
+	return image_text(i, image_line_find(i, line)->id);
+}
+
 const char *image_list_name(const struct image *i, uint16_t list)
 {
 	const struct img_list *rows = image_at(i, SEC_LISTS);
