@@ -87,15 +87,18 @@ const char *words_key(struct parser *p, size_t first, size_t end, bool sorted)
 
 /* --- `as NAME` --- */
 
-static bool is_digits(struct slice s, bool hex)
+/* It could be taken for a line number, or for an id that was made. `name` is in small letters. */
+static bool is_taken_for_another(struct slice name)
 {
-	for (size_t k = 0; k < s.n; k++) {
-		uint8_t c = s.p[k] | 0x20;
+	bool letter = false, hex = name.n == ID_DIGITS;
 
-		if (!(s.p[k] >= '0' && s.p[k] <= '9') && !(hex && c >= 'a' && c <= 'f'))
-			return false;
+	for (size_t k = 0; k < name.n; k++) {
+		uint8_t c = name.p[k];
+
+		letter |= (c >= 'a' && c <= 'z') || c >= 0x80;
+		hex &= (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 	}
-	return true;
+	return hex || !letter;
 }
 
 void option_as(struct parser *p, struct conf_rule *r)
@@ -109,7 +112,7 @@ void option_as(struct parser *p, struct conf_rule *r)
 	if (fit_name(p, t)) {
 		struct slice name = folded(p, t->raw);
 
-		if (is_digits(name, false) || (name.n == ID_DIGITS && is_digits(name, true)))
+		if (is_taken_for_another(name))
 			error(p, t,
 				"%s reads like a line number or a made-up id; a rule's name has a "
 				"letter in it and is not 8 hexadecimal digits",

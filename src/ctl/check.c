@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * check.c - `durwardctl check [FILE]`: every error in a policy file, without a daemon.
+ * check.c - `durwardctl check [FILE]`: every error in a policy file, without a daemon; and of the daemon's own file, which
+ * rules would be known by another id after a reload.
  *
  * FILE:LINE:COLUMN: what is wrong; what would be right. Exit status: 0 when there are only warnings, 1 with errors.
  * Owns: nothing. Thread: one.
@@ -55,6 +56,8 @@ int ctl_check(struct ctl *c, int argc, char **argv)
 	if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1]))
 		return ctl_usage(argv[0], "one FILE at most");
 	ctl_good_lists(&in, &places);
+	if (strcmp(in.path, places.policy) == 0) /* of any other file, every id may be another */
+		in.in_force = places.image;
 	err = policy_load(&in, &l);
 	if (err && err != -EINVAL)
 		diag_add(&l.diag, DIAG_ERROR, 0, 0, 0, "%s", strerror(-err));
