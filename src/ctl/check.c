@@ -47,14 +47,19 @@ static void print_text(const char *file, const struct diag *d, struct strbuf *ou
 
 int ctl_check(struct ctl *c, int argc, char **argv)
 {
-	struct policy_load_in in = {.path = argc > 1 ? argv[1] : NULL, .check_only = true};
+	struct policy_load_in in = {.check_only = true};
 	struct policy_loaded l;
 	struct strbuf out = {0};
 	struct ctl_places places = {0};
-	int err, status;
+	int err, status, at = 1;
 
-	if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1]))
+	if (argc > 2 && strcmp(argv[1], "--settings") == 0) {
+		places.settings = argv[2];
+		at = 3;
+	}
+	if (argc > at + 1 || (argc > at && argv[at][0] == '-' && argv[at][1]))
 		return ctl_usage(argv[0], "one FILE at most");
+	in.path = argc > at ? argv[at] : NULL;
 	ctl_good_lists(&in, &places);
 	if (strcmp(in.path, places.policy) == 0) /* of any other file, every id may be another */
 		in.in_force = places.image;

@@ -18,6 +18,7 @@ void ctl_print_row(const struct ctl *c, const struct json *row);
 /* By the settings: where the daemon's last good copies of lists lie (they are looked at, not used), and, where in->path is
  * NULL, the policy file. *in points into *places (src/ctl/good_lists.c). */
 struct ctl_places {
+	const char *settings; /* the caller's: the file to read them from; NULL = the default one */
 	char good[GOOD_DIR], image[GOOD_DIR], policy[SETTING_TEXT];
 };
 void ctl_good_lists(struct policy_load_in *in, struct ctl_places *places);
