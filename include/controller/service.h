@@ -66,6 +66,8 @@ bool controller_mac_of(struct controller *d, const struct addr *a, struct mac *o
 size_t controller_addrs_of(struct controller *d, const struct mac *m, struct addr *out, size_t max);
 /* WHO as a person writes it: a name of the policy, an address or a MAC. false: nobody of that name. */
 bool controller_filter_who(struct controller *d, struct slice who, struct row_filter *f);
+/* The rule of this id, under every id that it had (record/admin_store.h); an id that is gone is followed to today's. */
+void controller_filter_rule(struct controller *d, const char *id, struct row_filter *f);
 
 /* --- policy --- */
 struct controller_snapshot {

@@ -26,6 +26,10 @@ bool image_judges_all(const struct image *i);
 /* Texts; "" when there is none. line: of the policy file (verdict.rule_line ...). */
 const char *image_line_text(const struct image *i, uint32_t line);
 const char *image_line_because(const struct image *i, uint32_t line);
+/* The id of the rule, setting or `otherwise` on that line; at most IMAGE_RULE_ID - 1 bytes. */
+enum { IMAGE_RULE_ID = 64 };
+const char *image_line_id(const struct image *i, uint32_t line);
+uint32_t image_line_of(const struct image *i, const char *id); /* 0: no line has it. Looks at all */
 const char *image_list_name(const struct image *i, uint16_t list);
 const char *image_device_name(const struct image *i, uint16_t device);
 

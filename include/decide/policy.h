@@ -7,6 +7,7 @@
 #define DECIDE_POLICY_H
 
 #include "decide/image.h"
+#include "decide/live.h"
 #include "model/conf.h"
 #include "model/flow.h"
 #include "model/ident.h"
@@ -61,8 +62,10 @@ struct trace {
 const char *trace_result_key(enum trace_result
 		r); /* "who" "name" "skip" "no-match" "no-hours" "no-address" "watch" "setting" "decides" */
 
-void policy_eval(const struct image *img, const struct policy_query *q,
-	const struct trace *trace /* NULL: none */, struct verdict *out);
+/* live: never NULL; &policy_live_none where nothing is granted, used up or paused. */
+void policy_eval(const struct image *img, const struct policy_live *live,
+	const struct policy_query *q, const struct trace *trace /* NULL: none */,
+	struct verdict *out);
 
 /* Names of the groups, person and device that contain the client, most particular first; returns how many (<= max). */
 size_t policy_who_names(

@@ -55,7 +55,9 @@ struct policy_load_in {
 
 	const char *good_dir; /* of the last good copies; NULL = there are none */
 	const char *accept; /* lists that may shrink: names with spaces between, "*" = all, NULL */
-	bool as_it_is;	    /* a list that has shrunk is used, with a warning; nothing is staged */
+	/* Path of the image in force: a rule whose id is another one than there is told in a warning. NULL = none */
+	const char *in_force;
+	bool as_it_is; /* a list that has shrunk is used, with a warning; nothing is staged */
 };
 
 int policy_load(const struct policy_load_in *in, struct policy_loaded *out);

@@ -118,10 +118,21 @@ struct conf_what {
 	size_t n_ports;
 };
 
+/* What a rule is about, from which its id is made (conf/rule_id.c): each part as written, in small letters. */
+struct conf_rule_key {
+	const char *verb /* "block", "watch block" */, *whats, *hours,
+		*who /* of its block, sorted */;
+};
+
 struct conf_rule {
 	uint32_t line;
 	struct conf_pos pos; /* of its first word */
-	const char *text;    /* the statement as written, spaces folded, comment off */
+	const char *
+		id; /* never NULL: `as`, else 8 hexadecimal digits; 1 to 63 bytes, unique in a policy without errors */
+	const char *as;		/* the name after `as`, in small letters; NULL = none */
+	struct conf_pos as_pos; /* of that name */
+	struct conf_rule_key key;
+	const char *text; /* the statement as written, spaces folded, comment off */
 	bool watch, block, firm;
 	uint8_t refuse;	     /* enum refuse (model/verdict.h) */
 	const char *because; /* NULL = none */
@@ -142,11 +153,13 @@ struct conf_setting {
 	enum conf_answer answer;
 	uint32_t line;
 	const char *text;
+	const char *id; /* as a rule's; NULL while unset */
 };
 
 struct conf_block {
 	struct conf_pos pos;
-	const char *text; /* "for kids" */
+	const char *text;    /* "for kids" */
+	const char *who_key; /* the words after `for`, in small letters, sorted */
 	struct conf_who *who;
 	size_t n_who;
 	struct conf_rule *rules;
@@ -173,6 +186,9 @@ struct conf {
 	uint32_t otherwise_line;
 	const char *otherwise_text, *otherwise_because;
 };
+
+/* The id of the last word: a keyword, so no rule is called so. */
+#define CONF_OTHERWISE_ID "otherwise"
 
 /* As many as an image holds (decide/). */
 enum {

@@ -24,10 +24,13 @@ struct row {
 	char rule_id[ROW_WORD]; /* of the deciding rule, whatever its line; "" = none was given */
 	char rule[ROW_TEXT];	/* the deciding line as written */
 	char because[ROW_TEXT];
-	char watch[ROW_TEXT]; /* the watch line that would have decided */
+	char watch[ROW_TEXT];	 /* the watch line that would have decided */
+	char watch_id[ROW_WORD]; /* of that line */
+	uint32_t
+		rule_today; /* line of that rule in the policy in force, 0 = none; when it is shown, never kept */
 };
 
-enum { FILTER_DEVICES = 64 };
+enum { FILTER_DEVICES = 64, FILTER_WAS = 32 };
 struct row_filter {
 	int action;				/* enum action; -1 = any */
 	bool watched;				/* only rows with a watch line */
@@ -39,7 +42,13 @@ struct row_filter {
 	struct addr addr;
 	struct mac mac;
 	uint32_t rule_line;	/* 0 = any */
-	char rule_id[ROW_WORD]; /* "" = any */
+	char rule_id[ROW_WORD]; /* of the rule that decided, or would have; "" = any */
+	/* The ids that this rule had, each in the revisions below `before`. */
+	struct filter_was {
+		char id[ROW_WORD];
+		uint32_t before;
+	} was[FILTER_WAS];
+	size_t n_was;
 	bool has_sport;
 	uint16_t sport;		     /* the client's */
 	uint64_t since_ms, until_ms; /* 0 = no bound */

@@ -28,11 +28,12 @@ struct verdict {
 	uint8_t refuse; /* enum refuse, for BLOCK */
 	uint8_t by;	/* enum decided_by */
 	bool name_matters; /* BLOCK at STAGE_FIRST: a rule by name above the deciding one could allow it */
-	bool tcp_instead;     /* refused as QUIC so that TCP is tried (no-name tcp) */
-	uint16_t device;      /* index in the image, NO_DEVICE = unknown device */
-	uint16_t list;	      /* index in the image, NO_LIST = none */
-	uint32_t list_line;   /* line in that list */
-	uint32_t rule_line;   /* deciding line of the policy file, 0 = none (an unstated default) */
+	bool tcp_instead;   /* refused as QUIC so that TCP is tried (no-name tcp) */
+	uint16_t device;    /* index in the image, NO_DEVICE = unknown device */
+	uint16_t list;	    /* index in the image, NO_LIST = none */
+	uint32_t list_line; /* line in that list */
+	/* Deciding line of that revision's file, 0 = none (an unstated default). The rule itself is image_line_id() of it. */
+	uint32_t rule_line;
 	uint32_t watch_line;  /* first matching `watch` line before it, 0 = none */
 	uint8_t watch_action; /* enum action of that line */
 	uint32_t revision;    /* of the policy image */

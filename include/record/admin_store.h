@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * admin_store.h - the database of what must not be lost: policy revisions, the administrator's password, sessions.
+ * admin_store.h - the database of what must not be lost: policy revisions, the ids that rules had, the administrator's password,
+ * sessions.
  *
  * SQLite, WAL, synchronous=FULL: what was acknowledged survives a power cut. A file that cannot be opened (a full disk)
  * is tried again by whoever asks next, at most every ADMIN_STORE_RETRY_MS. A damaged file, one of a newer version, or one that
@@ -47,6 +48,22 @@ int admin_store_remove(
 /* Newest first. */
 int admin_store_revisions(struct admin_store *l, size_t max,
 	void (*each)(void *user, const struct admin_store_revision *r), void *user);
+
+/* A rule that goes on under another id from a revision on: it was edited or renamed through the API. */
+enum { ADMIN_STORE_RULE_ID = 64 };
+struct admin_store_rule_move {
+	uint32_t revision;
+	char was[ADMIN_STORE_RULE_ID], became[ADMIN_STORE_RULE_ID];
+};
+/* All or none of them; the last 20,000 are kept. */
+int admin_store_rules_moved(
+	struct admin_store *l, const struct admin_store_rule_move *moves, size_t n);
+/* What this id became last; -ENOENT: nothing else. */
+int admin_store_rule_became(
+	struct admin_store *l, const char *was, struct admin_store_rule_move *out);
+/* Every id that the rule had before, and the revision from which on it had another; how many (<= max) in *n. */
+int admin_store_rule_was(struct admin_store *l, const char *became,
+	struct admin_store_rule_move *out, size_t max, size_t *n);
 
 /* Small secrets by name ("password"). value is replaced; NULL value removes. */
 int admin_store_secret(struct admin_store *l, const char *name, struct strbuf *value);

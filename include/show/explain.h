@@ -34,6 +34,7 @@ struct explain_seen {
 	void *user;
 	const struct settings
 		*settings; /* which ports are inspected and proxied; NULL = 443 and 80 */
+	const struct policy_live *live; /* NULL: nothing is granted, used up or paused */
 };
 
 struct explain_answer {

@@ -63,6 +63,8 @@ EVENT_COLUMN(1, rule_line, NUMBER, event.verdict.rule_line, 0, "rule", rule,
 EVENT_COLUMN(1, rule, SHARED, rule, 0, "rule", part, "")
 EVENT_COLUMN(4, rule_id, TEXT, rule_id, 0, "rule_id", text,
 	"the id of that rule, which stays when lines move; null where none was given")
+EVENT_MEMBER(5, "rule_line", rule_line,
+	"the line where that rule stands in the policy in force; null: nowhere")
 EVENT_COLUMN(1, because, SHARED, because, 0, "because", text, "the reason that the line gives")
 EVENT_COLUMN(
 	1, list, SHARED, list, 0, "list", list, "the list that the name is of, and the line there")
@@ -70,6 +72,7 @@ EVENT_COLUMN(1, list_line, NUMBER, event.verdict.list_line, 0, "list", part, "")
 EVENT_COLUMN(1, watch_line, NUMBER, event.verdict.watch_line, 0, "watch", watch,
 	"the watch line that would have decided: its number and its text")
 EVENT_COLUMN(1, watch, SHARED, watch, 0, "watch", part, "")
+EVENT_COLUMN(5, watch_id, TEXT, watch_id, 0, "watch_id", text, "the id of that watch line")
 EVENT_COLUMN(1, watch_action, KEY, event.verdict.watch_action, ACTION_WAIT + 1, "watch_verdict",
 	watch_verdict, "what the watch line says")
 EVENT_COLUMN(1, revision, NUMBER, event.verdict.revision, 0, "revision", number,

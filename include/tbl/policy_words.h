@@ -68,6 +68,8 @@ POLICY_WORD(OPT_NOTIFY, "notify", OPTION, LATER, "notify", "tells the administra
 POLICY_WORD(OPT_MISMATCH, "mismatch", OPTION, LATER, "mismatch keep|verify",
 	"the address must really serve that name")
 POLICY_WORD(OPT_ON, "on", OPTION, LATER, "on PORTS", "a name and a port in one rule")
+POLICY_WORD(OPT_AS, "as", OPTION, NOW, "as NAME",
+	"the rule's own name: its id whatever else is edited; the last option")
 POLICY_WORD(OPT_VIA, "via", OPTION, LATER, "via UPSTREAM", "of send")
 
 /* WHO words */

@@ -10,7 +10,7 @@ VERB(watch, "watch", "[FILTER...]", "decisions as they happen")
 VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
 VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...] | --batch FILE",
 	"what would be decided for WHO, and by which line")
-VERB(check, "check", "[FILE]", "every error in a policy file")
+VERB(check, "check", "[--settings FILE] [FILE]", "every error in a policy file")
 VERB(reload, "reload", "[--accept-lists [NAME...]]", "read the policy and its lists again")
 VERB(identify, "identify", "FILE.pcap...", "the names in captured traffic")
 VERB(doctor, "doctor", "[--settings FILE]",

@@ -6,6 +6,7 @@
  *   parse.c          the walk over the lines; timezone, fail, otherwise        parse_words.c   the walk over a line
  *   parse_define.c   device, person, group, list, app          parse_hours.c   hours
  *   parse_rule.c     for, allow, block, settings, options      parse_what.c    the WHATs of a rule
+ *   rule_id.c        by what id a rule is known
  *   warn.c           warnings: what is no error and yet hardly meant
  *
  * The parser walks the text twice: first it notes the name of each definition, so that a name may be used before its
@@ -78,6 +79,8 @@ void symbols_declare(struct parser *p, struct slice text); /* the first walk */
 struct symbol *symbol_find(const struct parser *p, enum space s, struct slice name);
 struct symbol *symbol_here(const struct parser *p, enum space s, const struct token *t);
 bool group_cycles(struct parser *p);
+/* Whether the token can name a definition; it is reported when not. */
+bool fit_name(struct parser *p, const struct token *t);
 const char *kind_words(enum word_id kind); /* "a device", "an app" */
 
 /* The nearest word with one of these roles or defined in `s` (SPACES = none); NULL when nothing is known.
@@ -136,6 +139,12 @@ void read_nets(struct parser *p, const struct token *net, struct cidr **nets, si
 /* true when *out is a name to be kept; false when it is wrong (reported). */
 bool read_name(struct parser *p, const struct token *t, struct conf_name *out);
 bool is_name_word(struct slice s);
+
+/* --- rule_id.c --- */
+/* These tokens of the line as one text: in small letters, one blank between; sorted where order means nothing. */
+const char *words_key(struct parser *p, size_t first, size_t end, bool sorted);
+void option_as(struct parser *p, struct conf_rule *r); /* NAME after `as`; nothing may follow */
+void rule_ids(struct parser *p);		       /* gives every rule and setting its id */
 
 /* --- name.c --- */
 enum name_read {

@@ -247,6 +247,8 @@ bool conf_parse(struct slice text, struct arena *mem, struct conf *out, struct d
 	}
 	if (!p.oom)
 		check_end(&p);
+	if (!p.oom)
+		rule_ids(&p);
 	if (!p.oom && !group_cycles(&p) && d->errors == errors)
 		warn_all(&p);
 	if (p.oom || p.lex.failed)

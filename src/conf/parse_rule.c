@@ -68,6 +68,7 @@ void read_for(struct parser *p)
 	b = push(p, &p->out->blocks, &p->out->n_blocks, sizeof *b);
 	b->pos = pos_of(p, &p->lex.tokens[0]);
 	b->text = statement_text(p);
+	b->who_key = words_key(p, 1, p->lex.n, true);
 	p->where = INSIDE;
 	if (!peek(p))
 		error(p, NULL, "`for` needs somebody after it, for instance: for everyone");
@@ -85,7 +86,7 @@ static struct conf_block *block_here(struct parser *p, const struct schema_word 
 			"`%s` stands outside a block; put a `for` above it, for instance: for "
 			"everyone",
 			w->word);
-	p->nowhere = (struct conf_block){0};
+	p->nowhere = (struct conf_block){.who_key = ""};
 	return &p->nowhere;
 }
 
@@ -94,6 +95,7 @@ static struct conf_block *block_here(struct parser *p, const struct schema_word 
 static void option_hours(struct parser *p, struct conf_rule *r)
 {
 	const struct token *t;
+	size_t first = p->at;
 	bool any = false;
 
 	while ((t = peek(p)) && !t->quoted && !schema_find(t->raw, ROLE_OPTION | ROLE_WHAT) &&
@@ -109,6 +111,7 @@ static void option_hours(struct parser *p, struct conf_rule *r)
 			unknown_word(p, t, "no hours", 0, SPACE_HOURS);
 		any = true;
 	}
+	r->key.hours = words_key(p, first, p->at, false);
 	if (!any)
 		error(p, t, "`hours` needs the name of a line `hours NAME ...` after it");
 }
@@ -182,6 +185,8 @@ static void read_options(struct parser *p, struct conf_rule *r)
 			option_hours(p, r);
 		else if (w->id == WORD_OPT_FIRM)
 			r->firm = true;
+		else if (w->id == WORD_OPT_AS)
+			option_as(p, r);
 		else if (w->id == WORD_OPT_BECAUSE)
 			read_because(p, t, r->block, &r->because);
 		else
@@ -220,6 +225,7 @@ void read_rule(struct parser *p, const struct schema_word *verb)
 		.pos = pos_of(p, &p->lex.tokens[0]),
 		.text = statement_text(p)};
 	struct read_whats whats = {0};
+	size_t what;
 
 	r.watch = verb->id == WORD_VERB_WATCH;
 	if (r.watch)
@@ -227,7 +233,10 @@ void read_rule(struct parser *p, const struct schema_word *verb)
 	if (!verb)
 		return skip_line(p);
 	r.block = verb->id == WORD_VERB_BLOCK;
+	r.key = (struct conf_rule_key){words_key(p, 0, p->at, false), "", "", b->who_key};
+	what = p->at;
 	read_whats(p, &whats);
+	r.key.whats = words_key(p, what, p->at, false);
 	if (!whats.any)
 		error(p, peek(p),
 			"`%s` needs something after it: a name, an app, a list, net, port, "
@@ -271,7 +280,8 @@ void read_setting(struct parser *p, const struct schema_word *word)
 			s->line);
 	v = read_value(p, word->word, answers[word->id].roles, answers[word->id].one_of);
 	if (!s->line)
-		*s = (struct conf_setting){
-			v ? answer_of(v->id) : ANSWER_BLOCK, p->lex.number, statement_text(p)};
+		*s = (struct conf_setting){.answer = v ? answer_of(v->id) : ANSWER_BLOCK,
+			.line = p->lex.number,
+			.text = statement_text(p)};
 	expect_end(p, word->word);
 }

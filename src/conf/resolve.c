@@ -135,7 +135,7 @@ static bool name_byte(uint8_t c)
 	       c == '_' || c >= 0x80;
 }
 
-static bool fit_name(struct parser *p, const struct token *t)
+bool fit_name(struct parser *p, const struct token *t)
 {
 	const struct schema_word *w = schema_find(t->raw, ROLES_KEYWORD);
 

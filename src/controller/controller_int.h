@@ -118,6 +118,22 @@ void revisions_in_force(
 	struct controller *d, uint32_t number, struct slice text, const char *actor);
 void revisions_tend(struct controller *d);
 
+/* rule_ids.c */
+/* The rules of the image in force that go on in `now` under another id; keep: these are recorded. policy_lock. */
+void rules_moved(struct controller *d, const struct image *now, uint32_t revision, bool keep);
+/* Where rules stand today, for the rows of one answer. */
+struct rules_today {
+	struct controller *controller;
+	struct controller_snapshot *image;
+	struct rule_place {
+		char id[ROW_WORD]; /* as recorded */
+		uint32_t line;
+	} known[64];
+};
+void rules_today_init(struct rules_today *t, struct controller *d);
+void rules_today_fini(struct rules_today *t);
+void rules_today_set(struct rules_today *t, struct row *r); /* r->rule_today */
+
 /* main_loop.c */
 int main_loop_send(struct controller *d, const struct message *m, int fd);
 

@@ -230,6 +230,7 @@ static int load_locked(struct controller *d, const char *actor, const char *acce
 		fall_back(d, &l.diag);
 	} else {
 		revisions_in_force(d, number, slice_buf(&text), actor);
+		rules_moved(d, b->pub.image, number, false);
 		put_in_force(d, b, &l, slice_buf(&text));
 		*revision = number;
 		log_note("policy revision %u is in force (%s)", number, actor);
@@ -314,6 +315,7 @@ static int apply_locked(struct controller *d, const struct controller_apply *a, 
 		rc = keep(d, *revision, a->text, actor);
 	if (rc == 0) {
 		log_findings(d, &l.diag);
+		rules_moved(d, b->pub.image, *revision, true);
 		put_in_force(d, b, &l, a->text);
 		log_note("policy revision %u is in force (%s)", *revision, actor);
 	} else {

@@ -123,29 +123,44 @@ struct row_call {
 	void (*each)(void *user, const struct row *r);
 	void *user;
 	size_t n;
+	struct rules_today today;
 };
 
 static void pass_row(void *call, const struct row *r)
 {
 	struct row_call *c = call;
+	struct row shown = *r;
 
 	c->n++;
-	c->each(c->user, r);
+	rules_today_set(&c->today, &shown);
+	c->each(c->user, &shown);
 }
 
 int controller_events(struct controller *d, const struct row_filter *f,
 	void (*each)(void *user, const struct row *r), void *user)
 {
-	struct row_call c = {each, user, 0};
-	int rc = query_rows(d->query, f, pass_row, &c);
+	struct row_call c = {.each = each, .user = user};
+	int rc;
 
-	return rc < 0 && rc != -ETIMEDOUT && c.n == 0 ? events_of_tail(d, f, each, user) : rc;
+	rules_today_init(&c.today, d);
+	rc = query_rows(d->query, f, pass_row, &c);
+	if (rc < 0 && rc != -ETIMEDOUT && c.n == 0)
+		rc = events_of_tail(d, f, pass_row, &c);
+	rules_today_fini(&c.today);
+	return rc;
 }
 
 size_t controller_tail(struct controller *d, const struct row_filter *f, uint64_t after,
 	struct row *out, size_t max, uint64_t *next, uint64_t *lost_to)
 {
-	return recorder_tail(d->recorder, f, after, out, max, next, lost_to);
+	size_t n = recorder_tail(d->recorder, f, after, out, max, next, lost_to);
+	struct rules_today today;
+
+	rules_today_init(&today, d);
+	for (size_t i = 0; i < n; i++)
+		rules_today_set(&today, &out[i]);
+	rules_today_fini(&today);
+	return n;
 }
 
 struct seen_call {

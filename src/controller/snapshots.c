@@ -183,6 +183,8 @@ void controller_fill_row(void *controller, struct row *row)
 		row_text_set(row->rule, sizeof row->rule, image_line_text(i, v->rule_line));
 		row_text_set(
 			row->because, sizeof row->because, image_line_because(i, v->rule_line));
+		row_text_set(row->rule_id, sizeof row->rule_id, image_line_id(i, v->rule_line));
+		row_text_set(row->watch_id, sizeof row->watch_id, image_line_id(i, v->watch_line));
 		row_text_set(row->watch, sizeof row->watch,
 			v->watch_line ? image_line_text(i, v->watch_line) : "");
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * check.c - `durwardctl check [FILE]`: prints every error and warning of a policy file, without a daemon.
+ * check.c - `durwardctl check [FILE]`: prints every error and warning of a policy file, without a daemon; and of the daemon's
+ * own file, which rules would be known by another id after a reload.
  *
  * A line is FILE:LINE:COLUMN: what is wrong; what would be right. Exit status: 0 when there are only warnings, 1 with errors.
  * Owns: nothing. Thread: one.
@@ -46,15 +47,22 @@ static void print_text(const char *file, const struct diag *d, struct strbuf *ou
 
 int ctl_check(struct ctl *c, int argc, char **argv)
 {
-	struct policy_load_in in = {.path = argc > 1 ? argv[1] : NULL, .check_only = true};
+	struct policy_load_in in = {.check_only = true};
 	struct policy_loaded l;
 	struct strbuf out = {0};
 	struct ctl_places places = {0};
-	int err, status;
+	int err, status, at = 1;
 
-	if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1]))
+	if (argc > 2 && strcmp(argv[1], "--settings") == 0) {
+		places.settings = argv[2];
+		at = 3;
+	}
+	if (argc > at + 1 || (argc > at && argv[at][0] == '-' && argv[at][1]))
 		return ctl_usage(argv[0], "one FILE at most");
+	in.path = argc > at ? argv[at] : NULL;
 	ctl_good_lists(&in, &places);
+	if (strcmp(in.path, places.policy) == 0) /* of any other file, every id may be another */
+		in.in_force = places.image;
 	err = policy_load(&in, &l);
 	if (err && err != -EINVAL)
 		diag_add(&l.diag, DIAG_ERROR, 0, 0, 0, "%s", strerror(-err));

@@ -18,7 +18,8 @@ void ctl_print_row(const struct ctl *c, const struct json *row);
 /* By the settings: where the daemon's last good copies of lists lie (they are looked at, not used), and, where in->path is
  * NULL, the policy file. *in points into *places (src/ctl/good_lists.c). */
 struct ctl_places {
-	char good[GOOD_DIR], policy[SETTING_TEXT];
+	const char *settings; /* the caller's: the file to read them from; NULL = the default one */
+	char good[GOOD_DIR], image[GOOD_DIR], policy[SETTING_TEXT];
 };
 void ctl_good_lists(struct policy_load_in *in, struct ctl_places *places);
 /* FILTER words -> query string ("verdict=block&who=phone"). False: said why; the caller returns EXIT_USAGE. */

@@ -15,8 +15,9 @@ void ctl_good_lists(struct policy_load_in *in, struct ctl_places *places)
 	struct strbuf said = {0};
 
 	in->as_it_is = true;
-	(void)settings_read(NULL, &s, &said); /* what is wrong with it, `doctor` says */
+	(void)settings_read(places->settings, &s, &said); /* what is wrong with it, `doctor` says */
 	snprintf(places->good, sizeof places->good, "%s/good-lists", s.state_dir);
+	snprintf(places->image, sizeof places->image, "%s/image.good", s.state_dir);
 	snprintf(places->policy, sizeof places->policy, "%s", s.policy);
 	in->good_dir = places->good;
 	if (!in->path)

@@ -79,14 +79,37 @@ static void add_target(const struct json *row, struct strbuf *b)
 	strbuf_char(b, ')');
 }
 
+/* By which the rule is known when its line is another one. */
+static void add_id(struct strbuf *b, const struct json *row, const char *key)
+{
+	if (!jr_get_text(row, key)[0])
+		return;
+	strbuf_str(b, " (rule ");
+	ctl_safe(b, jr_get_text(row, key));
+	strbuf_char(b, ')');
+}
+
+/* "line 4", of the file as it was, and where the rule stands today. */
+static void add_line(struct strbuf *b, const struct json *row, const struct json *rule)
+{
+	double line = jr_number(jr_get(rule, "line"), 0);
+	double today = jr_number(jr_get(row, "rule_line"), 0);
+
+	strbuf_fmt(b, "  line %.0f", line);
+	if (today > 0 && today != line)
+		strbuf_fmt(b, ", now %.0f", today);
+	strbuf_str(b, ": ");
+}
+
 static void add_reason(const struct json *row, struct strbuf *b)
 {
 	const struct json *rule = jr_get(row, "rule"), *list = jr_get(row, "list"),
 			  *watch = jr_get(row, "watch");
 
 	if (rule && !jr_is_null(rule)) {
-		strbuf_fmt(b, "  line %.0f: ", jr_number(jr_get(rule, "line"), 0));
+		add_line(b, row, rule);
 		ctl_safe(b, jr_get_text(rule, "text"));
+		add_id(b, row, "rule_id");
 	} else {
 		strbuf_fmt(b, "  by %s", jr_get_text(row, "by"));
 	}
@@ -95,9 +118,11 @@ static void add_reason(const struct json *row, struct strbuf *b)
 		ctl_safe(b, jr_get_text(list, "name"));
 		strbuf_fmt(b, ":%.0f]", jr_number(jr_get(list, "line"), 0));
 	}
-	if (watch && !jr_is_null(watch))
+	if (watch && !jr_is_null(watch)) {
 		strbuf_fmt(b, "  (watch line %.0f would %s)", jr_number(jr_get(watch, "line"), 0),
 			jr_get_text(row, "watch_verdict"));
+		add_id(b, row, "watch_id");
+	}
 }
 
 static void add_end(const struct json *row, struct strbuf *b)

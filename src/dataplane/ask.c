@@ -16,7 +16,7 @@ void dataplane_ask(const struct dataplane_worker *w, const struct policy_who *wh
 		.now_s = (int64_t)(w->wall_ms / 1000)};
 
 	if (w->image)
-		policy_eval(w->image, &q, NULL, out);
+		policy_eval(w->image, &policy_live_none, &q, NULL, out);
 	else
 		*out = (struct verdict){
 			.action = w->settings->fail_open ? ACTION_ALLOW : ACTION_BLOCK,

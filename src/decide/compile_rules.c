@@ -22,9 +22,11 @@ enum { N_BUILTIN = sizeof ech_public_names / sizeof ech_public_names[0] };
 
 /* --- lines --- */
 
-static void add_line(struct build *b, uint32_t line, const char *text, const char *because)
+static void add_line(
+	struct build *b, uint32_t line, const char *text, const char *because, const char *id)
 {
-	struct img_line row = {line, build_text(b, text), build_text(b, because)};
+	struct img_line row = {
+		line, build_text(b, text), build_text(b, because), build_text(b, id)};
 	struct img_line *to = line ? build_add(b, SEC_LINES, 1) : NULL;
 	if (to)
 		*to = row;
@@ -39,7 +41,7 @@ static int line_order(const void *a, const void *b)
 static void add_setting_line(struct build *b, const struct conf_setting *s)
 {
 	if (s->answer != ANSWER_UNSET)
-		add_line(b, s->line, s->text, NULL);
+		add_line(b, s->line, s->text, NULL, s->id);
 }
 
 static void add_lines(struct build *b)
@@ -48,15 +50,15 @@ static void add_lines(struct build *b)
 	build_add(b, SEC_LINES, 1); /* line 0 */
 	for (size_t k = 0; k < c->n_blocks; k++) {
 		const struct conf_block *from = &c->blocks[k];
-		add_line(b, from->pos.line, from->text, NULL);
+		add_line(b, from->pos.line, from->text, NULL, NULL);
 		for (size_t r = 0; r < from->n_rules; r++)
 			add_line(b, from->rules[r].line, from->rules[r].text,
-				from->rules[r].because);
+				from->rules[r].because, from->rules[r].id);
 		add_setting_line(b, &from->no_name);
 		add_setting_line(b, &from->hidden_names);
 		add_setting_line(b, &from->evasive);
 	}
-	add_line(b, c->otherwise_line, c->otherwise_text, c->otherwise_because);
+	add_line(b, c->otherwise_line, c->otherwise_text, c->otherwise_because, CONF_OTHERWISE_ID);
 	if (!b->err)
 		qsort(b->part[SEC_LINES].bytes, b->part[SEC_LINES].n, sizeof(struct img_line),
 			line_order);
@@ -173,6 +175,13 @@ static void add_windows(struct build *b, const struct conf_rule *rule)
 	}
 }
 
+static uint32_t key_of(const char *text)
+{
+	uint64_t h = text ? hash_fnv(text, strlen(text), HASH_FNV_START) : 0;
+
+	return (uint32_t)(h ^ h >> 32);
+}
+
 static void add_rule(struct build *b, const struct conf_rule *from)
 {
 	struct img_rule to = {.line = build_line(b, from->line), .refuse = from->refuse};
@@ -186,6 +195,9 @@ static void add_rule(struct build *b, const struct conf_rule *from)
 	add_windows(b, from);
 	to.whats.n = b->part[SEC_WHATS].n - to.whats.first;
 	to.windows.n = b->part[SEC_WINDOWS].n - to.windows.first;
+	to.what_key = key_of(from->key.whats);
+	to.hours_key = key_of(from->key.hours);
+	to.who_key = key_of(from->key.who);
 	struct img_rule *row = build_add(b, SEC_RULES, 1);
 	if (row)
 		*row = to;

@@ -96,6 +96,22 @@ const char *image_line_because(const struct image *i, uint32_t line)
 	return image_text(i, image_line_find(i, line)->because);
 }
 
+const char *image_line_id(const struct image *i, uint32_t line)
+{
+	return image_text(i, image_line_find(i, line)->id);
+}
+
+uint32_t image_line_of(const struct image *i, const char *id)
+{
+	const struct img_line *rows = image_at(i, SEC_LINES);
+
+	for (uint32_t k = 0; *id && k < image_count(i, SEC_LINES); k++) {
+		if (strcmp(image_text(i, rows[k].id), id) == 0)
+			return rows[k].line;
+	}
+	return 0;
+}
+
 const char *image_list_name(const struct image *i, uint16_t list)
 {
 	const struct img_list *rows = image_at(i, SEC_LISTS);

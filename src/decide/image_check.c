@@ -31,6 +31,12 @@ static bool text_in(const struct image *i, uint32_t string)
 	return string < image_count(i, SEC_STRINGS);
 }
 
+/* An event has room for it. */
+static bool id_in(const struct image *i, uint32_t string)
+{
+	return text_in(i, string) && strnlen(image_text(i, string), IMAGE_RULE_ID) < IMAGE_RULE_ID;
+}
+
 static bool line_in(const struct image *i, uint32_t line)
 {
 	return line < image_count(i, SEC_LINES);
@@ -121,7 +127,8 @@ static const char *check_blocks(const struct image *i)
 	const struct img_who *who = image_at(i, SEC_WHO);
 	uint32_t bad = image_count(i, SEC_LINES) == 0;
 	for (uint32_t k = 0; k < image_count(i, SEC_LINES); k++)
-		bad |= !text_in(i, line[k].text) || !text_in(i, line[k].because);
+		bad |= !text_in(i, line[k].text) || !text_in(i, line[k].because) ||
+		       !id_in(i, line[k].id);
 	for (uint32_t k = 0; k < image_count(i, SEC_LISTS); k++)
 		bad |= !text_in(i, list[k].name);
 	for (uint32_t k = 0; k < image_count(i, SEC_TERMS); k++)
@@ -159,13 +166,14 @@ static bool what_in(const struct image *i, const struct img_what *w)
 static const char *check_rules(const struct image *i)
 {
 	const struct img_rule *rule = image_at(i, SEC_RULES);
+	const struct img_line *line = image_at(i, SEC_LINES);
 	const struct img_what *what = image_at(i, SEC_WHATS);
 	const struct img_window *window = image_at(i, SEC_WINDOWS);
 	const struct tz_change *tz = image_at(i, SEC_TZ);
 	uint32_t bad = 0;
 	for (uint32_t k = 0; k < image_count(i, SEC_RULES); k++)
-		bad |= !line_in(i, rule[k].line) || rule[k].refuse > REFUSE_PAGE ||
-		       !slice_in(i, rule[k].whats, SEC_WHATS) ||
+		bad |= !line_in(i, rule[k].line) || !*image_text(i, line[rule[k].line].id) ||
+		       rule[k].refuse > REFUSE_PAGE || !slice_in(i, rule[k].whats, SEC_WHATS) ||
 		       !slice_in(i, rule[k].windows, SEC_WINDOWS);
 	for (uint32_t k = 0; k < image_count(i, SEC_WHATS); k++)
 		bad |= !what_in(i, &what[k]);

@@ -20,7 +20,7 @@
 #include "model/conf.h"
 
 #define IMAGE_MAGIC 0x31676d6977727544ull /* "Durwimg1" */
-enum { IMAGE_VERSION = 2, IMAGE_ALIGN = 16 };
+enum { IMAGE_VERSION = 3, IMAGE_ALIGN = 16 };
 enum { PARTIES_MAX = CONF_PARTIES_MAX, PARTY_WORDS = PARTIES_MAX / 64 };
 #define NO_SET UINT32_MAX
 
@@ -70,6 +70,7 @@ enum { SCOPE_EXCEPT = 3 };
 /* A statement of the policy file, sorted by line; the first row is line 0 with empty texts. */
 struct img_line {
 	uint32_t line, text, because;
+	uint32_t id; /* STRINGS: of a rule, a setting, `otherwise`; "" for a `for` */
 };
 struct img_setting {
 	uint32_t answer; /* enum conf_answer */
@@ -90,6 +91,7 @@ struct img_rule {
 	uint16_t flags;
 	uint16_t refuse; /* enum refuse */
 	struct img_slice whats, windows;
+	uint32_t what_key, hours_key, who_key; /* hashes of what its id is made of (rule_moves.c) */
 };
 struct img_what {
 	uint32_t kind;	       /* enum what_kind; NAME, LIST, APP and SET all look at `set` */
@@ -135,11 +137,11 @@ LAYOUT(struct img_range, 32);
 LAYOUT(struct img_list, 4);
 LAYOUT(struct img_term, 16);
 LAYOUT(struct img_name, 16);
-LAYOUT(struct img_line, 12);
+LAYOUT(struct img_line, 16);
 LAYOUT(struct img_setting, 8);
 LAYOUT(struct img_block, 44);
 LAYOUT(struct img_who, 8);
-LAYOUT(struct img_rule, 24);
+LAYOUT(struct img_rule, 36);
 LAYOUT(struct img_what, 16);
 LAYOUT(struct conf_port, 6);
 LAYOUT(struct img_window, 12);

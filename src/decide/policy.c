@@ -291,12 +291,12 @@ static void classify(struct walk *w)
 	w->named = w->kind == IDENT_NAME;
 }
 
-void policy_eval(const struct image *img, const struct policy_query *q, const struct trace *trace,
-	struct verdict *out)
+void policy_eval(const struct image *img, const struct policy_live *live,
+	const struct policy_query *q, const struct trace *trace, struct verdict *out)
 {
 	static const struct ident nothing = {.kind = IDENT_PENDING};
 	struct policy_query asked = *q;
-	struct walk w = {.img = img, .q = &asked, .trace = trace, .out = out};
+	struct walk w = {.img = img, .live = live, .q = &asked, .trace = trace, .out = out};
 	if (!asked.ident)
 		asked.ident = &nothing;
 	*out = (struct verdict){.list = NO_LIST, .revision = img->revision};

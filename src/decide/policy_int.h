@@ -10,6 +10,8 @@
 
 struct walk {
 	const struct image *img;
+	const struct policy_live
+		*live; /* step 1 of the order of evaluation asks it, once it holds anything */
 	const struct policy_query *q;
 	const struct trace *trace;
 	struct verdict *out;

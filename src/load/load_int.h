@@ -4,6 +4,7 @@
  *   zone.c       the time zone files of the machine (/usr/share/zoneinfo)
  *   lists.c      the lists of a policy: the file, or its last good copy
  *   good_copy.c  last good copies on disk
+ *   new_ids.c    which rules are known by another id than in the policy in force
  *
  * Owns: nothing. Thread: any. Fails: 0 or -errno; -EINVAL a name or a file that is not what it should be.
  */
@@ -11,6 +12,7 @@
 #define LOAD_LOAD_INT_H
 
 #include "base/strbuf.h"
+#include "decide/image.h"
 #include "load/policy_load.h"
 
 /* --- zone.c --- */
@@ -32,6 +34,10 @@ struct lists_in {
 };
 /* One of `names` a list of the conf. -ENOMEM only; what is wrong with a list is in the diag. */
 int lists_load(const struct lists_in *l, struct list_names *names, struct list_facts *facts);
+
+/* --- new_ids.c --- */
+/* in_force: path of an image; what cannot be read, or is of another version, tells nothing. */
+void new_ids_warn(const char *in_force, const struct image *now, struct diag *d);
 
 /* --- good_copy.c --- */
 struct good_copy {

@@ -140,6 +140,11 @@ static int compile(struct loading *l)
 	return err;
 }
 
+static bool compares(const struct loading *l)
+{
+	return l->in->in_force && access(l->in->in_force, R_OK) == 0;
+}
+
 static int finish(struct loading *l)
 {
 	const struct image *img;
@@ -155,6 +160,8 @@ static int finish(struct loading *l)
 	}
 	l->out->fail_open = image_fail_open(img);
 	l->out->judges_all = image_judges_all(img);
+	if (compares(l))
+		new_ids_warn(l->in->in_force, img, &l->out->diag);
 	return 0;
 }
 
@@ -173,7 +180,7 @@ static int load(struct loading *l)
 		err = load_lists(l);
 	if (!err && l->out->diag.errors)
 		err = -EINVAL;
-	if (!err && !l->in->check_only)
+	if (!err && (!l->in->check_only || compares(l)))
 		err = finish(l);
 	return err;
 }
@@ -190,7 +197,7 @@ int policy_load(const struct policy_load_in *in, struct policy_loaded *out)
 	l->out = out;
 	err = load(l);
 	diag_sort(&out->diag);
-	if (err) {
+	if (err || in->check_only) {
 		free(out->image);
 		out->image = NULL;
 		out->image_size = 0;

@@ -90,6 +90,20 @@ static bool matches_time(const struct row *r, const struct row_filter *f)
 	       (!f->after || r->id > f->after) && (!f->before || r->id < f->before);
 }
 
+static bool has_id(const struct row *r, const char *id)
+{
+	return strcmp(id, r->rule_id) == 0 || strcmp(id, r->watch_id) == 0;
+}
+
+static bool matches_rule(const struct row *r, const struct row_filter *f)
+{
+	bool has = has_id(r, f->rule_id);
+
+	for (size_t i = 0; !has && i < f->n_was; i++)
+		has = r->event.verdict.revision < f->was[i].before && has_id(r, f->was[i].id);
+	return has;
+}
+
 bool row_matches(const struct row *r, const struct row_filter *f)
 {
 	if (f->action >= 0 && r->event.verdict.action != f->action)
@@ -100,7 +114,7 @@ bool row_matches(const struct row *r, const struct row_filter *f)
 		return false;
 	if (f->rule_line && r->event.verdict.rule_line != f->rule_line)
 		return false;
-	if (f->rule_id[0] && strcmp(f->rule_id, r->rule_id) != 0)
+	if (f->rule_id[0] && !matches_rule(r, f))
 		return false;
 	if (f->name[0] && !strstr(r->event.ident.name, f->name))
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * admin_store.c - the database of policy revisions, password and sessions, which must not be lost.
+ * admin_store.c - the database of policy revisions, ids of rules, password and sessions, which must not be lost.
  *
  * synchronous=FULL: 200 of 200 simulated power cuts lost acknowledged rows with NORMAL, none with FULL.
  * Owns: one connection, behind one lock, which nobody else shares (locking_mode=EXCLUSIVE). Thread: any. Fails: -errno.
@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "sql_int.h"
 
-enum { SESSIONS_MAX = 64, REVISIONS_MAX = 1000 };
+enum { SESSIONS_MAX = 64, REVISIONS_MAX = 1000, MOVES_MAX = 20000 };
 
 struct admin_store {
 	char *path;
@@ -325,6 +325,101 @@ int admin_store_revisions(struct admin_store *l, size_t max,
 			break;
 		read_revision(st, &r);
 		each(user, &r);
+	}
+	return finish(l, st, rc == -ENOENT ? 0 : rc);
+}
+
+/* --- the ids that rules had --- */
+
+static int insert_moves(sqlite3_stmt *st, const struct admin_store_rule_move *moves, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		sqlite3_bind_int64(st, 1, moves[i].revision);
+		sql_bind_text(st, 2, moves[i].was);
+		sql_bind_text(st, 3, moves[i].became);
+		rc = sql_run(st);
+	}
+	return rc;
+}
+
+static void prune_moves(struct admin_store *l)
+{
+	int rc;
+	sqlite3_stmt *st = begin(
+		l, "DELETE FROM rule_move WHERE rowid<=(SELECT max(rowid) FROM rule_move)-?", &rc);
+
+	if (rc == 0)
+		sqlite3_bind_int(st, 1, MOVES_MAX);
+	finish_run(l, st, rc);
+}
+
+int admin_store_rules_moved(
+	struct admin_store *l, const struct admin_store_rule_move *moves, size_t n)
+{
+	int rc;
+	sqlite3_stmt *st = begin(l, "INSERT INTO rule_move VALUES(?,?,?)", &rc);
+
+	if (rc == 0)
+		rc = sql_exec(l->sql.db, "BEGIN");
+	if (rc == 0) {
+		rc = insert_moves(st, moves, n);
+		if (rc == 0)
+			rc = sql_exec(l->sql.db, "COMMIT");
+		if (rc < 0)
+			(void)sql_exec(l->sql.db, "ROLLBACK");
+	}
+	rc = finish(l, st, rc);
+	if (rc == 0)
+		prune_moves(l);
+	return rc;
+}
+
+static void read_move(sqlite3_stmt *st, struct admin_store_rule_move *m)
+{
+	m->revision = (uint32_t)sqlite3_column_int64(st, 0);
+	sql_column_text(st, 1, m->was, sizeof m->was);
+	sql_column_text(st, 2, m->became, sizeof m->became);
+}
+
+int admin_store_rule_became(
+	struct admin_store *l, const char *was, struct admin_store_rule_move *out)
+{
+	int rc;
+	sqlite3_stmt *st = begin(l,
+		"SELECT revision, was, became FROM rule_move WHERE was=? ORDER BY revision DESC "
+		"LIMIT 1",
+		&rc);
+
+	if (rc == 0)
+		sql_bind_text(st, 1, was);
+	rc = first(st, rc);
+	if (rc == 0)
+		read_move(st, out);
+	return finish(l, st, rc);
+}
+
+int admin_store_rule_was(struct admin_store *l, const char *became,
+	struct admin_store_rule_move *out, size_t max, size_t *n)
+{
+	int rc;
+	sqlite3_stmt *st = begin(l,
+		"WITH RECURSIVE older(revision, was) AS (SELECT revision, was FROM rule_move "
+		"WHERE became=?1 UNION SELECT m.revision, m.was FROM rule_move m JOIN older o "
+		"ON m.became=o.was AND m.revision<o.revision) SELECT max(revision), was, ?1 "
+		"FROM older WHERE was<>?1 GROUP BY was ORDER BY 1 DESC LIMIT ?2",
+		&rc);
+
+	*n = 0;
+	if (rc == 0) {
+		sql_bind_text(st, 1, became);
+		sqlite3_bind_int64(st, 2, (int64_t)max);
+	}
+	while (rc == 0 && *n < max) {
+		rc = first(st, 0);
+		if (rc == 0)
+			read_move(st, &out[(*n)++]);
 	}
 	return finish(l, st, rc == -ENOENT ? 0 : rc);
 }

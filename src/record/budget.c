@@ -222,9 +222,9 @@ static void fold_verdict(struct row *a, const struct row *b)
 		v->rule_line = 0;
 		a->rule_id[0] = a->rule[0] = a->because[0] = 0;
 	}
-	if (v->watch_line != w->watch_line) {
+	if (v->watch_line != w->watch_line || strcmp(a->watch_id, b->watch_id) != 0) {
 		v->watch_line = 0;
-		a->watch[0] = 0;
+		a->watch_id[0] = a->watch[0] = 0;
 	}
 	if (strcmp(a->list, b->list) != 0)
 		a->list[0] = 0;

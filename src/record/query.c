@@ -61,6 +61,15 @@ static int open_now(struct query *q, uint64_t *deadline, sqlite3 **db)
 	return 0;
 }
 
+static void write_rule(struct strbuf *sql, const struct row_filter *f)
+{
+	strbuf_str(sql, " AND (:rule_id IN (e.rule_id,e.watch_id)");
+	for (size_t i = 0; i < f->n_was; i++)
+		strbuf_fmt(sql, " OR (:was%zu IN (e.rule_id,e.watch_id) AND e.revision<:before%zu)",
+			i, i);
+	strbuf_char(sql, ')');
+}
+
 /* The WHERE of a filter; its :words are bound by bind_filter(). */
 static void write_where(struct strbuf *sql, const struct row_filter *f)
 {
@@ -77,7 +86,7 @@ static void write_where(struct strbuf *sql, const struct row_filter *f)
 	if (f->rule_line)
 		strbuf_str(sql, " AND e.rule_line=:rule_line");
 	if (f->rule_id[0])
-		strbuf_str(sql, " AND e.rule_id=:rule_id");
+		write_rule(sql, f);
 	if (f->has_sport)
 		strbuf_str(sql, " AND e.sport=:sport");
 	if (f->since_ms)
@@ -135,6 +144,12 @@ static void bind_filter(sqlite3_stmt *st, const struct row_filter *f)
 	bind_blob(st, ":mac", f->mac.b, sizeof f->mac.b);
 	bind_number(st, ":rule_line", f->rule_line);
 	bind_text(st, ":rule_id", f->rule_id);
+	for (size_t i = 0; i < f->n_was; i++) {
+		snprintf(word, sizeof word, ":was%zu", i);
+		bind_text(st, word, f->was[i].id);
+		snprintf(word, sizeof word, ":before%zu", i);
+		bind_number(st, word, f->was[i].before);
+	}
 	bind_number(st, ":sport", f->sport);
 	bind_number(st, ":since", f->since_ms);
 	bind_number(st, ":until", f->until_ms);

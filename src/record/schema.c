@@ -89,11 +89,18 @@ static const char *const admin_store_steps[] = {
 	" WITHOUT ROWID;",
 
 	/* 0: it was in force, and its text could not be kept (a full disk) */
-	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;", NULL};
+	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;",
+
+	/* a rule went on under another id from this revision on */
+	"CREATE TABLE rule_move(revision INTEGER, was TEXT, became TEXT);"
+	"CREATE INDEX rule_move_was ON rule_move(was);"
+	"CREATE INDEX rule_move_became ON rule_move(became);",
+	NULL};
 
 static const char *const admin_store_probes[] = {
 	"SELECT number, wall_ms, actor, digest, text, kept FROM revision",
-	"SELECT name, value FROM secret", "SELECT digest, born_ms, seen_ms FROM session", NULL};
+	"SELECT name, value FROM secret", "SELECT digest, born_ms, seen_ms FROM session",
+	"SELECT revision, was, became FROM rule_move", NULL};
 
 const struct sql_kind sql_admin_store = {
 	.steps = admin_store_steps,

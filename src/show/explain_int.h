@@ -11,6 +11,7 @@
 struct explain_question {
 	struct policy_query query; /* ident points to `ident`; who is each subject's */
 	struct ident ident;
+	const struct policy_live *live;
 	bool named; /* asked by name: `name` */
 	char name[NAME_TEXT];
 	bool assumed_port; /* the port is the protocol's usual one */

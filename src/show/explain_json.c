@@ -99,13 +99,27 @@ static void put_line_number(struct strbuf *b, uint32_t line)
 		jw_null(b, "line");
 }
 
+/* The id of what stands on the line, beside its number. */
+static void put_id(struct strbuf *b, const struct image *img, uint32_t line)
+{
+	const char *id = image_line_id(img, line);
+	jw_text(b, "id", *id ? id : NULL);
+}
+
+struct steps {
+	struct strbuf *b;
+	const struct image *img;
+};
+
 static void add_step(void *user, enum trace_result r, uint32_t line, const char *text)
 {
-	jw_open(user, NULL, '{');
-	jw_text(user, "step", trace_result_key(r));
-	put_line_number(user, line);
-	jw_text(user, "text", text);
-	jw_close(user, '}');
+	const struct steps *s = user;
+	jw_open(s->b, NULL, '{');
+	jw_text(s->b, "step", trace_result_key(r));
+	put_line_number(s->b, line);
+	put_id(s->b, s->img, line);
+	jw_text(s->b, "text", text);
+	jw_close(s->b, '}');
 }
 
 void explain_put_rule(struct strbuf *b, const struct image *img, const struct verdict *v)
@@ -114,6 +128,7 @@ void explain_put_rule(struct strbuf *b, const struct image *img, const struct ve
 	if (v->rule_line) {
 		jw_open(b, "rule", '{');
 		jw_uint(b, "line", v->rule_line);
+		put_id(b, img, v->rule_line);
 		jw_text(b, "text", image_line_text(img, v->rule_line));
 		jw_close(b, '}');
 	} else {
@@ -138,6 +153,7 @@ static void put_watch(struct strbuf *b, const struct image *img, const struct ve
 	}
 	jw_open(b, "watch", '{');
 	jw_uint(b, "line", v->watch_line);
+	put_id(b, img, v->watch_line);
 	jw_text(b, "text", image_line_text(img, v->watch_line));
 	jw_text(b, "verdict", action_key(v->watch_action));
 	jw_close(b, '}');
@@ -172,10 +188,11 @@ static void put_who(struct strbuf *b, const struct image *img, const struct poli
 void explain_walk(
 	const struct image *img, const struct explain_question *q, struct explain_walk *out)
 {
-	struct trace trace = {add_step, &out->steps};
+	struct steps steps = {&out->steps, img};
+	struct trace trace = {add_step, &steps};
 	*out = (struct explain_walk){0};
 	jw_open(&out->steps, NULL, '[');
-	policy_eval(img, &q->query, &trace, &out->v);
+	policy_eval(img, q->live, &q->query, &trace, &out->v);
 	jw_close(&out->steps, ']');
 }
 
@@ -258,6 +275,7 @@ int explain_answer(const struct image *img, const struct explain_ask *ask,
 		return -EINVAL;
 	if (!explain_question_read(ask, seen ? seen->settings : NULL, now_s, &q, out->why))
 		return -EINVAL;
+	q.live = seen && seen->live ? seen->live : &policy_live_none;
 	struct subjects *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;

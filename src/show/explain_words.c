@@ -2,14 +2,14 @@
  * explain_words.c - formats an answer of explain for a person at a terminal.
  *
  *     block  www.casino.example  for mia-phone (mia, kids)
- *       by   line 16: block adult
+ *       by   line 16: block adult (rule 2f1c09ab)
  *       list adult, line 3
  *       walk ...
  *
  *     partly blocked  youtube, an app of 3 names  for mia-phone (mia, kids)
- *       block  line 16: block youtube
+ *       block  line 16: block youtube (rule 71d8804e)
  *              youtube.com ytimg.com
- *       allow  line 12: allow youtubei.googleapis.com
+ *       allow  line 12: allow youtubei.googleapis.com (rule tube)
  *              youtubei.googleapis.com
  *
  * Owns: nothing. Thread: any. Fails: false for a text that is no answer.
@@ -65,14 +65,23 @@ static void put_head(struct strbuf *out, const struct json *o)
 	put(out, jr_count(who) > 1 ? ")\n" : "\n");
 }
 
+/* The line of today's file, and the id by which the rule on it is known. */
+static void put_line(struct strbuf *out, const struct json *rule)
+{
+	if (jr_is_null(rule))
+		put(out, "no line of the file");
+	else
+		strbuf_fmt(out, "line %d: %s (rule %s)", num(rule, "line"), str(rule, "text"),
+			str(rule, "id"));
+}
+
 static void put_rule(struct strbuf *out, const struct json *o)
 {
 	const struct json *rule = jr_get(o, "rule"), *list = jr_get(o, "list");
 	const struct json *watch = jr_get(o, "watch");
-	if (!jr_is_null(rule))
-		strbuf_fmt(out, "  by       line %d: %s\n", num(rule, "line"), str(rule, "text"));
-	else
-		put(out, "  by       no line of the file\n");
+	put(out, "  by       ");
+	put_line(out, rule);
+	put(out, "\n");
 	if (!jr_is_null(list))
 		strbuf_fmt(out, num(list, "line") ? "  list     %s, line %d\n" : "  list     %s\n",
 			str(list, "name"), num(list, "line"));
@@ -83,8 +92,8 @@ static void put_rule(struct strbuf *out, const struct json *o)
 	if (jr_true(jr_get(o, "tcp_instead")))
 		put(out, "  so       refused as QUIC, so that the client tries TCP\n");
 	if (!jr_is_null(watch))
-		strbuf_fmt(out, "  watched  line %d would %s\n", num(watch, "line"),
-			str(watch, "verdict"));
+		strbuf_fmt(out, "  watched  line %d would %s (rule %s)\n", num(watch, "line"),
+			str(watch, "verdict"), str(watch, "id"));
 }
 
 /* Of an app or a set: which of its names meet which line. */
@@ -95,10 +104,7 @@ static void put_parts(struct strbuf *out, const struct json *o)
 		const struct json *p = jr_at(parts, k), *rule = jr_get(p, "rule");
 		const struct json *names = jr_get(p, "names");
 		strbuf_fmt(out, "  %-8s ", str(p, "verdict"));
-		if (jr_is_null(rule))
-			put(out, "no line of the file");
-		else
-			strbuf_fmt(out, "line %d: %s", num(rule, "line"), str(rule, "text"));
+		put_line(out, rule);
 		put(out, "\n          ");
 		for (size_t i = 0; i < jr_count(names); i++)
 			strbuf_fmt(out, " %s", jr_text(jr_at(names, i)));

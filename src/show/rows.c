@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/iso8601.h"
+#include "conf/schema.h"
 #include "model/reference.h"
 #include "show_int.h"
 
@@ -160,6 +161,14 @@ static void write_rule(struct strbuf *b, const struct row *r, const struct membe
 	write_line(b, m->name, r->event.verdict.rule_line, r->rule);
 }
 
+static void write_rule_line(struct strbuf *b, const struct row *r, const struct member *m)
+{
+	if (r->rule_today)
+		jw_uint(b, m->name, r->rule_today);
+	else
+		jw_null(b, m->name);
+}
+
 static void write_watch(struct strbuf *b, const struct row *r, const struct member *m)
 {
 	write_line(b, m->name, r->event.verdict.watch_line, r->watch);
@@ -215,6 +224,7 @@ FORM(anomaly, "string", NULL, true);
 FORM(anomaly_text, "string", NULL, true);
 FORM(anomaly_at, "string", NULL, true);
 FORM(rule, "object", NULL, true);
+FORM(rule_line, "integer", "int64", true);
 FORM(list, "object", NULL, true);
 FORM(watch, "object", NULL, true);
 FORM(watch_verdict, "string", NULL, true);
@@ -385,29 +395,47 @@ static bool read_reference(struct request *r, struct row_filter *f)
 	return true;
 }
 
-/* The line of a rule, or its id. Up to seven digits are a line (a policy has fewer than ten million): an id that was
- * computed has at least eight characters. */
+/* As conf/ makes and takes them: 8 hexadecimal digits, or a name with a letter in it. */
+static bool is_rule_id(const char *text, size_t n)
+{
+	bool letter = n == 8 && strspn(text, "0123456789") == n;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i], small = c | 0x20;
+
+		if ((small >= 'a' && small <= 'z') || c >= 0x80)
+			letter = true;
+		else if (!(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return letter && n < ROW_WORD;
+}
+
+/* The line of a rule, or its id. Up to seven digits are a line: a policy has fewer than ten million. */
 static bool read_rule(struct request *r, struct row_filter *f)
 {
 	enum { LINE_DIGITS = 7 };
 	const char *text = request_arg(r, "rule");
 	size_t n = text ? strlen(text) : 0;
+	char id[ROW_WORD] = {0};
 	uint64_t line = 0;
 
-	if (text && n <= LINE_DIGITS && strspn(text, "0123456789") == n) {
+	if (!text)
+		return true;
+	if (n <= LINE_DIGITS && strspn(text, "0123456789") == n) {
 		if (!read_number(r, "rule", UINT32_MAX, &line))
 			return false;
 		f->rule_line = (uint32_t)line;
 		return true;
 	}
-	if (text && (n >= sizeof f->rule_id || *text == '-' ||
-			    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					 "0123456789-_.") != n)) {
+	if (!is_rule_id(text, n)) {
 		reply_problem(r, 400, "Not a rule",
-			"rule= takes a line of the policy, or a rule's id: letters, digits, - _ .");
+			"rule= takes a line of the policy, or a rule's id: letters, digits, - and "
+			"_");
 		return false;
 	}
-	row_text_set(f->rule_id, sizeof f->rule_id, text ? text : "");
+	word_fold(slice_of(text, n), (uint8_t *)id);
+	controller_filter_rule(r->show->controller, id, f);
 	return true;
 }
 

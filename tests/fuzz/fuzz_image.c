@@ -28,9 +28,10 @@ static void ask(const struct image *i, const uint8_t *data, size_t size)
 			.dst = home_addr[k & 1]};
 		memcpy(&q.now_s, data, size < sizeof q.now_s ? size : sizeof q.now_s);
 		q.now_s >>= 8; /* clocks of this universe */
-		policy_eval(i, &q, NULL, &v);
+		policy_eval(i, &policy_live_none, &q, NULL, &v);
 		policy_who_names(i, &q.who, out, 64);
 		(void)strlen(image_line_text(i, v.rule_line));
+		(void)strlen(image_line_id(i, v.rule_line));
 		(void)strlen(image_list_name(i, v.list));
 	}
 	struct policy_found f;

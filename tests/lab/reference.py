@@ -29,6 +29,7 @@ class Policy:
 
     def __init__(self, r):
         self.r, self.lines, self.files = r, [], {}
+        self.about = {}  # line: what the id of the rule or setting on it is made of, or its name
         self.devices, self.persons, self.groups = {}, {}, {}
         self.lists, self.apps, self.hours, self.blocks = {}, {}, {}, []
         zone = r.choice(ZONES)
@@ -134,13 +135,18 @@ class Policy:
         for _ in range(r.randint(0, 6)):
             word = r.choice(list(SETTINGS))
             if r.random() >= .25:
-                rules.append(self.add_rule())
+                rules.append(self.add_rule(who))
             elif word not in settings:
                 value = r.choice(SETTINGS[word])
                 settings[word] = (value, self.add(f"\t{word} {value} # c"))
+                self.note(settings[word][1], word, "", [], who)
         self.blocks.append((who, rules, settings))
 
-    def add_rule(self):
+    def note(self, line, verb, whats, hours, who):
+        key = (verb, whats.lower(), tuple(hours), tuple(sorted(who)))
+        self.about[line] = (*key, sum(other[:-1] == key for other in self.about.values()))
+
+    def add_rule(self, who):
         r, options = self.r, []
         whats = [self.what() for _ in range(r.randint(1, 3))]
         verb, watch = r.choice(("allow", "block")), r.random() < .15
@@ -150,7 +156,13 @@ class Policy:
         options += [f'because "{because}"'] if because else []
         options += ["firm"] if r.random() < .1 else []
         r.shuffle(options)
+        name = f"{r.choice('nN')}-{len(self.lines)}" if r.random() < .2 else None
+        options += [f"as {name}"] if name else []
         line = self.add(" ".join(["  watch" if watch else " ", verb, *(text for text, _ in whats), *options]))
+        if name:
+            self.about[line] = name.lower()
+        else:
+            self.note(line, "watch " * watch + verb, " ".join(text for text, _ in whats), hours, who)
         return {"verb": verb, "watch": watch, "whats": [w for _, w in whats], "hours": hours, "because": because, "line": line}
 
     def what(self):

@@ -188,8 +188,9 @@ test("the deciding rule is a filter", async () => {
 	await house.flow("five.ads.example", mia);
 	await house.flow("allowed.example", mia);
 	await row(page, "five.ads.example").click();
+	await page.getByText(/Known as [0-9a-f]{8}, wherever it stands/).waitFor();
 	await page.getByRole("link", { name: "Show all it decided" }).click();
-	await page.getByRole("button", { name: /Rule in line 10/ }).waitFor();
+	await page.getByRole("button", { name: /Rule [0-9a-f]{8}/ }).waitFor();
 	await row(page, "allowed.example").waitFor({ state: "detached" });
 	await row(page, "five.ads.example").waitFor();
 	await page.done();

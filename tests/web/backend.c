@@ -213,7 +213,7 @@ static void judge(struct event *e)
 		.stage = e->flow.path == PATH_OTHER ? STAGE_FIRST : STAGE_NAMED,
 		.now_s = (int64_t)(e->wall_ms / 1000)};
 
-	policy_eval(house.image, &q, NULL, &e->verdict);
+	policy_eval(house.image, &policy_live_none, &q, NULL, &e->verdict);
 }
 
 static void push_end(const struct event *e)

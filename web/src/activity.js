@@ -90,7 +90,7 @@ function Row({ row, times, first, last, open }) {
 const GAP_MS = 10000, MOST_MS = 60000;
 
 const key_of = (r) => r.verdict === "block" && !(r.count > 1) && JSON.stringify([
-	r.who ?? r.mac ?? r.src, r.name ?? [r.dst, r.proto, r.dport], r.rule?.line ?? r.by, r.revision, r.watch?.line ?? 0]);
+	r.who ?? r.mac ?? r.src, r.name ?? [r.dst, r.proto, r.dport], r.rule_id ?? r.rule?.line ?? r.by, r.revision, r.watch?.line ?? 0]);
 
 // rows: newest first. Folded ones, too: { id, row, times, first, last }; id is the oldest's, so that it stays when more join.
 function fold(rows) {
@@ -439,6 +439,9 @@ function use_filter(args) {
 	return [filter, set];
 }
 
+// a line as it was recorded, or a rule's id; up to seven digits are a line (durward-api(7))
+const rule_words = (rule) => /^\d{1,7}$/.test(rule) ? t("activity.rule", { line: rule }) : t("activity.rule_id", { id: visible(rule) });
+
 function Filters({ filter, set, feed, freeze, field }) {
 	return html`<div class="bar" role="search" aria-label=${t("activity.filter")}>
 		<${Verdicts} value=${filter.verdict} set=${(verdict) => set({ verdict })} />
@@ -446,7 +449,7 @@ function Filters({ filter, set, feed, freeze, field }) {
 			set=${(text) => set(is_reference(text) ? { reference: text, name: "" } : { reference: "", name: text })} field=${field} />
 		<${DeviceFilter} value=${filter.who} set=${(who) => set({ who })} />
 		${filter.rule && html`<button type="button" class="chip" onClick=${() => set({ rule: "" })}
-			aria-label=${`${t("activity.rule", { line: filter.rule })}: ${t("activity.clear")}`}>${t("activity.rule", { line: filter.rule })}<${Icon} name="close" /></button>`}
+			aria-label=${`${rule_words(filter.rule)}: ${t("activity.clear")}`}>${rule_words(filter.rule)}<${Icon} name="close" /></button>`}
 		<${LiveButton} feed=${feed} freeze=${freeze} />
 	</div>`;
 }

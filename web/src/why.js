@@ -56,13 +56,18 @@ function Decision({ row }) {
 		<p class="sentence"><${Verdict} verdict=${verdict_of(row)} />
 			<span>${row.because ? t("why.because", { because: visible(row.because) }) : reason_of(row)}</span></p>
 		${rule ? html`<h3>${t("why.rule")}</h3>
-			<p class="line"><span class="at">${rule.line}</span><code>${visible(rule.text.trim())}</code></p>
-			<p class="links"><a class="button" href=${link("policy", { line: rule.line })}>${t("why.edit")}</a>
-				<a class="button" href=${link("activity", { rule: rule.line })}>${t("why.filter")}</a></p>`
+			<p class="line"><span class="at">${row.rule_line ?? rule.line}</span><code>${visible(rule.text.trim())}</code></p>
+			${row.rule_id && html`<p class="quiet">${t("why.rule_id", { id: visible(row.rule_id) })}
+				${row.rule_line && row.rule_line !== rule.line ? " " + t("why.moved", { line: String(rule.line) }) : ""}</p>`}
+			${row.rule_id && !row.rule_line && html`<p class="quiet">${t("why.gone")}</p>`}
+			<p class="links">${(row.rule_line || !row.rule_id) && html`<a class="button" href=${link("policy", { line: row.rule_line ?? rule.line })}>${t("why.edit")}</a>`}
+				<a class="button" href=${link("activity", { rule: row.rule_id ?? rule.line })}>${t("why.filter")}</a></p>`
 			: html`<p class="quiet">${t("why.default")}</p>`}
 		${row.list && html`<p>${t("why.list", { name: visible(row.list.name), line: String(row.list.line) })}</p>`}
 		${row.watch && html`<p>${t("why.watch", { verdict: t("verdict." + row.watch_verdict) })}</p>
-			<p class="line"><span class="at">${row.watch.line}</span><code>${visible(row.watch.text.trim())}</code></p>`}
+			<p class="line"><span class="at">${row.watch.line}</span><code>${visible(row.watch.text.trim())}</code></p>
+			${row.watch_id && html`<p class="quiet">${t("why.rule_id", { id: visible(row.watch_id) })}</p>
+				<p class="links"><a class="button" href=${link("activity", { rule: row.watch_id })}>${t("why.filter_watch")}</a></p>`}`}
 		${row.until && html`<p class="quiet">${t("why.until", { time: full_time(Date.parse(row.until)) })}</p>`}
 	</section>`;
 }
@@ -70,7 +75,7 @@ function Decision({ row }) {
 function Step({ step }) {
 	return html`<li class=${"step is-" + step.step}>
 		<span class="what">${t_or("step." + step.step, step.step)}</span>
-		<span class="text">${step.line ? html`<a class="at" href=${link("policy", { line: step.line })}>${t("row.line", { line: String(step.line) })}</a>` : null}
+		<span class="text">${step.line ? html`<a class="at" title=${step.id ?? undefined} href=${link("policy", { line: step.line })}>${t("row.line", { line: String(step.line) })}</a>` : null}
 			<code>${visible(step.text.trim())}</code></span>
 	</li>`;
 }

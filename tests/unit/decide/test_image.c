@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * An image answers what its policy says, is the same at any address, and never crashes a reader when it lies.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +84,7 @@ static void the_first_match_decides(void **state)
 		struct policy_query q = query(&id, cases[k].device, "198.51.100.2");
 		struct verdict v;
 		q.now_s = cases[k].at;
-		policy_eval(img, &q, NULL, &v);
+		policy_eval(img, &policy_live_none, &q, NULL, &v);
 		assert_int_equal(v.action, cases[k].action);
 		assert_int_equal(v.rule_line, cases[k].line);
 		assert_int_equal(v.list_line, cases[k].list_line);
@@ -97,7 +98,7 @@ static void until_is_the_end_of_the_hours(void **state)
 	struct policy_query q = query(&id, 0, NULL);
 	struct verdict v;
 	q.now_s = NOON + 9 * 3600;
-	policy_eval(img, &q, NULL, &v);
+	policy_eval(img, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.until_s, NOON + 19 * 3600);
 }
 
@@ -206,7 +207,7 @@ static void flows_without_a_name(void **state)
 		q.flow.proto = (uint8_t)cases[k].proto;
 		q.flow.path = (uint8_t)cases[k].path;
 		q.stage = cases[k].stage;
-		policy_eval(img, &q, NULL, &v);
+		policy_eval(img, &policy_live_none, &q, NULL, &v);
 		assert_int_equal(v.action, cases[k].action);
 		assert_int_equal(v.rule_line, cases[k].line);
 		assert_int_equal(v.tcp_instead, cases[k].tcp);
@@ -220,7 +221,7 @@ static void watch_is_counted_and_the_walk_goes_on(void **state)
 	q.flow.dport = 25;
 	q.flow.path = PATH_OTHER;
 	q.stage = STAGE_FIRST;
-	policy_eval(img, &q, NULL, &v);
+	policy_eval(img, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.rule_line, 21);
 	assert_int_equal(v.watch_line, 20);
 	assert_int_equal(v.watch_action, ACTION_BLOCK);
@@ -233,19 +234,20 @@ static void T30_ech_hides_only_behind_a_known_outer_name(void **state)
 	struct verdict v;
 	id.ech = true;
 	q.now_s = NOON;
-	home_blocks[3].hidden_names = (struct conf_setting){ANSWER_BLOCK, 24, "hidden-names block"};
+	home_blocks[3].hidden_names =
+		(struct conf_setting){ANSWER_BLOCK, 24, "hidden-names block", "hidden"};
 	void *other;
 	size_t n;
 	const struct image *i;
 	const char *why;
 	assert_int_equal(policy_compile(&home_in, &other, &n), 0);
 	assert_int_equal(image_open(other, n, &i, &why), 0);
-	policy_eval(i, &q, NULL, &v);
+	policy_eval(i, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.action, ACTION_BLOCK);
 	assert_int_equal(v.rule_line, 24);
 	id = named("www.example.com");
 	id.ech = true;
-	policy_eval(i, &q, NULL, &v);
+	policy_eval(i, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.action, ACTION_ALLOW);
 	home_blocks[3].hidden_names = (struct conf_setting){0};
 	free(other);
@@ -268,10 +270,11 @@ static void ask_everything(const struct image *i, uint64_t salt)
 		q.flow.path = (uint8_t)(k % 3);
 		q.stage = k % 5 ? STAGE_NAMED : STAGE_FIRST;
 		q.who.addrs[q.who.n_addrs++] = home_addr[k & 1];
-		policy_eval(i, &q, NULL, &v);
+		policy_eval(i, &policy_live_none, &q, NULL, &v);
 		policy_who_names(i, &q.who, out, 64);
 		(void)strlen(image_line_text(i, v.rule_line));
 		(void)strlen(image_line_because(i, v.rule_line));
+		assert_true(strlen(image_line_id(i, v.rule_line)) < IMAGE_RULE_ID);
 		(void)strlen(image_list_name(i, v.list));
 		(void)strlen(image_device_name(i, v.device));
 	}
@@ -315,6 +318,34 @@ static void corruption_is_seen_or_harmless(void **state)
 	free(copy);
 }
 
+/* An id is told beside the line; one that has no room in an event, or a rule without one, is no image's. */
+static void rules_are_known_by_ids(void **state)
+{
+	struct conf_rule *rule = &home_rules_kids[2];
+	const char *was = rule->id, *why = "";
+	static char longest[IMAGE_RULE_ID];
+	const struct image *i;
+	void *bytes;
+	size_t n;
+
+	(void)state;
+	assert_string_equal(image_line_id(img, 16), "rule-16");
+	assert_string_equal(image_line_id(img, 22), "setting-22");
+	assert_string_equal(image_line_id(img, home_conf.otherwise_line), "otherwise");
+	assert_string_equal(image_line_id(img, 13), ""); /* for kids */
+	assert_string_equal(image_line_id(img, 0), "");
+	memset(longest, 'x', IMAGE_RULE_ID - 1);
+	const char *const ids[] = {
+		longest, "", "0123456789012345678901234567890123456789012345678901234567890123"};
+	for (size_t k = 0; k < N(ids); k++) {
+		rule->id = ids[k];
+		assert_int_equal(policy_compile(&home_in, &bytes, &n), 0);
+		assert_int_equal(image_open(bytes, n, &i, &why), k == 0 ? 0 : -EINVAL);
+		free(bytes);
+	}
+	rule->id = was;
+}
+
 static void every_cut_is_seen(void **state)
 {
 	const struct image *i;
@@ -350,7 +381,7 @@ static void a_million_names(void **state)
 		struct ident id = named(text[k * 5]);
 		struct policy_query q = query(&id, 0, NULL);
 		struct verdict v;
-		policy_eval(i, &q, NULL, &v);
+		policy_eval(i, &policy_live_none, &q, NULL, &v);
 		hits += v.list_line == k * 5 + 1;
 	}
 	uint64_t t3 = clock_mono_ms();
@@ -375,6 +406,7 @@ int main(void)
 		cmocka_unit_test(watch_is_counted_and_the_walk_goes_on),
 		cmocka_unit_test(T30_ech_hides_only_behind_a_known_outer_name),
 		cmocka_unit_test(corruption_is_seen_or_harmless),
+		cmocka_unit_test(rules_are_known_by_ids),
 		cmocka_unit_test(every_cut_is_seen),
 		cmocka_unit_test(a_million_names),
 	};

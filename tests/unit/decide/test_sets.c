@@ -68,6 +68,7 @@ static void a_name_in_very_many_sets_is_in_each(void **state)
 		apps[k] = (struct conf_app){.name = "app", .names = &name, .n_names = 1};
 		whats[k] = (struct conf_what){.kind = WHAT_APP, .index = k};
 		rules[k] = (struct conf_rule){.line = k + 2,
+			.id = "watched",
 			.watch = true,
 			.text = "watch block app",
 			.block = true,
@@ -98,7 +99,7 @@ static void a_name_in_very_many_sets_is_in_each(void **state)
 	struct ident id = {.kind = IDENT_NAME, .name_len = 14, .name = "a.busy.example"};
 	struct policy_query q = {.ident = &id, .stage = STAGE_NAMED, .who.device = -1};
 	struct verdict v;
-	policy_eval(i, &q, NULL, &v);
+	policy_eval(i, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.rule_line, APPS + 1);
 	assert_int_equal(v.watch_line, 2);
 	free(bytes);
@@ -124,7 +125,7 @@ static void an_empty_policy_has_its_last_word(void **state)
 	assert_false(image_fail_open(i));
 	struct policy_query q = {.stage = STAGE_FIRST, .who.device = -1};
 	struct verdict v;
-	policy_eval(i, &q, NULL, &v);
+	policy_eval(i, &policy_live_none, &q, NULL, &v);
 	assert_int_equal(v.action, ACTION_BLOCK);
 	assert_int_equal(v.by, BY_OTHERWISE);
 	assert_string_equal(image_line_because(i, v.rule_line), "Closed");

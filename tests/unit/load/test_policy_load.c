@@ -65,7 +65,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	const char *names[] = {"policy", "good.txt", "empty.txt", "zero.txt", "junk.txt",
-		"squid.txt", "wild.txt", "hosts.txt"};
+		"squid.txt", "wild.txt", "hosts.txt", "image.good"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -183,6 +183,39 @@ static void every_error_is_told_at_once(void **state)
 	policy_loaded_fini(&l);
 }
 
+/* "Exactly" 26: by hand, a changed id starts anew, and the check says so. */
+static void a_rule_with_another_id_than_in_force_is_told(void **state)
+{
+	struct policy_loaded l;
+	char path[128], image[128];
+	struct policy_load_in in = {.path = path, .check_only = true, .in_force = image};
+	static const char old[] = "fail open\nfor everyone\nallow a.example\nblock b.example\n"
+				  "otherwise allow\n";
+	static const char edited[] = "fail open\nfor everyone\n\nallow a.example\n"
+				     "block b.example c.example\notherwise allow\n";
+
+	snprintf(path, sizeof path, "%s/policy", folder);
+	snprintf(image, sizeof image, "%s/image.good", folder);
+	assert_int_equal(load(old, false, &l), 0);
+	put("image.good", l.image, l.image_size);
+	policy_loaded_fini(&l);
+	assert_int_equal(policy_load(&in, &l), 0); /* the same */
+	assert_int_equal(l.diag.n, 0);
+	policy_loaded_fini(&l);
+	put("policy", edited, strlen(edited));
+	assert_int_equal(policy_load(&in, &l), 0);
+	assert_null(l.image);
+	assert_int_equal(l.diag.n, 1);
+	assert_int_equal(l.diag.entries[0].level, DIAG_WARNING);
+	assert_int_equal(l.diag.entries[0].line, 5);
+	assert_non_null(strstr(l.diag.entries[0].text, "(line 4 of the policy in force)"));
+	policy_loaded_fini(&l);
+	put("image.good", "no image", 8);
+	assert_int_equal(policy_load(&in, &l), 0);
+	assert_int_equal(l.diag.n, 0);
+	policy_loaded_fini(&l);
+}
+
 static void no_file_is_one_error(void **state)
 {
 	struct policy_load_in in = {.path = "/nonexistent/policy"};
@@ -216,6 +249,7 @@ int main(void)
 		cmocka_unit_test(errors_outside_the_text_have_a_place_in_it),
 		cmocka_unit_test(a_whole_list_is_no_warning),
 		cmocka_unit_test(every_error_is_told_at_once),
+		cmocka_unit_test(a_rule_with_another_id_than_in_force_is_told),
 		cmocka_unit_test(no_file_is_one_error),
 		cmocka_unit_test(a_text_stands_for_the_file),
 	};

@@ -339,10 +339,76 @@ static void sessions_are_bounded(void **state)
 	admin_store_close(l);
 }
 
+static void move(struct admin_store *l, uint32_t revision, const char *was, const char *became)
+{
+	struct admin_store_rule_move m = {.revision = revision};
+
+	snprintf(m.was, sizeof m.was, "%s", was);
+	snprintf(m.became, sizeof m.became, "%s", became);
+	assert_int_equal(admin_store_rules_moved(l, &m, 1), 0);
+}
+
+static void assert_was(struct admin_store *l, const char *id, const char *want)
+{
+	struct admin_store_rule_move m[8];
+	struct strbuf said = {0};
+	size_t n;
+
+	assert_int_equal(admin_store_rule_was(l, id, m, 8, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		strbuf_fmt(&said, "%s%s<%u", i ? " " : "", m[i].was, m[i].revision);
+	assert_string_equal(strbuf_text(&said), want);
+	strbuf_fini(&said);
+}
+
+static void ids_of_rules_are_followed_both_ways(void **state)
+{
+	struct admin_store *l = opened();
+	struct admin_store_rule_move m;
+
+	assert_was(l, "a", "");
+	assert_int_equal(admin_store_rule_became(l, "a", &m), -ENOENT);
+	move(l, 2, "a", "b");
+	move(l, 5, "b", "c");
+	admin_store_close(l);
+	l = opened();
+	assert_was(l, "c", "b<5 a<2");
+	assert_was(l, "b", "a<2");
+	assert_int_equal(admin_store_rule_became(l, "a", &m), 0);
+	assert_string_equal(m.became, "b");
+	/* there and back: each id's rows end where it had another one last */
+	move(l, 7, "c", "a");
+	assert_was(l, "a", "c<7 b<5");
+	/* what had the id later is another rule's past */
+	move(l, 9, "x", "b");
+	assert_was(l, "c", "b<5 a<2");
+	admin_store_close(l);
+}
+
+static void moves_are_kept_all_or_none_and_not_for_ever(void **state)
+{
+	enum { MANY = 25000 };
+	struct admin_store *l = opened();
+	struct admin_store_rule_move *m = calloc(MANY, sizeof *m), out;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		m[i].revision = 1;
+		snprintf(m[i].was, sizeof m[i].was, "was-%u", i);
+		snprintf(m[i].became, sizeof m[i].became, "is-%u", i);
+	}
+	assert_int_equal(admin_store_rules_moved(l, m, MANY), 0);
+	assert_int_equal(admin_store_rule_became(l, "was-0", &out), -ENOENT);
+	assert_int_equal(admin_store_rule_became(l, "was-24999", &out), 0);
+	free(m);
+	admin_store_close(l);
+}
+
 #define IN_FOLDER(t) cmocka_unit_test_setup_teardown(t, folder_make, folder_remove)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_FOLDER(ids_of_rules_are_followed_both_ways),
+		IN_FOLDER(moves_are_kept_all_or_none_and_not_for_ever),
 		IN_FOLDER(a_number_names_one_text),
 		IN_FOLDER(a_text_that_was_not_kept_is_not_taken_from_another_revision),
 		IN_FOLDER(its_connection_is_full_sync_and_exclusive),

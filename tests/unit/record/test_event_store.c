@@ -101,6 +101,8 @@ static void write_ten(struct event_store *s)
 		if (i == 9)
 			rows[i].device[0] = 0;
 		strcpy(rows[i].rule_id, i < 3 ? "homework" : i < 6 ? "homework-2" : "");
+		strcpy(rows[i].watch_id, i == 7 ? "homework" : "");
+		rows[i].event.verdict.revision = (uint32_t)i;
 	}
 	assert_int_equal(event_store_write(s, rows, 10, NULL, 0), 0);
 }
@@ -108,10 +110,10 @@ static void write_ten(struct event_store *s)
 static void filters_find_the_same_rows_in_memory_and_on_disk(void **state)
 {
 	struct event_store *s = opened(plenty);
-	struct row_filter f[10];
+	struct row_filter f[11];
 
 	write_ten(s);
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 11; i++)
 		f[i] = row_filter_any();
 	f[1].action = ACTION_BLOCK;
 	strcpy(f[2].name, "odd");
@@ -122,9 +124,11 @@ static void filters_find_the_same_rows_in_memory_and_on_disk(void **state)
 	f[7].n_devices = 2, strcpy(f[7].devices[0], "nobody"), strcpy(f[7].devices[1], "mia-phone");
 	f[8].has_addr = true, f[8].addr = addr_v4("\xc0\x00\x02\x63");
 	strcpy(f[9].rule_id, "homework");
-	static const size_t expected[10] = {10, 5, 5, 6, 3, 2, 1, 9, 0, 3};
+	f[10] = f[9]; /* it was homework-2 below revision 5 */
+	f[10].n_was = 1, strcpy(f[10].was[0].id, "homework-2"), f[10].was[0].before = 5;
+	static const size_t expected[11] = {10, 5, 5, 6, 3, 2, 1, 9, 0, 4, 6};
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 11; i++) {
 		assert_int_equal(ask(&f[i]), 0);
 		assert_int_equal(n_got, expected[i]);
 		for (size_t k = 0; k < n_got; k++)

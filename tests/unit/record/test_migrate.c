@@ -14,7 +14,7 @@
 #include "record/event_store.h"
 #include "record/query.h"
 
-enum { EVENTS_NOW = 4 }; /* the version of today; its SQL stands here, too */
+enum { EVENTS_NOW = 5 }; /* the version of today; its SQL stands here, too */
 
 #define EVENTS_1                                                                                   \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -66,9 +66,17 @@ static const char events_4[] = EVENTS_3
 	"INSERT INTO event VALUES(" EVENT_VALUES(41, 1) ",3,0,0,0,'homework'),(" EVENT_VALUES(
 		42, 0) ",3,12,1700000030000,27,NULL);"
 		       "PRAGMA user_version=4";
+static const char events_5[] = EVENTS_3
+	"ALTER TABLE event ADD COLUMN rule_id TEXT;"
+	"ALTER TABLE event ADD COLUMN watch_id TEXT;"
+	"INSERT INTO event VALUES(" EVENT_VALUES(41, 1) ",3,0,0,0,'homework','try'),(" EVENT_VALUES(
+		42, 0) ",3,12,1700000030000,27,NULL,NULL);"
+		       "PRAGMA user_version=5";
 /* without rows, by version */
 static const char *const events_empty[] = {EVENTS_1 ")", EVENTS_1 ", packet INTEGER)", EVENTS_3,
-	EVENTS_3 "ALTER TABLE event ADD COLUMN rule_id TEXT;"};
+	EVENTS_3 "ALTER TABLE event ADD COLUMN rule_id TEXT;",
+	EVENTS_3 "ALTER TABLE event ADD COLUMN rule_id TEXT;"
+		 "ALTER TABLE event ADD COLUMN watch_id TEXT;"};
 
 #define ADMIN_STORE_1                                                                              \
 	"PRAGMA journal_mode=WAL;"                                                                 \
@@ -91,6 +99,15 @@ static const char admin_store_2[] = ADMIN_STORE_1
 	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;"
 	"INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block',1);"
 	"PRAGMA user_version=2";
+
+static const char admin_store_3[] = ADMIN_STORE_1
+	"ALTER TABLE revision ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;"
+	"INSERT INTO revision VALUES(2,6,'web','1123456789abcdef','otherwise block',1);"
+	"CREATE TABLE rule_move(revision INTEGER, was TEXT, became TEXT);"
+	"CREATE INDEX rule_move_was ON rule_move(was);"
+	"CREATE INDEX rule_move_became ON rule_move(became);"
+	"INSERT INTO rule_move VALUES(2,'0a1b2c3d','homework');"
+	"PRAGMA user_version=3";
 
 static void make(const char *name, const char *sql)
 {
@@ -193,6 +210,13 @@ static void events_of_version_4(void **state)
 	assert_events(events_4, 3);
 	assert_string_equal(got[4].rule_id, "homework");
 	assert_string_equal(got[3].rule_id, "");
+}
+
+static void events_of_version_5(void **state)
+{
+	assert_events(events_5, 3);
+	assert_string_equal(got[4].rule_id, "homework");
+	assert_string_equal(got[4].watch_id, "try");
 }
 
 /* The rows of tbl/event_columns.h that a version has: names and types, in the order of names; "" where it has none. */
@@ -345,7 +369,8 @@ static void assert_admin_store(const char *sql, const char *second)
 	assert_string_equal(strbuf_text(&text), second);
 	strbuf_fini(&text);
 	admin_store_close(l);
-	assert_int_equal(number("durward.db", "PRAGMA user_version"), 2);
+	assert_int_equal(number("durward.db", "PRAGMA user_version"), 3);
+	assert_true(number("durward.db", "SELECT count(*) FROM rule_move") >= 0);
 	assert_int_equal(count_files("damaged-") + count_files("broken-"), 0);
 }
 
@@ -357,6 +382,12 @@ static void a_admin_store_of_version_1(void **state)
 static void a_admin_store_of_version_2(void **state)
 {
 	assert_admin_store(admin_store_2, "otherwise block");
+}
+
+static void a_admin_store_of_version_3(void **state)
+{
+	assert_admin_store(admin_store_3, "otherwise block");
+	assert_int_equal(number("durward.db", "SELECT count(*) FROM rule_move"), 1);
 }
 
 static void a_admin_store_of_version_1_with_texts_as_before(void **state)
@@ -387,6 +418,7 @@ int main(void)
 		IN_FOLDER(events_of_version_2),
 		IN_FOLDER(events_of_version_3),
 		IN_FOLDER(events_of_version_4),
+		IN_FOLDER(events_of_version_5),
 		IN_FOLDER(landed_columns_are_not_edited),
 		IN_FOLDER(a_new_file_is_of_the_last_version),
 		IN_FOLDER(a_newer_file_is_refused_and_left_alone),
@@ -395,6 +427,7 @@ int main(void)
 		IN_FOLDER(a_admin_store_of_version_1),
 		IN_FOLDER(a_admin_store_of_version_1_with_texts_as_before),
 		IN_FOLDER(a_admin_store_of_version_2),
+		IN_FOLDER(a_admin_store_of_version_3),
 		IN_FOLDER(a_newer_admin_store_is_refused_and_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

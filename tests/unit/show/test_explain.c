@@ -182,11 +182,11 @@ static void words_for_names_are_answered_by_their_names(void **state)
 		{"tube",
 			"\"parts\":[{\"verdict\":\"block\",\"names\":[\"tube.example\",\"*.cdn."
 			"example\"],"
-			"\"rule\":{\"line\":7,",
+			"\"rule\":{\"line\":7,\"id\":\"ec5f2f71\",",
 			"partly blocked  tube, an app of 3 names"},
 		{"TUBE", "\"names\":[\"=api.example\"],\"rule\":{\"line\":6,", "=api.example\n"},
 		{"tube", "\"verdict\":\"block\",\"who\"",
-			"line 7: block tube adult\n           tube"},
+			"line 7: block tube adult (rule ec5f2f71)\n           tube"},
 		{"tube", "\"mixed\":true", "allow    line 6: allow api.example"},
 		{"chat",
 			"\"what\":{\"word\":\"chat\",\"kind\":\"app\",\"names\":1,\"not_asked\":0},"
