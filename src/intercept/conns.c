@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/ctmsg.h"
+#include "base/invariant.h"
 
 enum {
 	OUT_BYTES = 16 * 1024,
@@ -151,6 +152,7 @@ void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uin
 		return;
 	}
 	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(mask));
+	invariant(h->nlmsg_len <= CHANGE_BYTES);
 	c->out_n += MNL_ALIGN(h->nlmsg_len);
 	c->out_changes++;
 }
