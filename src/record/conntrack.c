@@ -11,7 +11,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
-#include "base/ctmsg.h"
+#include "netfilter/ctmsg.h"
 
 enum { DATAGRAM = 32768, DATAGRAMS = 64 };
 
