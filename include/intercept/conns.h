@@ -3,7 +3,7 @@
  *
  * A connection is changed under the tuple that the table itself gave for it. What we saw in packets would not name it after a
  * destination NAT, in a zone of its own, or if it is a ping. We ask for no acknowledgement of a change: a connection that has
- * ended meanwhile needs none.
+ * ended meanwhile needs none, and every other failure is counted.
  *
  * The table is read in pieces, so that nobody else has to wait: conns_read_begin(), then conns_read() until it says that the
  * end was reached.
@@ -18,6 +18,7 @@
 #include "model/flow.h"
 
 struct conns;
+struct nf_conntrack; /* of libnetfilter_conntrack */
 
 /* The supervisor's: a netlink socket whose holder may change connections (CAP_NET_ADMIN at this moment). */
 int conns_open(int *fd);
@@ -29,8 +30,8 @@ struct conns_entry {
 	struct flow
 		flow; /* src, sport as the client has them; dst, dport after DNAT; proto; 0 ports where there are none */
 	uint32_t mark;
-	bool ended;		 /* TCP: closed both ways, or reset */
-	const void *orig, *zone; /* private */
+	bool ended;		       /* TCP: closed both ways, or reset */
+	const struct nf_conntrack *ct; /* private */
 };
 
 int conns_read_begin(struct conns *c);
@@ -39,5 +40,7 @@ int conns_read(struct conns *c, uint32_t budget_us,
 	void (*each)(void *user, const struct conns_entry *e), void *user);
 /* Of the connection that `each` is shown just now, the mark's bits in `mask` become `bits`; all others stay. */
 void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uint32_t mask);
+/* Changes so far that could not be asked for, or that the kernel refused though the connection was there. */
+uint64_t conns_failed(const struct conns *c);
 
 #endif

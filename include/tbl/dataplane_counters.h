@@ -20,6 +20,9 @@ DATAPLANE_COUNTER(answers_failed,
 	"packets of refusals that the kernel did not take: nobody answers at that address")
 DATAPLANE_COUNTER(live_judged, "allowed flows judged again, by another policy or at an hour's edge")
 DATAPLANE_COUNTER(live_cut, "of these: cut")
+DATAPLANE_COUNTER(marks_failed,
+	"marks of connections that the kernel did not change: what should be "
+	"cut goes on until the next try")
 DATAPLANE_COUNTER(
 	live_lost, "allowed flows that did not fit in the table, and go on whatever changes")
 DATAPLANE_COUNTER(evicted, "unfinished flows pushed out of the full table")
@@ -30,7 +33,9 @@ DATAPLANE_COUNTER(midstream, "flows found in mid-stream")
 DATAPLANE_COUNTER(truncated, "packets larger than the kernel hands over")
 DATAPLANE_COUNTER(events_lost, "events dropped because the ring was full")
 DATAPLANE_COUNTER(nfq_overruns, "messages the kernel could not hand over (ENOBUFS)")
-DATAPLANE_COUNTER(nfq_errors, "messages or verdicts that failed")
+DATAPLANE_COUNTER(nfq_errors, "messages of a queue that could not be read")
+DATAPLANE_COUNTER(verdicts_failed,
+	"verdicts that the kernel did not take: mostly, the packet was gone with its device")
 DATAPLANE_COUNTER(relays, "connections that the proxy took over")
 DATAPLANE_COUNTER(relays_ended, "of these: ended")
 DATAPLANE_COUNTER(relay_requests, "HTTP requests judged by the proxy")

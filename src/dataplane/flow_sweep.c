@@ -6,6 +6,7 @@
  * Owns: nothing. Thread: its worker's. Fails: never.
  */
 #include "flow_int.h"
+#include "intercept/conns.h"
 
 static void due_pending(struct dataplane_worker *w)
 {
@@ -50,20 +51,23 @@ static void drop_idle(struct dataplane_worker *w, enum flow_list list, uint64_t 
 			end(w, r);
 }
 
-static void count_queue(struct dataplane_worker *w)
+static void count_failures(struct dataplane_worker *w)
 {
 	struct nfq_stats q;
 
+	if (w->conns)
+		w->counters.marks_failed = conns_failed(w->conns);
 	if (!w->nfq)
 		return;
 	nfq_stats(w->nfq, &q);
 	w->counters.nfq_overruns = q.overruns;
 	w->counters.nfq_errors = q.errors;
+	w->counters.verdicts_failed = q.verdicts_failed;
 }
 
 void dataplane_sweep(struct dataplane_worker *w)
 {
-	count_queue(w);
+	count_failures(w);
 	answer_again(w);
 	flow_held_sweep(w);
 	due_pending(w);
