@@ -230,6 +230,30 @@ static void a_stream_obeys_every_filter_at_once(void **state)
 	listen_end(&l);
 }
 
+/* From memory: the ids of the deciding rule and of the watch line are there as they are on disk. */
+static void a_stream_is_filtered_by_a_rules_id(void **state)
+{
+	struct event e = event_of("one.example", ACTION_BLOCK), other = e;
+	struct listener rule, watch;
+
+	e.verdict.revision = other.verdict.revision = 1;
+	e.verdict.rule_line = 4; /* block ads.example */
+	other.verdict.rule_line = 5;
+	other.verdict.watch_line = 4;
+	listen_start(&rule, "/api/v1/stream?rule=OTHERWISE", "");
+	listen_start(&watch, "/api/v1/stream?rule=3fff0a9a", "");
+	assert_true(heard(&rule, "event: hello") && heard(&watch, "event: hello"));
+	push(e);
+	push(other);
+	assert_true(heard(&rule, "id: 2\nevent: events"));
+	assert_true(heard(&rule, "\"rule_id\":\"otherwise\",\"rule_line\":5,"));
+	assert_null(strstr(strbuf_text(&rule.text), "\"rule_id\":\"3fff0a9a\""));
+	assert_true(heard(&watch, "\"rule_id\":\"3fff0a9a\",\"rule_line\":4,"));
+	assert_true(heard(&watch, "\"watch_id\":\"3fff0a9a\""));
+	listen_end(&watch);
+	listen_end(&rule);
+}
+
 static void readers_that_left_make_room_at_once(void **state)
 {
 	struct listener l;
@@ -335,6 +359,7 @@ int main(void)
 		IN_HOUSE(a_block_pages_reference_finds_its_decision_and_no_other),
 		IN_HOUSE(the_stream_says_hello_and_then_what_happens),
 		IN_HOUSE(a_stream_obeys_every_filter_at_once),
+		IN_HOUSE(a_stream_is_filtered_by_a_rules_id),
 		IN_HOUSE(readers_that_left_make_room_at_once),
 		IN_HOUSE(a_stream_that_lags_is_told),
 		IN_HOUSE(streams_are_counted_and_bounded),
