@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * ring.c - a single-producer single-consumer ring of fixed-size items in shared memory.
  *
- *     page 0: item_size, capacity | head (producer) | tail (consumer) | dropped (producer)
+ *     page 0: item_size, capacity | head (producer) | tail, awaited (consumer) | dropped (producer)
  *     page 1..: items, head % capacity is the next written, tail % capacity the next read
  *
  * head and tail count up for ever; head - tail is what waits. A peer may write anything into the page: the sizes
@@ -27,6 +27,7 @@ struct shared {
 	_Alignas(LINE) _Atomic uint64_t head;
 	_Atomic uint64_t dropped;
 	_Alignas(LINE) _Atomic uint64_t tail;
+	_Atomic uint32_t awaited;
 };
 _Static_assert(sizeof(struct shared) <= HEADER, "the ring's header is one page");
 
@@ -148,4 +149,20 @@ bool ring_pop(struct ring *r, void *item)
 uint64_t ring_dropped(const struct ring *r)
 {
 	return atomic_load_explicit(&r->sh->dropped, memory_order_relaxed);
+}
+
+/* The fences: one of the two sees what the other has written, so that no item is left while its reader sleeps. */
+bool ring_await(struct ring *r)
+{
+	atomic_store_explicit(&r->sh->awaited, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&r->sh->head, memory_order_acquire) ==
+	       atomic_load_explicit(&r->sh->tail, memory_order_relaxed);
+}
+
+bool ring_is_awaited(struct ring *r)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&r->sh->awaited, memory_order_relaxed) &&
+	       atomic_exchange_explicit(&r->sh->awaited, 0, memory_order_relaxed);
 }

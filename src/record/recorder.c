@@ -5,7 +5,8 @@
  *                                     budget -> sum, a row for many decisions, twice a minute -> tail ...
  *   conntrack, EVENT_END -> the row that waits for it (open_flows) -> batch
  *
- * A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
+ * It wakes by itself each PAUSE_MS while there are events, and asks to be woken (ring_await) when there are none; connections'
+ * ends are read each ENDS_MS. A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
  * over a write to disk. Owns: its thread and all it maps. Fails: a store that will not open is tried again each RETRY_MS.
  */
 #include "record/recorder.h"
@@ -21,6 +22,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/pace.h"
 #include "base/ring.h"
 #include "budget_int.h"
 #include "open_flows_int.h"
@@ -31,6 +33,8 @@ enum {
 	BATCH_ENDS = 1000,
 	BATCH_MS = 200,
 	NEWS_MS = 100,
+	PAUSE_MS = 50,
+	ENDS_MS = 100,
 	TURN_EVENTS = 4000, /* drained in one turn, so that the loop stays alive in a flood */
 	LOOK_MS = 100,	    /* without a signal from the dataplane */
 	RETRY_MS = 5000,
@@ -45,7 +49,8 @@ struct recorder {
 	char *db_path;
 	struct ring *rings[RINGS_MAX];
 	struct loop *loop;
-	struct watch signal, conntrack;
+	struct watch signal;
+	struct pace conntrack;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
@@ -53,7 +58,7 @@ struct recorder {
 	struct event_store *store;
 	uint64_t store_retry_ms, batch_since_ms, prune_ms, news_ms;
 	uint32_t rows_since_prune;
-	bool news;
+	bool news, busy;
 	struct row batch[BATCH_ROWS];
 	size_t n_batch;
 	struct event_store_end ends[BATCH_ENDS];
@@ -307,6 +312,7 @@ static bool drain(struct recorder *r)
 				flush(r);
 		}
 	}
+	r->busy |= taken > 0;
 	return taken == TURN_EVENTS;
 }
 
@@ -341,16 +347,22 @@ static void on_signal(struct watch *w, uint32_t events)
 	(void)!read(w->fd, &n, sizeof n); /* only wakes the loop: each turn drains */
 }
 
-static void on_conntrack(struct watch *w, uint32_t events)
+static void on_conntrack(struct pace *p)
 {
-	struct recorder *r = w->user;
+	struct recorder *r = p->user;
 	int rc;
 
-	drain(r); /* the decision comes before its end */
-	rc = conntrack_read(w->fd, on_flow_end, r);
+	while (drain(r))
+		; /* the decision comes before its end */
+	rc = conntrack_read(p->fd, on_flow_end, r);
+	if (rc == -ENOBUFS) {
+		pthread_mutex_lock(&r->lock);
+		r->count.lost_ends = conntrack_lost(p->fd);
+		pthread_mutex_unlock(&r->lock);
+	}
 	if (rc < 0 && rc != -ENOBUFS) {
 		log_warn("record: the conntrack socket: %s", strerror(-rc));
-		loop_del(w);
+		pace_stop(p);
 	}
 }
 
@@ -364,9 +376,24 @@ static void tell_news(struct recorder *r, uint64_t now_ms)
 		r->in.news(r->in.user);
 }
 
-static int next_wait(const struct recorder *r, uint64_t now_ms)
+/* Asks to be woken by each ring. False: one is not empty. */
+static bool await_all(struct recorder *r)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < r->in.n_rings; i++)
+		all = ring_await(r->rings[i]) && all;
+	return all;
+}
+
+/* busy: events came in this turn, and more are likely. */
+static int next_wait(struct recorder *r, uint64_t now_ms)
 {
 	uint64_t wait = r->in.ring_signal < 0 ? LOOK_MS : 1000;
+
+	if (r->busy || !await_all(r))
+		wait = PAUSE_MS;
+	r->busy = false;
 
 	if (r->batch_since_ms && r->batch_since_ms + BATCH_MS < now_ms + wait)
 		wait = r->batch_since_ms + BATCH_MS > now_ms ? r->batch_since_ms + BATCH_MS - now_ms
@@ -432,11 +459,12 @@ static int watch_fds(struct recorder *r)
 	int rc = loop_new(&r->loop);
 
 	r->signal = (struct watch){.fd = r->in.ring_signal, .on_event = on_signal, .user = r};
-	r->conntrack = (struct watch){.fd = r->in.conntrack, .on_event = on_conntrack, .user = r};
+	r->conntrack = (struct pace){
+		.fd = r->in.conntrack, .pause_ms = ENDS_MS, .on_ready = on_conntrack, .user = r};
 	if (rc == 0 && r->in.ring_signal >= 0)
 		rc = loop_add(r->loop, &r->signal, EPOLLIN);
 	if (rc == 0 && r->in.conntrack >= 0)
-		rc = loop_add(r->loop, &r->conntrack, EPOLLIN);
+		rc = pace_start(r->loop, &r->conntrack);
 	return rc;
 }
 
