@@ -9,6 +9,8 @@
 #include "dataplane/dataplane.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -451,6 +453,15 @@ static void stop_threads(struct dataplane *g)
 	}
 }
 
+/* What the busiest moment took is not given back and asked for again. (Flows have a pool of their own: base/pool.h.) */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_THRESHOLD, 16 << 20);
+#endif
+}
+
 int dataplane_main(const struct settings *s, const struct inherited *h)
 {
 	static struct dataplane dataplane;
@@ -458,6 +469,7 @@ int dataplane_main(const struct settings *s, const struct inherited *h)
 	struct message ready = {.type = MESSAGE_READY};
 	int rc;
 
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor says when */
 	g->s = s;

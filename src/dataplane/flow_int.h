@@ -170,7 +170,8 @@ struct dataplane_own {
 	uint8_t scratch[TLS_SCRATCH];
 	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
-	bool cleared; /* packets that a dead dataplane left were dropped */
+	struct pool *pool; /* of flows and the bytes kept for them */
+	bool cleared;	   /* packets that a dead dataplane left were dropped */
 	struct held_list held;
 	struct answers answers;
 	struct live_work live;
@@ -209,7 +210,7 @@ bool flow_tcp_is_attempt(const struct flow_rec *r); /* nothing but SYNs (seen.at
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
-void flow_tcp_free(struct flow_tcp *t);
+void flow_tcp_free(struct dataplane_worker *w, struct flow_tcp *t);
 void flow_tcp_close(struct dataplane_worker *w, struct flow_rec *r); /* final: the bytes go */
 /* flow_bytes.c */
 size_t flow_tcp_kept(const struct flow_tcp *t); /* bytes of heap */

@@ -59,7 +59,7 @@ void flow_drop(struct seen *s)
 
 static void free_parts(void *user, struct flow_rec *r)
 {
-	flow_tcp_free(r->tcp);
+	flow_tcp_free(user, r->tcp);
 	flow_udp_free(user, r->udp);
 }
 
@@ -113,7 +113,8 @@ int dataplane_worker_init(struct dataplane_worker *w)
 	if (!w->own)
 		return -ENOMEM;
 	w->own->quic = quic_crypt_new();
-	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
+	w->own->pool = l.pool = pool_new();
+	rc = w->own->quic && w->own->pool ? flowtab_new(&w->flows, &l) : -ENOMEM;
 	if (rc == 0)
 		rc = flow_live_init(w);
 	if (rc != 0)
@@ -132,6 +133,7 @@ void dataplane_worker_fini(struct dataplane_worker *w)
 	if (w->own) {
 		flow_live_fini(w);
 		quic_crypt_free(w->own->quic);
+		pool_free(w->own->pool);
 	}
 	free(w->own);
 	w->own = NULL;

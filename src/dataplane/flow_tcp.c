@@ -14,7 +14,6 @@
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: identification.md T01-T45, P12-P30.
  */
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #include "flow_int.h"
 #include "intercept/synlog.h"
@@ -23,7 +22,8 @@ enum { TS_OLD = 60000, RECORD_SLACK = 4096 };
 
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 {
-	struct flow_tcp *t = calloc(1, sizeof(*t));
+	struct pool *pool = s->w->own->pool;
+	struct flow_tcp *t = pool_get_zeroed(pool, sizeof(*t));
 	uint32_t limit = s->w->settings->hello_max_bytes;
 
 	if (!t)
@@ -33,6 +33,7 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	t->pass_seq = t->client_end = t->judged_end = t->base;
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
+	t->seg.pool = pool;
 	t->past = (struct past){.limit = REQUEST_KEEP};
 	stream_ident_init(&t->id, limit);
 	t->id.stops = true;
@@ -42,13 +43,13 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	return t;
 }
 
-void flow_tcp_free(struct flow_tcp *t)
+void flow_tcp_free(struct dataplane_worker *w, struct flow_tcp *t)
 {
 	if (!t)
 		return;
 	segments_fini(&t->seg);
 	past_fini(&t->past);
-	free(t);
+	pool_put(w->own->pool, t, sizeof(*t));
 }
 
 void flow_tcp_close(struct dataplane_worker *w, struct flow_rec *r)
@@ -167,6 +168,8 @@ static bool judge(struct dataplane_worker *w, struct flow_rec *r, bool goes_on)
 		return false;
 	if (plain)
 		t->seg.limit = REQUEST_AHEAD;
+	else if (!t->closed)
+		segments_trim(&t->seg); /* it waits for the server's answer, or for a minute */
 	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
 							 : t->base + (uint32_t)t->id.pos;
 	return true;
