@@ -18,7 +18,7 @@ VERSION  := 0.1.0
 comma := ,
 B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
-PKGS := libnetfilter_queue libmnl libnl-3.0 libnl-route-3.0 libnl-nf-3.0 libcrypto libmicrohttpd \
+PKGS := libnetfilter_queue libnetfilter_log libmnl libnl-3.0 libnl-route-3.0 libcrypto libmicrohttpd \
 	sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libpsl libidn2 zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)

@@ -4,7 +4,7 @@
  * The supervisor binds a queue (it must outlive the dataplane), the dataplane adopts the inherited descriptor and reads it. One queue
  * a descriptor, one descriptor a worker.
  *
- * Owns: the descriptor, once opened or adopted. Thread: one at a time. Fails: 0 or -errno; lost messages (ENOBUFS) are
+ * Owns: the descriptor, once bound or adopted. Thread: one at a time. Fails: 0 or -errno; lost messages (ENOBUFS) are
  * counted, never an error. See: nfnetlink_queue.c of the kernel; identification.md P05-P08.
  */
 #ifndef INTERCEPT_NFQ_H
@@ -22,7 +22,7 @@ struct nfq_config {
 };
 
 /* Binds and configures a queue: needs CAP_NET_ADMIN. -EBUSY: another process holds it. */
-int nfq_open(const struct nfq_config *c, struct nfq **out);
+int nfq_bind(const struct nfq_config *c, struct nfq **out);
 /* Takes over an inherited descriptor of a queue already bound; the descriptor is *out's from here on (also on failure
  * it stays the caller's). */
 int nfq_adopt(int fd, uint16_t queue, struct nfq **out);
@@ -31,7 +31,7 @@ int nfq_send_unbind(int fd, uint16_t queue);
 int nfq_send_bind(int fd, const struct nfq_config *c);	 /* again, after an unbind */
 int nfq_send_config(int fd, const struct nfq_config *c); /* fail_open and max_len, in place */
 
-int nfq_fd(const struct nfq *q);
+int nfq_socket(const struct nfq *q);
 void nfq_free(struct nfq *q); /* closes; NULL is fine. The queue dies with its last descriptor. */
 
 enum nfq_hook { NFQ_PREROUTING, NFQ_INPUT, NFQ_FORWARD, NFQ_OUTPUT, NFQ_POSTROUTING };
@@ -67,7 +67,9 @@ int nfq_flush(struct nfq *q);
 int nfq_drop_before(struct nfq *q, uint32_t first_id);
 
 struct nfq_stats {
-	uint64_t packets, verdicts, overruns, errors;
+	uint64_t packets, verdicts, overruns;
+	uint64_t verdicts_failed; /* not sent, or the packet was gone (its device went down) */
+	uint64_t errors;	  /* messages of the kernel that could not be read */
 };
 void nfq_stats(const struct nfq *q, struct nfq_stats *out);
 

@@ -162,8 +162,8 @@ static int thread_queue(struct thread *t, int fd, unsigned i)
 
 	if (rc != 0)
 		return rc;
-	fd_set_nonblock(nfq_fd(w->nfq));
-	t->queue = (struct watch){.fd = nfq_fd(w->nfq), .on_event = on_queue, .user = t};
+	fd_set_nonblock(nfq_socket(w->nfq));
+	t->queue = (struct watch){.fd = nfq_socket(w->nfq), .on_event = on_queue, .user = t};
 	return loop_add(w->loop, &t->queue, EPOLLIN);
 }
 

@@ -91,7 +91,7 @@ static void clear_left(struct dataplane_worker *w, uint32_t first_id)
 
 static void clear_if_idle(struct dataplane_worker *w)
 {
-	struct pollfd p = {.fd = w->nfq ? nfq_fd(w->nfq) : -1, .events = POLLIN};
+	struct pollfd p = {.fd = w->nfq ? nfq_socket(w->nfq) : -1, .events = POLLIN};
 
 	if (w->nfq && poll(&p, 1, 0) == 0)
 		clear_left(w, 0);

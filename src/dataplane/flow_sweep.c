@@ -59,6 +59,7 @@ static void count_queue(struct dataplane_worker *w)
 	nfq_stats(w->nfq, &q);
 	w->counters.nfq_overruns = q.overruns;
 	w->counters.nfq_errors = q.errors;
+	w->counters.verdicts_failed = q.verdicts_failed;
 }
 
 void dataplane_sweep(struct dataplane_worker *w)

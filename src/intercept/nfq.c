@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * nfq.c - netfilter queues over libmnl.
+ * nfq.c - netfilter queues: libnetfilter_queue builds and parses the messages, this file moves them.
  *
  * Messages are read many at a time (recvmmsg), verdicts given during a read leave together at its end, in one message
  * batch; verdicts given outside a read leave at once. No answer to a verdict is asked for: the kernel only speaks up when
  * one failed (-ENOENT: the packet is gone, its device went down), and that is counted.
  *
- * Why libmnl and not nfq_open() of libnetfilter_queue: that one cannot adopt an inherited descriptor.
+ * By hand, because the library builds neither: NFQA_CFG_FLAGS, and which message type a verdict is of.
  *
  * Owns: the descriptor and its buffers. Thread: one at a time. Fails: 0 or -errno. See: net/netfilter/nfnetlink_queue.c.
  */
@@ -13,14 +13,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h> /* first: its NFQA_MAX is the library's */
 #include <linux/netfilter.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "nfsock_int.h"
 
 enum {
 	READ_MESSAGES = 16,	 /* a recvmmsg */
@@ -30,82 +30,55 @@ enum {
 };
 
 struct nfq {
-	struct mnl_socket *nl;
+	int fd;
 	uint16_t queue;
 	bool reading;
 	struct nfq_stats stats;
 	size_t out_n;
-	_Alignas(8) uint8_t out[OUT_BYTES];
+	unsigned out_verdicts; /* in the batch that waits */
+	_Alignas(8) char out[OUT_BYTES];
 	struct mmsghdr msgs[READ_MESSAGES];
 	struct iovec iov[READ_MESSAGES];
-	uint8_t *in; /* READ_MESSAGES * MESSAGE_MAX */
+	uint8_t *in;  /* READ_MESSAGES * MESSAGE_MAX */
+	char *edited; /* MESSAGE_MAX: a verdict with a packet's new bytes */
 };
 
-static struct nlmsghdr *header_put(void *buf, uint16_t type, uint16_t queue, bool ack)
+static struct nlmsghdr *command_put(char *buf, uint16_t queue, uint8_t command)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *nfg;
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, queue);
 
-	nlh->nlmsg_type = (NFNL_SUBSYS_QUEUE << 8) | type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | (ack ? NLM_F_ACK : 0);
-	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = AF_UNSPEC;
-	nfg->version = NFNETLINK_V0;
-	nfg->res_id = htons(queue);
+	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, command);
 	return nlh;
 }
 
-static struct nlmsghdr *command_put(void *buf, uint16_t queue, uint8_t command, bool ack)
+static struct nlmsghdr *config_put(char *buf, const struct nfq_config *c)
 {
-	struct nlmsghdr *nlh = header_put(buf, NFQNL_MSG_CONFIG, queue, ack);
-	struct nfqnl_msg_config_cmd cmd = {.command = command};
-
-	mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
-	return nlh;
-}
-
-static struct nlmsghdr *config_put(void *buf, const struct nfq_config *c, bool ack)
-{
-	struct nlmsghdr *nlh = header_put(buf, NFQNL_MSG_CONFIG, c->queue, ack);
-	struct nfqnl_msg_config_params params = {
-		.copy_range = htonl(0xffff), .copy_mode = NFQNL_COPY_PACKET};
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, c->queue);
 	uint32_t flags = NFQA_CFG_F_GSO | (c->fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
 
-	mnl_attr_put(nlh, NFQA_CFG_PARAMS, sizeof(params), &params);
-	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN, htonl(c->max_len ? c->max_len : 4096));
+	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, 0xffff);
+	nfq_nlmsg_cfg_put_qmaxlen(nlh, c->max_len ? c->max_len : 4096);
 	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(flags));
 	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
 	return nlh;
 }
 
-/* Sends and waits for the kernel's answer. Only before packets can come, or they would be read as answers. */
-static int talk(struct mnl_socket *nl, const struct nlmsghdr *nlh)
+int nfq_adopt(int fd, uint16_t queue, struct nfq **out)
 {
-	uint8_t buf[8192];
-	ssize_t n;
+	struct nfq *q;
 
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	if (n < 0)
-		return -errno;
-	if (mnl_cb_run(buf, (size_t)n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
-		return -errno;
-	return 0;
-}
-
-static int new_of(struct mnl_socket *nl, uint16_t queue, struct nfq **out)
-{
-	struct nfq *q = calloc(1, sizeof(*q));
-
+	if (fd < 0)
+		return -EBADF;
+	q = calloc(1, sizeof(*q));
 	if (q)
-		q->in = malloc((size_t)READ_MESSAGES * MESSAGE_MAX);
+		q->in = malloc((size_t)(READ_MESSAGES + 1) * MESSAGE_MAX);
 	if (!q || !q->in) {
 		free(q);
 		return -ENOMEM;
 	}
-	q->nl = nl;
+	q->fd = fd;
 	q->queue = queue;
+	q->edited = (char *)q->in + (size_t)READ_MESSAGES * MESSAGE_MAX;
 	for (int i = 0; i < READ_MESSAGES; i++) {
 		q->iov[i].iov_base = q->in + (size_t)i * MESSAGE_MAX;
 		q->iov[i].iov_len = MESSAGE_MAX;
@@ -116,49 +89,35 @@ static int new_of(struct mnl_socket *nl, uint16_t queue, struct nfq **out)
 	return 0;
 }
 
-static void buffer_set(int fd, uint32_t bytes)
+static int configure(struct mnl_socket *nl, const struct nfq_config *c)
 {
-	int n = (int)(bytes ? bytes : 8u << 20), on = 1;
+	_Alignas(struct nlmsghdr) char buf[512];
+	int rc = nfsock_talk(nl, command_put(buf, c->queue, NFQNL_CFG_CMD_BIND));
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &n, sizeof(n)) != 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof(n));
-	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	if (rc != 0)
+		return rc;
+	nfsock_buffer_set(mnl_socket_get_fd(nl), c->socket_bytes ? c->socket_bytes : 8u << 20);
+	return nfsock_talk(nl, config_put(buf, c));
 }
 
-int nfq_open(const struct nfq_config *c, struct nfq **out)
+int nfq_bind(const struct nfq_config *c, struct nfq **out)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	uint8_t buf[512];
-	int rc;
+	struct mnl_socket *nl;
+	int fd, rc = nfsock_open(&nl);
 
-	if (!nl)
-		return -errno;
-	rc = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
-	if (rc == 0)
-		rc = talk(nl, command_put(buf, c->queue, NFQNL_CFG_CMD_BIND, true));
-	if (rc == -EPERM && geteuid() == 0)
-		rc = -EBUSY; /* what the kernel answers when another socket holds the queue */
-	if (rc == 0) {
-		buffer_set(mnl_socket_get_fd(nl), c->socket_bytes);
-		rc = talk(nl, config_put(buf, c, true));
-	}
-	if (rc == 0)
-		rc = new_of(nl, c->queue, out);
 	if (rc != 0)
+		return rc;
+	rc = configure(nl, c);
+	if (rc != 0) {
 		mnl_socket_close(nl);
-	return rc;
-}
-
-int nfq_adopt(int fd, uint16_t queue, struct nfq **out)
-{
-	struct mnl_socket *nl = mnl_socket_fdopen(fd);
-	int rc;
-
-	if (!nl)
-		return -errno;
-	rc = new_of(nl, queue, out);
+		return rc;
+	}
+	rc = nfsock_release(nl, &fd);
 	if (rc != 0)
-		free(nl); /* not mnl_socket_close(): the descriptor stays the caller's */
+		return rc;
+	rc = nfq_adopt(fd, c->queue, out);
+	if (rc != 0)
+		close(fd);
 	return rc;
 }
 
@@ -173,16 +132,16 @@ static int send_plain(int fd, const void *buf, size_t n)
 
 int nfq_send_unbind(int fd, uint16_t queue)
 {
-	uint8_t buf[128];
-	struct nlmsghdr *nlh = command_put(buf, queue, NFQNL_CFG_CMD_UNBIND, false);
+	_Alignas(struct nlmsghdr) char buf[128];
+	struct nlmsghdr *nlh = command_put(buf, queue, NFQNL_CFG_CMD_UNBIND);
 
 	return send_plain(fd, buf, nlh->nlmsg_len);
 }
 
 int nfq_send_bind(int fd, const struct nfq_config *c)
 {
-	uint8_t buf[128];
-	struct nlmsghdr *nlh = command_put(buf, c->queue, NFQNL_CFG_CMD_BIND, false);
+	_Alignas(struct nlmsghdr) char buf[128];
+	struct nlmsghdr *nlh = command_put(buf, c->queue, NFQNL_CFG_CMD_BIND);
 	int rc = send_plain(fd, buf, nlh->nlmsg_len);
 
 	return rc ? rc : nfq_send_config(fd, c);
@@ -190,51 +149,60 @@ int nfq_send_bind(int fd, const struct nfq_config *c)
 
 int nfq_send_config(int fd, const struct nfq_config *c)
 {
-	uint8_t buf[256];
-	struct nlmsghdr *nlh = config_put(buf, c, false);
+	_Alignas(struct nlmsghdr) char buf[256];
+	struct nlmsghdr *nlh = config_put(buf, c);
 
 	return send_plain(fd, buf, nlh->nlmsg_len);
 }
 
-int nfq_fd(const struct nfq *q)
+int nfq_socket(const struct nfq *q)
 {
-	return mnl_socket_get_fd(q->nl);
+	return q->fd;
 }
 
 void nfq_free(struct nfq *q)
 {
 	if (!q)
 		return;
-	mnl_socket_close(q->nl);
+	close(q->fd);
 	free(q->in);
 	free(q);
 }
 
+/* A batch that the kernel did not read leaves its packets waiting: counted, for nothing of it was passed on. */
 int nfq_flush(struct nfq *q)
 {
 	int rc;
 
 	if (!q || q->out_n == 0)
 		return 0;
-	rc = send_plain(nfq_fd(q), q->out, q->out_n);
-	q->out_n = 0;
+	rc = send_plain(nfq_socket(q), q->out, q->out_n);
 	if (rc != 0)
-		q->stats.errors++;
+		q->stats.verdicts_failed += q->out_verdicts;
+	q->out_n = 0;
+	q->out_verdicts = 0;
 	return rc;
+}
+
+static struct nlmsghdr *verdict_put(char *buf, const struct nfq *q, uint32_t id, uint32_t verdict)
+{
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_VERDICT, q->queue);
+
+	nfq_nlmsg_verdict_put(nlh, (int)id, (int)verdict);
+	return nlh;
 }
 
 int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, uint32_t mark)
 {
-	struct nfqnl_msg_verdict_hdr vh = {.verdict = htonl(a), .id = htonl(id)};
 	struct nlmsghdr *nlh;
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
-	nlh = header_put(q->out + q->out_n, NFQNL_MSG_VERDICT, q->queue, false);
-	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(vh), &vh);
+	nlh = verdict_put(q->out + q->out_n, q, id, a);
 	if (with_mark)
-		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
+		nfq_nlmsg_verdict_put_mark(nlh, mark);
 	q->out_n += MNL_ALIGN(nlh->nlmsg_len);
+	q->out_verdicts++;
 	q->stats.verdicts++;
 	return q->reading ? 0 : nfq_flush(q);
 }
@@ -242,41 +210,29 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 /* By itself, for it may be long; what was given before it goes first. The kernel takes an attribute of 16 bits. */
 int nfq_verdict_edited(struct nfq *q, uint32_t id, uint32_t mark, struct slice bytes)
 {
-	struct nfqnl_msg_verdict_hdr vh = {.verdict = htonl(NF_ACCEPT), .id = htonl(id)};
-	_Alignas(8) uint8_t head[VERDICT_BYTES];
-	static const uint8_t pad[MNL_ALIGNTO];
-	struct sockaddr_nl to = {.nl_family = AF_NETLINK};
-	struct nlmsghdr *nlh = header_put(head, NFQNL_MSG_VERDICT, q->queue, false);
-	struct nlattr payload = {
-		.nla_type = NFQA_PAYLOAD, .nla_len = (uint16_t)(MNL_ATTR_HDRLEN + bytes.n)};
-	struct iovec iov[4] = {{head, 0}, {&payload, sizeof(payload)}, {(void *)bytes.p, bytes.n},
-		{(void *)pad, MNL_ALIGN(bytes.n) - bytes.n}};
-	struct msghdr m = {
-		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = iov, .msg_iovlen = 4};
+	struct nlmsghdr *nlh;
+	int rc;
 
 	if (bytes.n > UINT16_MAX - MNL_ATTR_HDRLEN)
 		return -EMSGSIZE;
-	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(vh), &vh);
-	mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
-	iov[0].iov_len = nlh->nlmsg_len;
-	nlh->nlmsg_len += (uint32_t)(MNL_ATTR_HDRLEN + MNL_ALIGN(bytes.n));
+	nlh = verdict_put(q->edited, q, id, NF_ACCEPT);
+	nfq_nlmsg_verdict_put_mark(nlh, mark);
+	nfq_nlmsg_verdict_put_pkt(nlh, bytes.p, (uint32_t)bytes.n);
 	nfq_flush(q);
 	q->stats.verdicts++;
-	if (sendmsg(nfq_fd(q), &m, 0) < 0) {
-		q->stats.errors++;
-		return -errno;
-	}
-	return 0;
+	rc = send_plain(nfq_socket(q), nlh, nlh->nlmsg_len);
+	if (rc != 0)
+		q->stats.verdicts_failed++;
+	return rc;
 }
 
 static int drop_upto(struct nfq *q, uint32_t id)
 {
-	struct nfqnl_msg_verdict_hdr vh = {.verdict = htonl(NF_DROP), .id = htonl(id)};
-	uint8_t buf[128];
-	struct nlmsghdr *nlh = header_put(buf, NFQNL_MSG_VERDICT_BATCH, q->queue, false);
+	_Alignas(struct nlmsghdr) char buf[128];
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_VERDICT_BATCH, q->queue);
 
-	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(vh), &vh);
-	return send_plain(nfq_fd(q), buf, nlh->nlmsg_len);
+	nfq_nlmsg_verdict_put(nlh, (int)id, NF_DROP);
+	return send_plain(nfq_socket(q), buf, nlh->nlmsg_len);
 }
 
 int nfq_drop_before(struct nfq *q, uint32_t first_id)
@@ -290,69 +246,68 @@ int nfq_drop_before(struct nfq *q, uint32_t first_id)
 	return rc != 0 ? rc : drop_upto(q, 0xffffffff);
 }
 
-struct fields {
-	struct nfq_packet p;
-	bool has_header;
-};
+/* The attribute's value, if it is there with at least `n` bytes. */
+static const void *value_of(const struct nlattr *a, size_t n)
+{
+	return a && mnl_attr_get_payload_len(a) >= n ? mnl_attr_get_payload(a) : NULL;
+}
+
+static uint32_t u32_of(const struct nlattr *a)
+{
+	return value_of(a, 4) ? ntohl(mnl_attr_get_u32(a)) : 0;
+}
 
 static void hwaddr_get(const struct nlattr *a, struct nfq_packet *p)
 {
-	const struct nfqnl_msg_packet_hw *hw = mnl_attr_get_payload(a);
+	const struct nfqnl_msg_packet_hw *hw = value_of(a, sizeof(*hw));
 
-	if (mnl_attr_get_payload_len(a) < sizeof(*hw) || ntohs(hw->hw_addrlen) != sizeof(p->mac.b))
+	if (!hw || ntohs(hw->hw_addrlen) != sizeof(p->mac.b))
 		return;
 	memcpy(p->mac.b, hw->hw_addr, sizeof(p->mac.b));
 	p->has_mac = true;
 }
 
-static uint32_t u32_get(const struct nlattr *a)
+/* False: it has no number, and nothing can be answered. */
+static bool packet_get(struct nlattr *const *attr, struct nfq_packet *p)
 {
-	return mnl_attr_get_payload_len(a) < 4 ? 0 : ntohl(mnl_attr_get_u32(a));
+	const struct nfqnl_msg_packet_hdr *h = value_of(attr[NFQA_PACKET_HDR], sizeof(*h));
+	uint32_t info = u32_of(attr[NFQA_SKB_INFO]);
+
+	if (!h)
+		return false;
+	p->id = ntohl(h->packet_id);
+	p->hook = h->hook;
+	p->mark = u32_of(attr[NFQA_MARK]);
+	p->indev = u32_of(attr[NFQA_IFINDEX_INDEV]);
+	p->outdev = u32_of(attr[NFQA_IFINDEX_OUTDEV]);
+	hwaddr_get(attr[NFQA_HWADDR], p);
+	if (attr[NFQA_PAYLOAD])
+		p->payload = slice_of(mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
+			mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]));
+	p->truncated = attr[NFQA_CAP_LEN] != NULL;
+	p->checksum_not_ready = info & NFQA_SKB_CSUMNOTREADY;
+	p->gso = info & NFQA_SKB_GSO;
+	return true;
 }
 
-static int attr_read(const struct nlattr *a, void *user)
+/* A message that the library does not accept is dropped if it can be: nobody could judge it. */
+static int message_read(struct nfq *q, const struct nlmsghdr *nlh,
+	void (*on_packet)(void *user, const struct nfq_packet *p), void *user)
 {
-	struct fields *f = user;
-	struct nfq_packet *p = &f->p;
-	const struct nfqnl_msg_packet_hdr *h;
-	uint32_t info;
+	struct nlattr *attr[NFQA_MAX + 1] = {NULL};
+	struct nfq_packet p = {0};
+	bool whole = nfq_nlmsg_parse(nlh, attr) >= 0;
 
-	switch (mnl_attr_get_type(a)) {
-	case NFQA_PACKET_HDR:
-		if (mnl_attr_get_payload_len(a) < sizeof(*h))
-			break;
-		h = mnl_attr_get_payload(a);
-		p->id = ntohl(h->packet_id);
-		p->hook = h->hook;
-		f->has_header = true;
-		break;
-	case NFQA_MARK:
-		p->mark = u32_get(a);
-		break;
-	case NFQA_IFINDEX_INDEV:
-		p->indev = u32_get(a);
-		break;
-	case NFQA_IFINDEX_OUTDEV:
-		p->outdev = u32_get(a);
-		break;
-	case NFQA_HWADDR:
-		hwaddr_get(a, p);
-		break;
-	case NFQA_PAYLOAD:
-		p->payload = slice_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
-		break;
-	case NFQA_CAP_LEN:
-		p->truncated = true;
-		break;
-	case NFQA_SKB_INFO:
-		info = u32_get(a);
-		p->checksum_not_ready = info & NFQA_SKB_CSUMNOTREADY;
-		p->gso = info & NFQA_SKB_GSO;
-		break;
-	default:
-		break;
+	if (packet_get(attr, &p)) {
+		q->stats.packets++;
+		if (whole) {
+			on_packet(user, &p);
+			return 1;
+		}
+		nfq_verdict(q, p.id, NFQ_DROP, false, 0);
 	}
-	return MNL_CB_OK;
+	q->stats.errors++;
+	return 0;
 }
 
 /* One datagram: packets, or what the kernel has to say about a verdict that failed. Returns packets. */
@@ -363,18 +318,12 @@ static int datagram_read(struct nfq *q, const uint8_t *buf, size_t n,
 	int left = (int)n, packets = 0;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		struct fields f = {0};
-
-		if (nlh->nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET)) {
+		if (nlh->nlmsg_type == ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
+			packets += message_read(q, nlh, on_packet, user);
+		else if (nlh->nlmsg_type == NLMSG_ERROR)
+			q->stats.verdicts_failed++;
+		else
 			q->stats.errors++;
-			continue;
-		}
-		mnl_attr_parse(nlh, sizeof(struct nfgenmsg), attr_read, &f);
-		if (!f.has_header)
-			continue;
-		packets++;
-		q->stats.packets++;
-		on_packet(user, &f.p);
 	}
 	return packets;
 }
@@ -389,7 +338,7 @@ int nfq_read(struct nfq *q, int max, void (*on_packet)(void *user, const struct 
 		unsigned want =
 			max - total < READ_MESSAGES ? (unsigned)(max - total) : READ_MESSAGES;
 
-		got = recvmmsg(nfq_fd(q), q->msgs, want, MSG_DONTWAIT, NULL);
+		got = recvmmsg(nfq_socket(q), q->msgs, want, MSG_DONTWAIT, NULL);
 		if (got < 0) {
 			err = errno;
 			if (err == EINTR || err == ENOBUFS) {
@@ -417,7 +366,7 @@ void nfq_stats(const struct nfq *q, struct nfq_stats *out)
 	socklen_t n = sizeof(mem);
 
 	*out = q->stats;
-	if (getsockopt(nfq_fd(q), SOL_SOCKET, SO_MEMINFO, mem, &n) == 0 &&
+	if (getsockopt(nfq_socket(q), SOL_SOCKET, SO_MEMINFO, mem, &n) == 0 &&
 		n > SK_MEMINFO_DROPS * sizeof(mem[0]))
 		out->overruns += mem[SK_MEMINFO_DROPS];
 }

@@ -6,21 +6,23 @@
  * hundred SYNs in the time between a SYN and its first bytes push out one in a thousand. A bucket is moved from its end
  * on, so that a reader who goes up misses none. A look-up reads the socket first: the SYN's copy may still wait there.
  *
+ * libnetfilter_log builds and parses the messages; NFULA_CFG_QTHRESH is ours, for which it has no builder.
+ *
  * Owns: the descriptor, the table. Thread: any. Fails: 0 or -errno. See: net/netfilter/nfnetlink_log.c.
  */
 #include "intercept/synlog.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
+#include <libnetfilter_log/libnetfilter_log.h> /* first: its NFULA_MAX is the library's */
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_log.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "identify/packet.h"
+#include "nfsock_int.h"
 
 enum {
 	BUCKETS = 1 << 14,
@@ -42,70 +44,36 @@ struct synlog {
 	uint64_t marks[MARKS][WAYS];	  /* locked; 0 = none */
 };
 
-static struct nlmsghdr *config_put(void *buf, uint16_t group)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *nfg;
-
-	nlh->nlmsg_type = (NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_CONFIG;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = AF_UNSPEC;
-	nfg->version = NFNETLINK_V0;
-	nfg->res_id = htons(group);
-	return nlh;
-}
-
-static int talk(struct mnl_socket *nl, const struct nlmsghdr *nlh)
-{
-	uint8_t buf[4096];
-	ssize_t n;
-
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	if (n < 0 || mnl_cb_run(buf, (size_t)n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
-		return -errno;
-	return 0;
-}
-
 static int configure(struct mnl_socket *nl, uint16_t group)
 {
-	struct nfulnl_msg_config_cmd bind = {.command = NFULNL_CFG_CMD_BIND};
-	struct nfulnl_msg_config_mode mode = {
-		.copy_range = htonl(COPY_BYTES), .copy_mode = NFULNL_COPY_PACKET};
-	uint8_t buf[256];
-	struct nlmsghdr *nlh = config_put(buf, group);
+	_Alignas(struct nlmsghdr) char buf[256];
+	struct nlmsghdr *nlh = nflog_nlmsg_put_header(buf, NFULNL_MSG_CONFIG, AF_UNSPEC, group);
 	int rc;
 
-	mnl_attr_put(nlh, NFULA_CFG_CMD, sizeof(bind), &bind);
-	rc = talk(nl, nlh);
+	nflog_attr_put_cfg_cmd(nlh, NFULNL_CFG_CMD_BIND);
+	rc = nfsock_talk(nl, nlh);
 	if (rc != 0)
-		return rc == -EPERM && geteuid() == 0 ? -EBUSY : rc;
-	nlh = config_put(buf, group);
-	mnl_attr_put(nlh, NFULA_CFG_MODE, sizeof(mode), &mode);
+		return rc;
+	nlh = nflog_nlmsg_put_header(buf, NFULNL_MSG_CONFIG, AF_UNSPEC, group);
+	nflog_attr_put_cfg_mode(nlh, NFULNL_COPY_PACKET, COPY_BYTES);
 	mnl_attr_put_u32(nlh, NFULA_CFG_QTHRESH, htonl(1)); /* at once, not in batches */
-	return talk(nl, nlh);
+	return nfsock_talk(nl, nlh);
 }
 
 int synlog_open(uint16_t group, int *fd)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	int rc, size = SOCKET_BYTES, on = 1;
+	struct mnl_socket *nl;
+	int rc = nfsock_open(&nl);
 
-	if (!nl)
-		return -errno;
-	rc = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : configure(nl, group);
+	if (rc != 0)
+		return rc;
+	rc = configure(nl, group);
 	if (rc != 0) {
 		mnl_socket_close(nl);
 		return rc;
 	}
-	*fd = mnl_socket_get_fd(nl);
-	free(nl); /* not mnl_socket_close(): the descriptor is the caller's */
-	if (setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
-		setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	setsockopt(*fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
-	return 0;
+	nfsock_buffer_set(mnl_socket_get_fd(nl), SOCKET_BYTES);
+	return nfsock_release(nl, fd);
 }
 
 int synlog_adopt(int fd, const struct hash_key *key, struct synlog **out)
@@ -253,23 +221,28 @@ void synlog_note_mark(struct synlog *l, struct slice ip, uint32_t mark)
 	pthread_mutex_unlock(&l->lock);
 }
 
-struct logged {
-	struct slice ip;
-	char kind; /* of the prefix: first, again, mark */
-	uint32_t mark;
-};
-
-static int attr_read(const struct nlattr *a, void *user)
+static struct slice value_of(const struct nlattr *a)
 {
-	struct logged *g = user;
+	return a ? slice_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a))
+		 : slice_of(NULL, 0);
+}
 
-	if (mnl_attr_get_type(a) == NFULA_PAYLOAD)
-		g->ip = slice_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
-	else if (mnl_attr_get_type(a) == NFULA_PREFIX && mnl_attr_get_payload_len(a) > 0)
-		g->kind = *(const char *)mnl_attr_get_payload(a);
-	else if (mnl_attr_get_type(a) == NFULA_MARK && mnl_attr_get_payload_len(a) >= 4)
-		g->mark = ntohl(mnl_attr_get_u32(a));
-	return MNL_CB_OK;
+/* A message that the library does not accept is no SYN of ours: then its connection's beginning is unknown. */
+static void logged(struct synlog *l, const struct nlmsghdr *nlh)
+{
+	struct nlattr *attr[NFULA_MAX + 1] = {NULL};
+	struct slice ip, prefix;
+	uint32_t mark;
+
+	if (nflog_nlmsg_parse(nlh, attr) < 0)
+		return;
+	ip = value_of(attr[NFULA_PAYLOAD]);
+	prefix = value_of(attr[NFULA_PREFIX]);
+	mark = attr[NFULA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFULA_MARK])) : 0;
+	if (prefix.n > 0 && prefix.p[0] == 'm')
+		note_mark(l, ip, mark);
+	else
+		synlog_note(l, ip, prefix.n > 0 && prefix.p[0] == 'a');
 }
 
 static void datagram(struct synlog *l, size_t n)
@@ -277,17 +250,9 @@ static void datagram(struct synlog *l, size_t n)
 	const struct nlmsghdr *nlh = (const void *)l->in;
 	int left = (int)n;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		struct logged g = {0};
-
-		if (nlh->nlmsg_type != ((NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_PACKET))
-			continue;
-		mnl_attr_parse(nlh, sizeof(struct nfgenmsg), attr_read, &g);
-		if (g.kind == 'm')
-			note_mark(l, g.ip, g.mark);
-		else
-			synlog_note(l, g.ip, g.kind == 'a');
-	}
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		if (nlh->nlmsg_type == ((NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_PACKET))
+			logged(l, nlh);
 }
 
 int synlog_read(struct synlog *l)

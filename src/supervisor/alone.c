@@ -78,11 +78,11 @@ static int take_queue(void)
 {
 	struct nfq_config config = {.queue = ALONE_QUEUE, .max_len = 1, .socket_bytes = 4096};
 	struct nfq *q;
-	int fd, rc = nfq_open(&config, &q);
+	int fd, rc = nfq_bind(&config, &q);
 
 	if (rc != 0)
 		return rc;
-	fd = fcntl(nfq_fd(q), F_DUPFD_CLOEXEC, 3);
+	fd = fcntl(nfq_socket(q), F_DUPFD_CLOEXEC, 3);
 	rc = fd < 0 ? -errno : fd;
 	nfq_free(q);
 	return rc;

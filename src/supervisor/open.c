@@ -133,13 +133,13 @@ static int open_queue(struct supervisor *su, unsigned i)
 {
 	struct nfq_config config = {.queue = (uint16_t)(su->s->queue_first + i)};
 	struct nfq *q;
-	int rc = nfq_open(&config, &q);
+	int rc = nfq_bind(&config, &q);
 
 	if (rc != 0)
 		return fail(rc, "cannot bind the packet queue",
 			rc == -EBUSY ? "another program has its number: set queue-first"
 				     : "modprobe nfnetlink_queue");
-	su->queue_fd[i] = fcntl(nfq_fd(q), F_DUPFD_CLOEXEC, 3);
+	su->queue_fd[i] = fcntl(nfq_socket(q), F_DUPFD_CLOEXEC, 3);
 	nfq_free(q);
 	if (su->queue_fd[i] < 0)
 		return fail(-errno, "queue", "");

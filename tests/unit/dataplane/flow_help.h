@@ -79,7 +79,7 @@ int nfq_drop_before(struct nfq *q, uint32_t first_id)
 	return 0;
 }
 
-int nfq_fd(const struct nfq *q)
+int nfq_socket(const struct nfq *q)
 {
 	(void)q;
 	return -1;

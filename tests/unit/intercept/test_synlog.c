@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_synlog.c - where streams begin, while many others begin.
+ * test_synlog.c - where streams begin, while many others begin, and as the kernel's log group tells it (root).
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <netinet/in.h>
 
 #include "intercept/synlog.h"
+#include "kernel_help.h"
 
 static void syn_of(uint32_t n, uint32_t seq, bool again, struct synlog *l)
 {
@@ -118,12 +122,74 @@ static void a_mark_is_told_once(void **state)
 	synlog_free(l);
 }
 
+/* A SYN on its way through the kernel, to a port where nobody listens: its number is known before the answer is. */
+static void the_kernel_tells_of_a_syn(int family, const char *prefix)
+{
+	static const uint8_t seed[16] = {4};
+	struct flow f = {.dport = 443, .proto = IPPROTO_TCP};
+	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+	socklen_t n, len = sizeof from;
+	struct sockaddr_storage to = loopback(family, 443, &n);
+	int group, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct hash_key key;
+	struct synlog *l;
+	uint32_t isn = 0;
+	char words[128];
+
+	hash_key_set(&key, seed);
+	assert_int_equal(synlog_open(9, &group), 0);
+	assert_int_equal(synlog_adopt(group, &key, &l), 0);
+	assert_int_equal(synlog_open(9, &group), -EBUSY);
+	snprintf(words, sizeof words,
+		"-t mangle -A OUTPUT -p tcp --dport 443 --syn -j NFLOG --nflog-group 9 "
+		"--nflog-prefix %s",
+		prefix);
+	rule("-t mangle -F");
+	rule("-t mangle -A OUTPUT -p tcp --dport 443 --syn -j MARK --set-mark 0x12345678");
+	rule(words);
+	to = loopback(family, 0, &n);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&from, &len), 0);
+	to = loopback(family, 443, &n);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, n), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	if (family == AF_INET) {
+		f.src = f.dst = addr_v4(&((struct sockaddr_in *)&from)->sin_addr);
+		f.sport = ntohs(((struct sockaddr_in *)&from)->sin_port);
+	} else {
+		f.src = f.dst = addr_v6(&((struct sockaddr_in6 *)&from)->sin6_addr);
+		f.sport = ntohs(((struct sockaddr_in6 *)&from)->sin6_port);
+	}
+	if (prefix[0] == 'm') {
+		assert_int_equal(synlog_take_mark(l, &f), 0x12345678);
+		assert_int_equal(synlog_find(l, &f, &isn), SYNLOG_UNKNOWN);
+	} else {
+		assert_int_equal(synlog_find(l, &f, &isn), SYNLOG_KNOWN);
+		assert_int_equal(synlog_count(l, &f), prefix[0] == 'f');
+	}
+	close(fd);
+	synlog_free(l);
+}
+
+static void the_kernel_tells(void **state)
+{
+	static const char *const prefixes[] = {"first", "again", "mark"};
+
+	(void)state;
+	NEEDS_NAMESPACE(namespace_enter())
+	for (size_t i = 0; i < 3; i++) {
+		the_kernel_tells_of_a_syn(AF_INET, prefixes[i]);
+		the_kernel_tells_of_a_syn(AF_INET6, prefixes[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_newest_connections_are_all_known),
 		cmocka_unit_test(another_number_of_one_connection_is_ambiguous),
 		cmocka_unit_test(a_mark_is_told_once),
+		cmocka_unit_test(the_kernel_tells),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
