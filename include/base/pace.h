@@ -13,7 +13,7 @@
 
 struct pace {
 	int fd;
-	uint32_t pause_ms;		  /* 1..60000 */
+	uint32_t pause_ms;		  /* 1..60000; on_ready may change it */
 	void (*on_ready)(struct pace *p); /* reads all there is */
 	void *user;
 

@@ -20,10 +20,12 @@ static void on_event(struct watch *w, uint32_t events)
 {
 	struct pace *p = w->user;
 
-	/* before the reading, which may stop it. The timer's place in the heap is one that it has had before, but for the first. */
+	p->on_ready(p);
+	if (!w->loop)
+		return; /* stopped */
+	/* no memory: at once */
 	if (loop_timer_set(w->loop, &p->timer, loop_now_ms(w->loop) + p->pause_ms) != 0)
 		loop_mod(w, EPOLLIN | EPOLLONESHOT);
-	p->on_ready(p);
 }
 
 int pace_start(struct loop *l, struct pace *p)

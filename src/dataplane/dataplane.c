@@ -44,7 +44,9 @@ enum {
 	READ_MAX = 256,
 	WORKERS = 64,
 	FLOWS_MIN = 64,
-	SYNS_MS = 20,
+	SYNS_MS = 100,
+	SYNS_FLOOD_MS = 10,
+	SYNS_FLOOD = 1000,
 };
 
 struct thread {
@@ -347,7 +349,7 @@ static void on_syns(struct pace *p)
 {
 	struct dataplane *g = p->user;
 
-	synlog_read(g->syns);
+	p->pause_ms = synlog_read(g->syns) > SYNS_FLOOD ? SYNS_FLOOD_MS : SYNS_MS;
 }
 
 static int fill_settings(struct dataplane *g)

@@ -25,6 +25,7 @@
 #include "identify/quic.h"
 #include "identify/segments.h"
 #include "intercept/nfq.h"
+#include "intercept/synlog.h"
 #include "model/mark.h"
 
 enum {
@@ -170,8 +171,9 @@ struct dataplane_own {
 	uint8_t scratch[TLS_SCRATCH];
 	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
-	struct pool *pool; /* of flows and the bytes kept for them */
-	bool cleared;	   /* packets that a dead dataplane left were dropped */
+	uint32_t syns_read; /* nfq_packet.reading for which the log of SYNs was read */
+	struct pool *pool;  /* of flows and the bytes kept for them */
+	bool cleared;	    /* packets that a dead dataplane left were dropped */
 	struct held_list held;
 	struct answers answers;
 	struct live_work live;
@@ -203,6 +205,8 @@ void flow_overload(struct seen *s);
 void flow_settle(struct dataplane_worker *w, struct flow_rec *r, enum flow_state state);
 
 /* flow_tcp.c, flow_server.c */
+/* Where this packet's stream begins, by the log of SYNs. */
+enum synlog_says flow_tcp_start(const struct seen *s, uint32_t *isn);
 /* The server's answer to what is judged now begins at this number. */
 void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
 uint8_t flow_tcp_mark(const struct flow_rec *r);    /* of its connection, by its state */

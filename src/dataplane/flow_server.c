@@ -7,7 +7,6 @@
  * Owns: nothing. Thread: its worker's. Fails: never. See: identification.md T26-T28, P30; RFC 8446 4.1.3.
  */
 #include "flow_int.h"
-#include "intercept/synlog.h"
 #include "who/neigh.h"
 
 enum {
@@ -133,8 +132,7 @@ static void unknown(struct seen *s)
 		flow_pass(s, s->conn);
 	} else if (s->conn == MARK_TENTATIVE && server_hello_look(s->k.payload) == SERVER_HELLO) {
 		flow_pass(s, MARK_ALLOWED);
-	} else if (s->conn != MARK_SYN_SEEN ||
-		   synlog_find(s->w->syns, &s->flow, &isn) == SYNLOG_UNKNOWN) {
+	} else if (s->conn != MARK_SYN_SEEN || flow_tcp_start(s, &isn) == SYNLOG_UNKNOWN) {
 		flow_tcp_midstream(s);
 	} else if ((r = flow_begin(s))) {
 		if (flow_tcp_new(s, r, isn + 1)) {

@@ -16,9 +16,19 @@
 #include <netinet/in.h>
 
 #include "flow_int.h"
-#include "intercept/synlog.h"
 
 enum { TS_OLD = 60000, RECORD_SLACK = 4096 };
+
+enum synlog_says flow_tcp_start(const struct seen *s, uint32_t *isn)
+{
+	uint32_t *read = &s->w->own->syns_read;
+
+	if (s->p->reading == 0 || s->p->reading != *read) {
+		*read = s->p->reading;
+		return synlog_find(s->w->syns, &s->flow, isn);
+	}
+	return synlog_look(s->w->syns, &s->flow, isn);
+}
 
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 {
@@ -325,7 +335,7 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 		return false;
 	if (!r->tcp)
 		return true; /* of a flow found in mid-stream */
-	return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN &&
+	return flow_tcp_start(s, &isn) != SYNLOG_UNKNOWN &&
 	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
@@ -380,7 +390,7 @@ static void syn(struct seen *s, struct flow_rec *r)
 void flow_tcp_midstream(struct seen *s)
 {
 	uint32_t isn;
-	bool begun = synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
+	bool begun = flow_tcp_start(s, &isn) != SYNLOG_UNKNOWN;
 	bool ours = (s->conn & MARK_REFUSED) ||
 		    (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) || begun;
 	struct ident i = {.kind = IDENT_NOT_PROTO,
@@ -423,7 +433,7 @@ static struct flow_rec *begin_by_syn(struct seen *s)
 	struct flow_rec *r;
 	uint32_t isn = 0;
 
-	switch (synlog_find(s->w->syns, &s->flow, &isn)) {
+	switch (flow_tcp_start(s, &isn)) {
 	case SYNLOG_KNOWN:
 		/* of a tentative flow that the table lost, some of what was judged may be with the server, and nobody knows what */
 		if (s->conn != MARK_TENTATIVE)

@@ -31,9 +31,9 @@
 enum {
 	BATCH_ROWS = 500,
 	BATCH_ENDS = 1000,
-	BATCH_MS = 200,
+	BATCH_MS = 500,
 	NEWS_MS = 100,
-	PAUSE_MS = 50,
+	PAUSE_MS = 100,
 	ENDS_MS = 100,
 	TURN_EVENTS = 4000, /* drained in one turn, so that the loop stays alive in a flood */
 	LOOK_MS = 100,	    /* without a signal from the dataplane */
