@@ -27,6 +27,7 @@
 #include "budget_int.h"
 #include "open_flows_int.h"
 #include "record/conntrack.h"
+#include "tail_int.h"
 
 enum {
 	BATCH_ROWS = 500,
@@ -68,8 +69,8 @@ struct recorder {
 	uint64_t now_ms; /* monotonic, of this turn */
 
 	pthread_mutex_t lock; /* tail, counters */
-	struct row *tail;     /* RECORDER_TAIL, row of id at id % RECORDER_TAIL */
-	uint64_t next_id, first_id;
+	struct tail *tail;
+	uint64_t next_id;
 	struct recorder_counters count;
 };
 
@@ -94,7 +95,8 @@ static void go_on_from(struct recorder *r, uint64_t last_id)
 {
 	pthread_mutex_lock(&r->lock);
 	if (r->next_id <= last_id) {
-		r->next_id = r->first_id = last_id + 1;
+		r->next_id = last_id + 1;
+		tail_clear(r->tail, r->next_id);
 		open_flows_clear(r->by_flow);
 		open_flows_clear(r->by_decision);
 	}
@@ -224,9 +226,7 @@ static void put_row(struct recorder *r)
 
 	pthread_mutex_lock(&r->lock);
 	row->id = r->next_id++;
-	r->tail[row->id % RECORDER_TAIL] = *row;
-	if (r->next_id - r->first_id > RECORDER_TAIL)
-		r->first_id = r->next_id - RECORDER_TAIL;
+	tail_put(r->tail, row);
 	r->count.last_id = row->id;
 	pthread_mutex_unlock(&r->lock);
 	r->news = true;
@@ -257,13 +257,7 @@ static void take_decision(struct recorder *r, const struct event *e)
 static void take_end(struct recorder *r, const struct event_store_end *e)
 {
 	pthread_mutex_lock(&r->lock);
-	if (e->row_id >= r->first_id && e->row_id < r->next_id) {
-		struct row *row = &r->tail[e->row_id % RECORDER_TAIL];
-		row->ended = true;
-		row->event.bytes_up = e->bytes_up;
-		row->event.bytes_down = e->bytes_down;
-		row->event.duration_ms = e->duration_ms;
-	}
+	tail_end(r->tail, e);
 	pthread_mutex_unlock(&r->lock);
 	if (r->n_ends < BATCH_ENDS)
 		r->ends[r->n_ends++] = *e;
@@ -477,9 +471,9 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 		return -ENOMEM;
 	r->in = *in;
 	pthread_mutex_init(&r->lock, NULL);
-	r->next_id = r->first_id = 1;
+	r->next_id = 1;
 	r->db_path = strdup(in->db_path);
-	r->tail = calloc(RECORDER_TAIL, sizeof *r->tail);
+	r->tail = tail_new(RECORDER_TAIL);
 	r->by_flow = open_flows_new(WAITING);
 	r->by_decision = open_flows_new(WAITING);
 	r->budget = budget_new();
@@ -491,7 +485,7 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 	if (rc == 0)
 		open_event_store(r, clock_mono_ms()); /* before the first row, for its id */
 	if (rc == 0 && !r->store)
-		r->next_id = r->first_id = clock_wall_ms();
+		tail_clear(r->tail, r->next_id = clock_wall_ms());
 	if (rc == 0)
 		rc = -pthread_create(&r->thread, NULL, run, r);
 	r->started = rc == 0;
@@ -520,7 +514,7 @@ void recorder_stop(struct recorder *r)
 	open_flows_free(r->by_decision);
 	budget_free(r->budget);
 	pthread_mutex_destroy(&r->lock);
-	free(r->tail);
+	tail_free(r->tail);
 	free(r->db_path);
 	free(r);
 }
@@ -537,19 +531,17 @@ size_t recorder_tail(struct recorder *r, const struct row_filter *f, uint64_t af
 	struct row *out, size_t max, uint64_t *next, uint64_t *lost_to)
 {
 	size_t n = 0;
-	uint64_t id;
+	uint64_t id, first;
 
 	pthread_mutex_lock(&r->lock);
+	first = tail_first(r->tail);
 	*lost_to = 0;
-	if (after + 1 < r->first_id) {
-		*lost_to = r->first_id - 1;
-		after = r->first_id - 1;
+	if (after + 1 < first) {
+		*lost_to = first - 1;
+		after = first - 1;
 	}
-	for (id = after + 1; id < r->next_id && n < max; id++) {
-		const struct row *row = &r->tail[id % RECORDER_TAIL];
-		if (row_matches(row, f))
-			out[n++] = *row;
-	}
+	for (id = after + 1; id < r->next_id && n < max; id++)
+		n += tail_get(r->tail, id, &out[n]) && row_matches(&out[n], f);
 	*next = id - 1;
 	pthread_mutex_unlock(&r->lock);
 	return n;
