@@ -77,6 +77,14 @@ struct seen {
 	struct verdict attempted;
 };
 
+/* Of HTTP. */
+struct flow_offers {
+	struct http_offer look; /* in the head that begins at `head` */
+	uint64_t head;
+	uint64_t at[OFFERS]; /* stream offsets of the newest */
+	uint32_t n;	     /* ever */
+};
+
 struct flow_tcp {
 	struct segments seg;
 	struct past past; /* up to seg.released */
@@ -96,14 +104,11 @@ struct flow_tcp {
 	uint32_t ts_client, ts_server; /* newest */
 	uint64_t heard_ms;	       /* when the client said something last */
 	uint16_t packets;
-	struct http_offer offer; /* in the head that begins at offer_head */
-	uint64_t offer_head;
-	uint64_t offers[OFFERS]; /* stream offsets of the newest */
-	uint32_t offers_n;	 /* ever */
+	struct flow_offers *offers; /* NULL: none yet */
 	bool server_based;
 	uint32_t server_base; /* of server[] */
 	uint8_t server_n;
-	uint8_t server[SERVER_LOOK];
+	uint8_t *server; /* SERVER_LOOK; NULL until it says something */
 };
 
 struct held_packet {
@@ -226,8 +231,8 @@ bool flow_tcp_in_body(const struct flow_tcp *t); /* more of a request's body is 
 /* As segments_add(), compared with all that is kept. */
 enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
 /* flow_offer.c */
-void flow_offer_look(
-	struct flow_tcp *t, enum identify_step step, const struct identify_result *res);
+void flow_offer_look(struct dataplane_worker *w, struct flow_tcp *t, enum identify_step step,
+	const struct identify_result *res);
 /* Whether this packet must not pass yet: an offer may stand in it. */
 bool flow_offer_too_early(const struct seen *s, const struct flow_tcp *t);
 /* True: ip (PACKET_MAX bytes) holds the packet as it is to go on. */

@@ -25,10 +25,14 @@ static void final(struct seen *s, struct flow_rec *r)
 static enum server_says hear(struct seen *s, struct flow_tcp *t)
 {
 	int32_t at = (int32_t)(s->k.seq - t->server_base);
-	size_t room = sizeof(t->server) - t->server_n, n;
+	size_t room = SERVER_LOOK - t->server_n, n;
 
 	if (at > PAST_HELLO)
 		return SERVER_OTHER;
+	if (!t->server)
+		t->server = pool_get(s->w->own->pool, SERVER_LOOK);
+	if (!t->server)
+		return SERVER_PENDING; /* no memory: nothing of it counts */
 	if (at >= 0 && at <= t->server_n && (size_t)at + s->k.payload.n > t->server_n) {
 		size_t skip = (size_t)(t->server_n - at);
 

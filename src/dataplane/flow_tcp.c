@@ -45,7 +45,7 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
 	t->seg.pool = pool;
 	t->past = (struct past){.limit = REQUEST_KEEP};
-	stream_ident_init(&t->id, limit);
+	stream_ident_init(&t->id, limit, &r->ident);
 	t->id.stops = true;
 	if (port_set_has(&s->w->settings->starttls_tcp, r->flow.dport))
 		stream_ident_expect_preamble(&t->id, starttls_of_port(r->flow.dport));
@@ -59,6 +59,8 @@ void flow_tcp_free(struct dataplane_worker *w, struct flow_tcp *t)
 		return;
 	segments_fini(&t->seg);
 	past_fini(&t->past);
+	pool_put(w->own->pool, t->offers, sizeof(*t->offers));
+	pool_put(w->own->pool, t->server, SERVER_LOOK);
 	pool_put(w->own->pool, t, sizeof(*t));
 }
 
@@ -214,7 +216,7 @@ static bool look(struct seen *s, struct flow_rec *r)
 	do {
 		step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
 			s->w->own->scratch, &res);
-		flow_offer_look(t, step, &res);
+		flow_offer_look(s->w, t, step, &res);
 		if (step != IDENTIFY_RESULT)
 			continue;
 		r->ident = res.ident;
