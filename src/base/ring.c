@@ -151,18 +151,16 @@ uint64_t ring_dropped(const struct ring *r)
 	return atomic_load_explicit(&r->sh->dropped, memory_order_relaxed);
 }
 
-/* The fences: one of the two sees what the other has written, so that no item is left while its reader sleeps. */
+/* Both exchange the same word: the later of the two sees what the earlier one has written before it, so that no item is left
+ * while its reader sleeps. */
 bool ring_await(struct ring *r)
 {
-	atomic_store_explicit(&r->sh->awaited, 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_exchange_explicit(&r->sh->awaited, 1, memory_order_acq_rel);
 	return atomic_load_explicit(&r->sh->head, memory_order_acquire) ==
 	       atomic_load_explicit(&r->sh->tail, memory_order_relaxed);
 }
 
 bool ring_is_awaited(struct ring *r)
 {
-	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load_explicit(&r->sh->awaited, memory_order_relaxed) &&
-	       atomic_exchange_explicit(&r->sh->awaited, 0, memory_order_relaxed);
+	return atomic_exchange_explicit(&r->sh->awaited, 0, memory_order_acq_rel);
 }

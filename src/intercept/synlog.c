@@ -148,8 +148,10 @@ static _Atomic uint64_t *slot_find(_Atomic uint64_t *bucket, uint64_t tag, uint6
 static void push(_Atomic uint64_t *bucket, uint64_t word)
 {
 	for (size_t i = WAYS - 1; i > 0; i--)
-		atomic_store(&bucket[i], atomic_load(&bucket[i - 1]));
-	atomic_store(&bucket[0], word);
+		atomic_store_explicit(&bucket[i],
+			atomic_load_explicit(&bucket[i - 1], memory_order_relaxed),
+			memory_order_release);
+	atomic_store_explicit(&bucket[0], word, memory_order_release);
 }
 
 /* Of the bucket that begins there. */

@@ -219,16 +219,14 @@ static void count_row(struct recorder_counters *c, const struct event *e)
 	c->unnamed += e->flow.path != PATH_OTHER && e->ident.kind != IDENT_NAME;
 }
 
-/* The row that stands last in the batch gets its id, and is shown. */
+/* The row that stands last in the batch gets its id, and is shown. The lock is held. */
 static void put_row(struct recorder *r)
 {
 	struct row *row = &r->batch[r->n_batch - 1];
 
-	pthread_mutex_lock(&r->lock);
 	row->id = r->next_id++;
 	tail_put(r->tail, row);
 	r->count.last_id = row->id;
-	pthread_mutex_unlock(&r->lock);
 	r->news = true;
 }
 
@@ -245,13 +243,27 @@ static void take_decision(struct recorder *r, const struct event *e)
 	pthread_mutex_lock(&r->lock);
 	count_row(&r->count, e);
 	r->count.summed += !own;
+	if (own)
+		put_row(r);
 	pthread_mutex_unlock(&r->lock);
-	if (!own) {
+	if (own)
+		await_end(r, row);
+	else
 		r->n_batch--;
-		return;
-	}
-	put_row(r);
-	await_end(r, row);
+}
+
+/* A row that is not written yet is written once, as it ended. */
+static bool end_in_batch(struct recorder *r, const struct event_store_end *e)
+{
+	uint64_t at = r->n_batch ? e->row_id - r->batch[0].id : 0;
+
+	if (at >= r->n_batch || r->batch[at].id != e->row_id)
+		return false;
+	r->batch[at].ended = true;
+	r->batch[at].event.bytes_up = e->bytes_up;
+	r->batch[at].event.bytes_down = e->bytes_down;
+	r->batch[at].event.duration_ms = e->duration_ms;
+	return true;
 }
 
 static void take_end(struct recorder *r, const struct event_store_end *e)
@@ -259,7 +271,7 @@ static void take_end(struct recorder *r, const struct event_store_end *e)
 	pthread_mutex_lock(&r->lock);
 	tail_end(r->tail, e);
 	pthread_mutex_unlock(&r->lock);
-	if (r->n_ends < BATCH_ENDS)
+	if (!end_in_batch(r, e) && r->n_ends < BATCH_ENDS)
 		r->ends[r->n_ends++] = *e;
 }
 
@@ -286,7 +298,9 @@ static void take_sums(struct recorder *r, bool all)
 {
 	while (budget_due(r->budget, r->now_ms, all, &r->batch[r->n_batch])) {
 		r->n_batch++;
+		pthread_mutex_lock(&r->lock);
 		put_row(r);
+		pthread_mutex_unlock(&r->lock);
 		if (batch_is_full(r))
 			flush(r);
 	}
