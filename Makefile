@@ -7,19 +7,21 @@
 #   make programs   real programs through the gateway: Firefox, Java, PostgreSQL and others (root)
 #   make SANITIZE=address,undefined | SANITIZE=thread      the same tree with sanitizers, in a folder of its own
 #   make install DESTDIR= PREFIX=      make uninstall
+#   make RELEASE=yes     without the checks of invariants (include/base/invariant.h), in a folder of its own
 #   make WEB=no     without the web UI (no node, no npm); the API stays
 CC       ?= gcc
 SANITIZE ?=
+RELEASE  ?= no
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 WEB      ?= yes
 VERSION  := 0.1.0
 
 comma := ,
-B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter yes,$(RELEASE)),-release)
 
-PKGS := libnetfilter_queue libnetfilter_log libmnl libnl-3.0 libnl-route-3.0 libcrypto libmicrohttpd \
-	sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libpsl libidn2 zlib
+PKGS := libnetfilter_queue libnetfilter_log libnetfilter_conntrack libmnl libnl-3.0 libnl-route-3.0 libcrypto \
+	libmicrohttpd sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libpsl libidn2 zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -33,6 +35,9 @@ else
 OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
 SAN_LD := -fsanitize=$(SANITIZE)
 DEFS += -DDURWARD_SANITIZE='"$(SANITIZE)"'
+endif
+ifeq ($(RELEASE),yes)
+DEFS += -DNDEBUG
 endif
 DEFS    += -D_GNU_SOURCE -DDURWARD_VERSION='"$(VERSION)"'
 CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -MMD -MP

@@ -2,7 +2,8 @@
  * conns.h - the kernel's connection table, as a worker of the dataplane uses it: it is read, and bits of marks are changed.
  *
  * A connection is changed by the name that the table itself gave it: after a destination NAT, in a zone of its own, or of a
- * ping, what we saw of its packets does not name it. No answer to a change is asked for: what has ended meanwhile is none.
+ * ping, what we saw of its packets does not name it. No answer to a change is asked for: what has ended meanwhile needs none,
+ * and what else failed is counted.
  *
  * Reading goes in pieces, so that nobody else has to wait: conns_read_begin(), then conns_read() until it says that the end
  * was reached.
@@ -16,6 +17,7 @@
 #include "model/flow.h"
 
 struct conns;
+struct nf_conntrack; /* of libnetfilter_conntrack */
 
 /* The supervisor's: a netlink socket whose holder may change connections (CAP_NET_ADMIN at this moment). */
 int conns_open(int *fd);
@@ -27,8 +29,8 @@ struct conns_entry {
 	struct flow
 		flow; /* src, sport as the client has them; dst, dport after DNAT; proto; 0 ports where there are none */
 	uint32_t mark;
-	bool ended;		 /* TCP: closed both ways, or reset */
-	const void *orig, *zone; /* private */
+	bool ended;		       /* TCP: closed both ways, or reset */
+	const struct nf_conntrack *ct; /* private */
 };
 
 int conns_read_begin(struct conns *c);
@@ -37,5 +39,7 @@ int conns_read(struct conns *c, uint32_t budget_us,
 	void (*each)(void *user, const struct conns_entry *e), void *user);
 /* Of the connection that `each` is shown just now, the mark's bits in `mask` become `bits`; all others stay. */
 void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uint32_t mask);
+/* Changes so far that could not be asked for, or that the kernel refused though the connection was there. */
+uint64_t conns_failed(const struct conns *c);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conntrack.h - reads DESTROY events of the kernel's connection table: bytes and duration of a flow that ended.
  *
- * The socket was opened, subscribed and handed over by the supervisor; this process has no capability. Parsed with libmnl.
+ * The socket was opened, subscribed and handed over by the supervisor; this process has no capability.
  * The destination is the one after DNAT (the reply's source), as struct flow holds it.
  * Owns: nothing. Thread: any; pure but for recv(2). Fails: see below. See: linux/netfilter/nfnetlink_conntrack.h.
  */
@@ -19,7 +19,8 @@ struct conntrack_end {
 	uint64_t start_ns, stop_ns;    /* UTC; 0 = not kept (nf_conntrack_timestamp) */
 };
 
-/* One datagram of messages. each() once a flow. Returns how many, or -EINVAL for bytes that are not netlink. */
+/* One datagram of messages. each() once a flow. Returns how many, -EINVAL for bytes that are not netlink, or
+ * -ENOMEM. */
 int conntrack_parse(
 	struct slice datagram, void (*each)(void *user, const struct conntrack_end *e), void *user);
 /* Reads what is there. Number of flows, 0 when nothing, or -errno (-ENOBUFS: all there was, but the kernel dropped some). */

@@ -20,6 +20,9 @@ DATAPLANE_COUNTER(answers_failed,
 	"packets of refusals that the kernel did not take: nobody answers at that address")
 DATAPLANE_COUNTER(live_judged, "allowed flows judged again, by another policy or at an hour's edge")
 DATAPLANE_COUNTER(live_cut, "of these: cut")
+DATAPLANE_COUNTER(marks_failed,
+	"marks of connections that the kernel did not change: what should be "
+	"cut goes on until the next try")
 DATAPLANE_COUNTER(
 	live_lost, "allowed flows that did not fit in the table, and go on whatever changes")
 DATAPLANE_COUNTER(evicted, "unfinished flows pushed out of the full table")

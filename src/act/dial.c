@@ -3,7 +3,8 @@
  *
  * Whether a destination is the gateway itself is asked of the kernel's own routing, at every dial: only a route of type
  * unicast leaves this machine, whatever sysctls and address lists say. (bind(2) would not tell where
- * net.ipv4.ip_nonlocal_bind is set.)
+ * net.ipv4.ip_nonlocal_bind is set.) libnl builds the question; it is sent from here, because its rtnl_route_lookup() has no
+ * mark, and its nl_send() puts an address that this process may not give (priv_seccomp_asking()).
  *
  * Owns: nothing. Thread: any. Fails: -errno. See: rtnetlink(7) RTM_GETROUTE, ip(7) IP_TRANSPARENT,
  * IP_BIND_ADDRESS_NO_PORT.
@@ -13,6 +14,8 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netinet/tcp.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -24,12 +27,6 @@
 /* With the client's address towards the server, the client's own port would make conntrack take the two legs for one
  * connection; so ours lie below those that clients draw from (Linux from 32768, others from 49152). */
 enum { PORT_FIRST = 10240, PORT_END = 32768, TRIES = 4 };
-
-struct ask {
-	struct nlmsghdr h;
-	struct rtmsg m;
-	uint8_t attributes[64];
-};
 
 int dial_routes_open(int *out)
 {
@@ -49,40 +46,52 @@ int dial_routes_open(int *out)
 	return 0;
 }
 
-static void attribute(struct ask *a, uint16_t type, const void *bytes, size_t n)
+/* NULL: no memory. */
+static struct nl_msg *question(const struct dial *d, uint32_t seq)
 {
-	struct rtattr *t = (struct rtattr *)((uint8_t *)a + NLMSG_ALIGN(a->h.nlmsg_len));
+	bool v4 = addr_is_v4(&d->dst);
+	struct rtmsg m = {.rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128};
+	struct nl_msg *q = nlmsg_alloc_size(256);
+	const uint8_t *b = d->dst.b;
 
-	t->rta_type = type;
-	t->rta_len = (uint16_t)RTA_LENGTH(n);
-	memcpy(RTA_DATA(t), bytes, n);
-	a->h.nlmsg_len = NLMSG_ALIGN(a->h.nlmsg_len) + (uint32_t)RTA_ALIGN(t->rta_len);
+	if (q && nlmsg_put(q, 0, seq, RTM_GETROUTE, 0, NLM_F_REQUEST) &&
+		nlmsg_append(q, &m, sizeof m, NLMSG_ALIGNTO) == 0 &&
+		nla_put(q, RTA_DST, v4 ? 4 : 16, v4 ? b + 12 : b) == 0 &&
+		nla_put_u32(q, RTA_MARK, d->mark) == 0)
+		return q;
+	nlmsg_free(q);
+	return NULL;
 }
 
 static int ask_route(const struct dial *d, uint32_t seq)
 {
-	bool v4 = addr_is_v4(&d->dst);
-	struct ask a = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof a.m),
-				.nlmsg_type = RTM_GETROUTE,
-				.nlmsg_flags = NLM_F_REQUEST,
-				.nlmsg_seq = seq},
-		.m = {.rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128}};
-	struct sockaddr_storage sa;
+	struct nl_msg *q = question(d, seq);
+	int rc;
 
-	addr_to_sockaddr(&d->dst, 0, &sa);
-	if (v4)
-		attribute(&a, RTA_DST, &((struct sockaddr_in *)&sa)->sin_addr, 4);
-	else
-		attribute(&a, RTA_DST, &((struct sockaddr_in6 *)&sa)->sin6_addr, 16);
-	attribute(&a, RTA_MARK, &d->mark, sizeof d->mark);
-	return send(d->routes, &a, a.h.nlmsg_len, MSG_DONTWAIT) < 0 ? -errno : 0;
+	if (!q)
+		return -ENOMEM;
+	rc = send(d->routes, nlmsg_hdr(q), nlmsg_hdr(q)->nlmsg_len, MSG_DONTWAIT) < 0 ? -errno : 0;
+	nlmsg_free(q);
+	return rc;
+}
+
+/* Its first message: the type of the route, or -errno. */
+static int answer_read(struct nlmsghdr *h)
+{
+	int rc = 0;
+
+	if (h->nlmsg_type == RTM_NEWROUTE && nlmsg_valid_hdr(h, sizeof(struct rtmsg)))
+		return ((const struct rtmsg *)nlmsg_data(h))->rtm_type;
+	if (h->nlmsg_type == NLMSG_ERROR && nlmsg_valid_hdr(h, sizeof(struct nlmsgerr)))
+		rc = ((const struct nlmsgerr *)nlmsg_data(h))->error;
+	return rc < 0 ? rc : -EPROTO;
 }
 
 /* The type of the route by which a packet of ours would go there, or -errno. The kernel answers within the question. */
 static int route_type(const struct dial *d, uint32_t seq)
 {
 	_Alignas(struct nlmsghdr) uint8_t bytes[4096];
-	const struct nlmsghdr *h = (const struct nlmsghdr *)bytes;
+	struct nlmsghdr *h = (struct nlmsghdr *)bytes;
 	int rc = ask_route(d, seq);
 
 	while (rc == 0) {
@@ -92,15 +101,9 @@ static int route_type(const struct dial *d, uint32_t seq)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (!NLMSG_OK(h, (size_t)n) || h->nlmsg_seq != seq)
-			continue; /* of a question whose answer nobody waited for */
-		if (h->nlmsg_type == RTM_NEWROUTE &&
-			h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)))
-			return ((const struct rtmsg *)NLMSG_DATA(h))->rtm_type;
-		if (h->nlmsg_type == NLMSG_ERROR &&
-			h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-			rc = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-		return rc < 0 ? rc : -EPROTO;
+		if (nlmsg_ok(h, (int)n) && h->nlmsg_seq == seq)
+			return answer_read(h);
+		/* of a question whose answer nobody waited for */
 	}
 	return rc;
 }

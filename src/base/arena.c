@@ -10,6 +10,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 enum { BLOCK = 16 * 1024, BLOCK_MAX = 1024 * 1024, ALIGN = 16 };
 
 struct arena_block {
@@ -44,6 +46,7 @@ static void *carve(struct arena *a, struct arena_block *b, size_t n)
 {
 	void *p = b->bytes + b->used;
 
+	invariant(n <= b->cap - b->used && (uintptr_t)p % ALIGN == 0);
 	b->used += n;
 	a->total += n;
 	return p;
@@ -99,6 +102,7 @@ void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t ele
 	size_t more;
 	void *p;
 
+	invariant(n <= *cap);
 	if (n < *cap)
 		return array;
 	more = *cap ? *cap * 2 : 8;

@@ -9,10 +9,13 @@
  *
  * Owns: the verdict of each packet in here. Thread: its worker's. Fails: false, the packet stays the caller's.
  */
+#include "base/invariant.h"
 #include "flow_int.h"
 
 static void unlink_flow(struct held_list *l, struct flow_held *h)
 {
+	invariant(h->prev ? h->prev->next == h : l->first == h);
+	invariant(h->next ? h->next->prev == h : l->last == h);
 	*(h->prev ? &h->prev->next : &l->first) = h->next;
 	*(h->next ? &h->next->prev : &l->last) = h->prev;
 	h->prev = h->next = NULL;
@@ -54,11 +57,14 @@ void flow_held_end(
 			h->packets[left++] = h->packets[i];
 			continue;
 		}
+		invariant(h->bytes >= h->packets[i].bytes);
 		h->bytes -= h->packets[i].bytes;
 		answer(w, &h->packets[i], pass, conn_bits);
 	}
+	invariant(l->n >= (uint32_t)(h->n - left));
 	l->n -= h->n - left;
 	h->n = left;
+	invariant(left > 0 || h->bytes == 0);
 	if (left == 0)
 		unlink_flow(l, h);
 }
@@ -80,6 +86,7 @@ bool flow_held_add(struct seen *s, struct flow_held *h, uint8_t conn)
 		.id = s->p->id, .mark = s->p->mark, .bytes = bytes, .conn = conn};
 	h->bytes += bytes;
 	l->n++;
+	invariant(l->n <= HELD_OF_WORKER);
 	s->done = true;
 	return true;
 }

@@ -7,7 +7,9 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "dataplane/ask.h"
 #include "flow_int.h"
 
@@ -83,10 +85,14 @@ static void on_sweep(struct timer *t, uint64_t now_ms)
  * when nothing waits to be read. */
 static void clear_left(struct dataplane_worker *w, uint32_t first_id)
 {
+	int rc;
+
 	if (w->own->cleared)
 		return;
 	w->own->cleared = true;
-	nfq_drop_before(w->nfq, first_id);
+	rc = nfq_drop_before(w->nfq, first_id);
+	if (rc != 0)
+		log_warn("queue: what an earlier dataplane had read waits on: %s", strerror(-rc));
 }
 
 static void clear_if_idle(struct dataplane_worker *w)

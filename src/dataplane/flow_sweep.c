@@ -6,6 +6,7 @@
  * Owns: nothing. Thread: its worker's. Fails: never.
  */
 #include "flow_int.h"
+#include "intercept/conns.h"
 
 static void due_pending(struct dataplane_worker *w)
 {
@@ -50,10 +51,12 @@ static void drop_idle(struct dataplane_worker *w, enum flow_list list, uint64_t 
 			end(w, r);
 }
 
-static void count_queue(struct dataplane_worker *w)
+static void count_failures(struct dataplane_worker *w)
 {
 	struct nfq_stats q;
 
+	if (w->conns)
+		w->counters.marks_failed = conns_failed(w->conns);
 	if (!w->nfq)
 		return;
 	nfq_stats(w->nfq, &q);
@@ -64,7 +67,7 @@ static void count_queue(struct dataplane_worker *w)
 
 void dataplane_sweep(struct dataplane_worker *w)
 {
-	count_queue(w);
+	count_failures(w);
 	answer_again(w);
 	flow_held_sweep(w);
 	due_pending(w);

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 struct list {
 	struct flow_rec *head, *tail;
 	size_t n;
@@ -92,6 +94,7 @@ static void list_add(struct flowtab *t, struct flow_rec *r, enum flow_list which
 {
 	struct list *l = &t->lists[which];
 
+	invariant((l->n == 0) == !l->head && (l->n == 0) == !l->tail);
 	r->list = (uint8_t)which;
 	r->next = NULL;
 	r->prev = l->tail;
@@ -107,6 +110,9 @@ static void list_take(struct flowtab *t, struct flow_rec *r)
 {
 	struct list *l = &t->lists[r->list];
 
+	invariant(l->n > 0);
+	invariant(r->prev ? r->prev->next == r : l->head == r);
+	invariant(r->next ? r->next->prev == r : l->tail == r);
 	if (r->prev)
 		r->prev->next = r->next;
 	else
@@ -127,8 +133,11 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 {
 	struct flow_rec **at = bucket_of(t, &r->flow);
 
-	while (*at != r)
+	while (*at != r) {
+		invariant(*at); /* a record is in the bucket of its flow */
 		at = &(*at)->chain;
+	}
+	invariant(t->n > 0 && t->memory >= r->bytes);
 	*at = r->chain;
 	list_take(t, r);
 	t->n--;
@@ -189,6 +198,7 @@ struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t n
 	*at = r;
 	list_add(t, r, LIST_PENDING);
 	t->n++;
+	invariant(t->n <= t->l.flows);
 	return r;
 }
 
@@ -209,6 +219,7 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 
 bool flowtab_charge(struct flowtab *t, struct flow_rec *r, size_t bytes)
 {
+	invariant(t->memory >= r->bytes);
 	t->memory += bytes - r->bytes;
 	if (undecided(r->list))
 		quota_add(r->client, 0, (int64_t)bytes - r->bytes);

@@ -11,6 +11,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 enum { BLOCK = 256, NAME_BUCKETS = 4096 };
 
 struct live_name {
@@ -103,9 +105,11 @@ static void name_put(struct livetab *t, struct live_name *name)
 {
 	struct live_name **at;
 
+	invariant(!name || name->refs > 0);
 	if (!name || --name->refs > 0)
 		return;
 	at = name_at(t, name->text, name->n);
+	invariant(*at == name);
 	*at = name->chain;
 	t->names--;
 	free(name);
@@ -115,6 +119,7 @@ static void name_put(struct livetab *t, struct live_name *name)
 
 static struct live *record(const struct livetab *t, uint32_t number)
 {
+	invariant(number <= t->span);
 	return number ? &t->blocks[(number - 1) / BLOCK][(number - 1) % BLOCK] : NULL;
 }
 
@@ -166,6 +171,7 @@ static uint32_t take_free(struct livetab *t)
 	uint32_t number = t->free;
 
 	if (number) {
+		invariant(!record(t, number)->used);
 		t->free = record(t, number)->next_free;
 		return number;
 	}
@@ -245,8 +251,11 @@ void livetab_remove(struct livetab *t, struct live *l)
 		bucket(t, &l->src, &l->dst, (const uint16_t[]){l->sport, l->dport}, l->proto);
 	uint32_t number;
 
-	while (record(t, *at) != l)
+	invariant(l->used && t->n > 0);
+	while (record(t, *at) != l) {
+		invariant(*at); /* a record is in the bucket of its flow */
 		at = &record(t, *at)->chain;
+	}
 	number = *at;
 	*at = l->chain;
 	name_put(t, l->name);

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 struct quotas {
 	struct hash_key key;
 	uint32_t mask;
@@ -84,9 +86,11 @@ void quota_put(struct quotas *t, struct quota *a[static QUOTAS])
 	for (int i = 0; i < QUOTAS; i++) {
 		struct quota **at;
 
+		invariant(!a[i] || a[i]->holders > 0);
 		if (!a[i] || --a[i]->holders > 0)
 			continue;
 		at = quota_at(t, a[i]->id);
+		invariant(*at == a[i]);
 		*at = a[i]->chain;
 		free(a[i]);
 		a[i] = NULL;
@@ -97,6 +101,8 @@ void quota_add(struct quota *const a[static QUOTAS], int flows, int64_t bytes)
 {
 	for (int i = 0; i < QUOTAS; i++)
 		if (a[i]) {
+			invariant(flows >= 0 || a[i]->flows >= (uint32_t)-flows);
+			invariant(bytes >= 0 || a[i]->bytes >= (uint64_t)-bytes);
 			a[i]->flows += (uint32_t)flows;
 			a[i]->bytes += (uint64_t)bytes;
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * conns.c - changes and reads the kernel's connection table over libmnl.
+ * conns.c - changes and reads the kernel's connection table, with the builder and the parser of libnetfilter_conntrack.
  *
- * A change bears the tuple, CTA_MARK and CTA_MARK_MASK and nothing else: without the mask the bits of others would be lost.
- * Many leave in one datagram. The kernel answers those that fail (the connection is gone): read, and thrown away.
+ * A change bears the tuples, CTA_MARK and CTA_MARK_MASK and nothing else: without the mask, for which the library has no
+ * attribute, the bits of others would be lost. Many leave in one datagram. The kernel answers those that fail.
  *
  * Owns: the descriptor. Thread: one at a time. Fails: see the door. See: net/netfilter/nf_conntrack_netlink.c.
  */
@@ -11,8 +11,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +20,25 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/ctmsg.h"
+#include "base/invariant.h"
 
 enum {
 	OUT_BYTES = 16 * 1024,
-	CHANGE_BYTES = 256,
+	CHANGE_BYTES = 512, /* two tuples of IPv6 are 200 */
 	IN_BYTES = 32 * 1024,
-	LEFT_OVER = 64,	  /* datagrams of an earlier holder */
-	TCP_LAST_ACK = 6, /* the kernel's states from here on: the connection has ended */
-	TCP_CLOSE = 8,
+	LEFT_OVER = 64, /* datagrams of an earlier holder */
 };
 
 struct conns {
 	int fd;
 	uint32_t seq; /* of the reading that goes on */
 	bool reading;
+	struct ctmsg message;
+	struct nf_conntrack *change;
+	uint64_t failed;
 	size_t out_n;
+	unsigned out_changes; /* that wait in it */
 	_Alignas(8) uint8_t out[OUT_BYTES];
 	_Alignas(8) uint8_t in[IN_BYTES];
 };
@@ -61,6 +65,12 @@ int conns_adopt(int fd, struct conns **out)
 
 	if (!c)
 		return fd < 0 ? -EBADF : -ENOMEM;
+	c->fd = -1;
+	c->change = nfct_new();
+	if (!c->change || ctmsg_init(&c->message) != 0) {
+		conns_free(c);
+		return -ENOMEM;
+	}
 	c->fd = fd;
 	c->seq = (uint32_t)
 		clock_mono_us(); /* no answer to an earlier holder is taken for one to us */
@@ -74,166 +84,124 @@ void conns_free(struct conns *c)
 {
 	if (!c)
 		return;
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
+	if (c->change)
+		nfct_destroy(c->change);
+	ctmsg_fini(&c->message);
 	free(c);
+}
+
+uint64_t conns_failed(const struct conns *c)
+{
+	return c->failed;
 }
 
 /* --- changes --- */
 
-/* Failures come by the way of the table's pieces, and conns_read() passes over them. */
+/* Failures come by the way of the table's pieces: conns_read() counts them. */
 static void flush(struct conns *c)
 {
-	if (c->out_n > 0)
-		send(c->fd, c->out, c->out_n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (c->out_n > 0 && send(c->fd, c->out, c->out_n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		c->failed += c->out_changes;
 	c->out_n = 0;
+	c->out_changes = 0;
+}
+
+static struct nlmsghdr *header_put(
+	void *buf, uint8_t type, uint16_t flags, uint32_t seq, uint8_t family)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
+
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	h->nlmsg_flags = NLM_F_REQUEST | flags;
+	h->nlmsg_seq = seq;
+	g->nfgen_family = family;
+	g->version = NFNETLINK_V0;
+	return h;
+}
+
+/* Its name and nothing else: what the table said of its state is old. Of a ping, the library builds the one tuple only with the
+ * other, and its copy leaves out the reply's type, without which ICMPv6 is refused: setting the type sets both. */
+static void name_copy(struct conns *c, const struct nf_conntrack *ct)
+{
+	static const enum nf_conntrack_attr zones[] = {ATTR_ZONE, ATTR_ORIG_ZONE, ATTR_REPL_ZONE};
+
+	nfct_copy(c->change, c->message.empty, NFCT_CP_OVERRIDE);
+	nfct_copy(c->change, ct, NFCT_CP_ORIG | NFCT_CP_REPL);
+	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+		if (nfct_attr_is_set(ct, zones[i]) > 0)
+			nfct_set_attr_u16(c->change, zones[i], nfct_get_attr_u16(ct, zones[i]));
+	if (nfct_attr_is_set(ct, ATTR_ICMP_TYPE) > 0)
+		nfct_set_attr_u8(c->change, ATTR_ICMP_TYPE, nfct_get_attr_u8(ct, ATTR_ICMP_TYPE));
 }
 
 void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uint32_t mask)
 {
-	const struct nlattr *orig = e->orig, *zone = e->zone;
 	struct nlmsghdr *h;
-	struct nfgenmsg *g;
 
-	if (mnl_attr_get_len(orig) > CHANGE_BYTES / 2)
-		return;
 	if (c->out_n + CHANGE_BYTES > sizeof c->out)
 		flush(c);
-	h = mnl_nlmsg_put_header(c->out + c->out_n);
-	h->nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW;
-	h->nlmsg_flags = NLM_F_REQUEST;
-	g = mnl_nlmsg_put_extra_header(h, sizeof *g);
-	g->nfgen_family = addr_is_v4(&e->flow.src) ? AF_INET : AF_INET6;
-	g->version = NFNETLINK_V0;
-	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(orig),
-		mnl_attr_get_payload(orig));
-	if (zone)
-		mnl_attr_put(
-			h, CTA_ZONE, mnl_attr_get_payload_len(zone), mnl_attr_get_payload(zone));
-	mnl_attr_put_u32(h, CTA_MARK, htonl(bits));
+	name_copy(c, e->ct);
+	nfct_set_attr_u32(c->change, ATTR_MARK, bits);
+	h = header_put(c->out + c->out_n, IPCTNL_MSG_CT_NEW, 0, 0,
+		nfct_get_attr_u8(e->ct, ATTR_ORIG_L3PROTO));
+	if (nfct_nlmsg_build(h, c->change) < 0) {
+		c->failed++;
+		return;
+	}
 	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(mask));
+	invariant(h->nlmsg_len <= CHANGE_BYTES);
 	c->out_n += MNL_ALIGN(h->nlmsg_len);
+	c->out_changes++;
 }
 
 /* --- reading --- */
 
-struct tuple {
-	struct addr src, dst;
-	uint16_t sport, dport;
-	uint8_t proto;
-	bool whole;
-};
-
-static void read_addr(const struct nlattr *a, struct addr *out, bool *got)
+static bool has_ended(const struct nf_conntrack *ct)
 {
-	const uint8_t *b = mnl_attr_get_payload(a);
-	size_t n = mnl_attr_get_payload_len(a);
+	uint8_t state = nfct_get_attr_u8(ct, ATTR_TCP_STATE); /* 0 when it is not set */
 
-	*got = n == 4 || n == 16;
-	if (*got)
-		*out = n == 4 ? addr_v4(b) : addr_v6(b);
+	return state >= TCP_CONNTRACK_LAST_ACK && state <= TCP_CONNTRACK_CLOSE;
 }
 
-static void read_tuple(const struct nlattr *nest, struct tuple *t)
+static bool read_entry(struct conns *c, const struct nlmsghdr *h, struct conns_entry *e)
 {
-	const struct nlattr *part, *a;
-	bool src = false, dst = false;
+	struct ctmsg_ends ends;
 
-	mnl_attr_for_each_nested(part, nest)
-	{
-		bool ip = mnl_attr_get_type(part) == CTA_TUPLE_IP;
-
-		mnl_attr_for_each_nested(a, part)
-		{
-			uint16_t type = mnl_attr_get_type(a);
-			size_t n = mnl_attr_get_payload_len(a);
-
-			if (ip && (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC))
-				read_addr(a, &t->src, &src);
-			else if (ip && (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST))
-				read_addr(a, &t->dst, &dst);
-			else if (!ip && type == CTA_PROTO_NUM && n == 1)
-				t->proto = mnl_attr_get_u8(a);
-			else if (!ip && type == CTA_PROTO_SRC_PORT && n == 2)
-				t->sport = ntohs(mnl_attr_get_u16(a));
-			else if (!ip && type == CTA_PROTO_DST_PORT && n == 2)
-				t->dport = ntohs(mnl_attr_get_u16(a));
-		}
-	}
-	t->whole = src && dst;
-}
-
-static bool has_ended(const struct nlattr *info)
-{
-	const struct nlattr *proto, *a;
-
-	mnl_attr_for_each_nested(proto, info)
-	{
-		if (mnl_attr_get_type(proto) != CTA_PROTOINFO_TCP)
-			continue;
-		mnl_attr_for_each_nested(a, proto)
-		{
-			if (mnl_attr_get_type(a) == CTA_PROTOINFO_TCP_STATE &&
-				mnl_attr_get_payload_len(a) == 1)
-				return mnl_attr_get_u8(a) >= TCP_LAST_ACK &&
-				       mnl_attr_get_u8(a) <= TCP_CLOSE;
-		}
-	}
-	return false;
-}
-
-static bool read_entry(const struct nlmsghdr *h, struct conns_entry *e)
-{
-	struct tuple orig = {.whole = false}, reply = {.whole = false};
-	const struct nlattr *a;
-
-	if (h->nlmsg_len < MNL_ALIGN(sizeof *h) + sizeof(struct nfgenmsg))
+	if (!ctmsg_parse(&c->message, h, &ends))
 		return false;
-	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
-	{
-		switch (mnl_attr_get_type(a)) {
-		case CTA_TUPLE_ORIG:
-			e->orig = a;
-			read_tuple(a, &orig);
-			break;
-		case CTA_TUPLE_REPLY:
-			read_tuple(a, &reply);
-			break;
-		case CTA_ZONE:
-			e->zone = a;
-			break;
-		case CTA_MARK:
-			if (mnl_attr_get_payload_len(a) == 4)
-				e->mark = ntohl(mnl_attr_get_u32(a));
-			break;
-		case CTA_PROTOINFO:
-			e->ended = has_ended(a);
-			break;
-		}
-	}
-	e->flow = (struct flow){.src = orig.src,
-		.dst = reply.src,
-		.sport = orig.sport,
-		.dport = reply.sport,
-		.proto = orig.proto};
-	return orig.whole && reply.whole;
+	*e = (struct conns_entry){.ct = c->message.ct,
+		.mark = nfct_get_attr_u32(c->message.ct, ATTR_MARK),
+		.ended = has_ended(c->message.ct),
+		.flow = {.src = ends.src,
+			.dst = ends.dst,
+			.sport = ends.sport,
+			.dport = ends.dport,
+			.proto = ends.proto}};
+	return true;
 }
 
 int conns_read_begin(struct conns *c)
 {
-	_Alignas(8) uint8_t buf[64] = {0};
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *g;
+	_Alignas(8) uint8_t buf[64];
+	struct nlmsghdr *h = header_put(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++c->seq, AF_UNSPEC);
 
-	h->nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	h->nlmsg_seq = ++c->seq;
-	g = mnl_nlmsg_put_extra_header(h, sizeof *g);
-	g->nfgen_family = AF_UNSPEC;
-	g->version = NFNETLINK_V0;
 	if (send(c->fd, buf, h->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
 	c->reading = true;
 	return 0;
+}
+
+/* A change of a connection that has ended meanwhile has failed, and nothing is lost. */
+static void answer(struct conns *c, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+	if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof *e &&
+		e->error != 0 && e->error != -ENOENT)
+		c->failed++;
 }
 
 /* One datagram. 1: there may be more, 0: the end, -errno. */
@@ -244,8 +212,10 @@ static int each_of(struct conns *c, size_t n, void (*each)(void *user, const str
 	int left = (int)n;
 
 	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-		struct conns_entry e = {.mark = 0};
+		struct conns_entry e;
 
+		if (h->nlmsg_seq == 0)
+			answer(c, h);
 		if (h->nlmsg_seq != c->seq)
 			continue;
 		if (h->nlmsg_type == NLMSG_DONE)
@@ -253,7 +223,7 @@ static int each_of(struct conns *c, size_t n, void (*each)(void *user, const str
 		if (h->nlmsg_type == NLMSG_ERROR)
 			return -EIO;
 		if (h->nlmsg_type == ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW) &&
-			read_entry(h, &e))
+			ctmsg_is_whole(h, left) && read_entry(c, h, &e))
 			each(user, &e);
 	}
 	return 1;

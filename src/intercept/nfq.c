@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/invariant.h"
 #include "nfsock_int.h"
 
 enum {
@@ -202,6 +203,7 @@ int nfq_verdict(struct nfq *q, uint32_t id, enum nfq_answer a, bool with_mark, u
 	nlh = verdict_put(q->out + q->out_n, q, id, a);
 	if (with_mark)
 		nfq_nlmsg_verdict_put_mark(nlh, mark);
+	invariant(nlh->nlmsg_len <= VERDICT_BYTES);
 	q->out_n += MNL_ALIGN(nlh->nlmsg_len);
 	q->out_verdicts++;
 	q->stats.verdicts++;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * generation.c - whether anybody changed the packet filter.
  *
- * One question and one answer of NETLINK_NETFILTER, put together by hand: a library would be larger than this file.
+ * One question and one answer of NETLINK_NETFILTER, by libmnl.
  * Owns: nothing. Thread: any. Fails: -errno; an answer that does not come is -EAGAIN after 100 ms.
  */
 #include "netsetup/generation.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -33,67 +32,58 @@ int generation_open(int *out)
 	return 0;
 }
 
-/* The answer's first attribute of that type, 4 bytes. */
-static int find_number(const uint8_t *p, size_t n, uint32_t *out)
+static int attribute(const struct nlattr *a, void *user)
 {
-	struct nlattr a;
-	uint32_t v;
-
-	while (n >= sizeof a) {
-		memcpy(&a, p, sizeof a);
-		if (a.nla_len < sizeof a || a.nla_len > n)
-			break;
-		if ((a.nla_type & NLA_TYPE_MASK) == NFTA_GEN_ID && a.nla_len >= NLA_HDRLEN + 4) {
-			memcpy(&v, p + NLA_HDRLEN, 4);
-			*out = ntohl(v);
-			return 0;
-		}
-		if ((size_t)NLA_ALIGN(a.nla_len) >= n)
-			break;
-		p += NLA_ALIGN(a.nla_len);
-		n -= NLA_ALIGN(a.nla_len);
-	}
-	return -EBADMSG;
+	if (mnl_attr_get_type(a) == NFTA_GEN_ID && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+		*(const struct nlattr **)user = a;
+	return MNL_CB_OK;
 }
 
-static int read_answer(const uint8_t *p, size_t n, uint32_t *out)
+static int on_answer(const struct nlmsghdr *h, void *user)
 {
-	struct nlmsghdr h;
-	struct nlmsgerr e;
+	const struct nlattr *id = NULL;
 
-	if (n < sizeof h)
-		return -EBADMSG;
-	memcpy(&h, p, sizeof h);
-	if (h.nlmsg_len > n || h.nlmsg_len < sizeof h)
-		return -EBADMSG;
-	if (h.nlmsg_type == NLMSG_ERROR && h.nlmsg_len >= NLMSG_HDRLEN + sizeof e) {
-		memcpy(&e, p + NLMSG_HDRLEN, sizeof e);
-		return e.error ? e.error : -EBADMSG;
-	}
-	if (h.nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) ||
-		h.nlmsg_len < NLMSG_HDRLEN + sizeof(struct nfgenmsg))
-		return -EBADMSG;
-	return find_number(p + NLMSG_HDRLEN + sizeof(struct nfgenmsg),
-		h.nlmsg_len - NLMSG_HDRLEN - sizeof(struct nfgenmsg), out);
+	if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) ||
+		mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(struct nfgenmsg), attribute, &id);
+	if (!id)
+		return MNL_CB_OK;
+	*(uint32_t *)user = ntohl(mnl_attr_get_u32(id));
+	return MNL_CB_STOP;
+}
+
+static int ask(int fd)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[64];
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+
+	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
+	return sendto(fd, h, h->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0
+		       ? -errno
+		       : 0;
 }
 
 int generation_read(int fd, uint32_t *out)
 {
-	struct {
-		struct nlmsghdr h;
-		struct nfgenmsg g;
-	} ask = {.h = {.nlmsg_len = sizeof ask,
-			 .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
-			 .nlmsg_flags = NLM_F_REQUEST}};
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	uint8_t answer[1024];
+	_Alignas(struct nlmsghdr) uint8_t answer[1024];
 	ssize_t n;
+	int rc;
 
 	while (recv(fd, answer, sizeof answer, MSG_DONTWAIT) > 0) {
 		/* an answer that came too late for an earlier question */
 	}
-	if (sendto(fd, &ask, sizeof ask, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
-		return -errno;
+	rc = ask(fd);
+	if (rc != 0)
+		return rc;
 	n = recv(fd, answer, sizeof answer, 0);
-	return n < 0 ? -errno : read_answer(answer, (size_t)n, out);
+	if (n < 0)
+		return -errno;
+	rc = mnl_cb_run(answer, (size_t)n, 0, 0, on_answer, out);
+	if (rc < 0)
+		return -errno;
+	return rc == MNL_CB_STOP ? 0 : -EBADMSG;
 }

@@ -18,10 +18,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/bpf.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -258,19 +258,18 @@ static int attach(const struct code *c, int hook)
 static int try_it(const struct priv_user *user)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	struct {
-		struct nlmsghdr h;
-		struct nfgenmsg g;
-	} end = {.h = {.nlmsg_len = sizeof end,
-			 .nlmsg_type = NFNL_MSG_BATCH_END,
-			 .nlmsg_flags = NLM_F_REQUEST}};
+	_Alignas(struct nlmsghdr) char buf[64];
+	struct nlmsghdr *end = mnl_nlmsg_put_header(buf);
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 
+	end->nlmsg_type = NFNL_MSG_BATCH_END;
+	end->nlmsg_flags = NLM_F_REQUEST;
+	mnl_nlmsg_put_extra_header(end, sizeof(struct nfgenmsg));
 	alarm(TRY_S);
 	if (fd < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
 		setresuid(user->uid, user->uid, user->uid) < 0)
 		return 2;
-	return sendto(fd, &end, sizeof end, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0 &&
+	return sendto(fd, end, end->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0 &&
 			       errno == EPERM
 		       ? 0
 		       : 1;

@@ -8,12 +8,11 @@
  * Owns: struct links. Thread: the supervisor's. Fails: without the socket the watchdog's own look at the rules is left.
  * See: rtnetlink(7).
  */
-#include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -36,51 +35,68 @@ static void on_calm(struct timer *t, uint64_t now_ms)
 }
 
 /* Of routes only a default route, or half of one: a router that speaks BGP hears of thousands a minute. */
-static bool any_matters(const char *bytes, size_t n)
+static int on_message(struct nl_msg *message, void *user)
 {
-	const struct nlmsghdr *h = (const struct nlmsghdr *)bytes;
+	struct links *l = user;
+	struct nlmsghdr *h = nlmsg_hdr(message);
+	bool route = h->nlmsg_type == RTM_NEWROUTE || h->nlmsg_type == RTM_DELROUTE;
 
-	for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
-		bool route = h->nlmsg_type == RTM_NEWROUTE || h->nlmsg_type == RTM_DELROUTE;
-
-		if (!route || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)) ||
-			((const struct rtmsg *)NLMSG_DATA(h))->rtm_dst_len <= 1)
-			return true;
-	}
-	return false;
+	if (!route || !nlmsg_valid_hdr(h, sizeof(struct rtmsg)) ||
+		((const struct rtmsg *)nlmsg_data(h))->rtm_dst_len <= 1)
+		l->matters = true;
+	return NL_OK;
 }
 
 static void on_news(struct watch *w, uint32_t events)
 {
 	struct supervisor *su = w->user;
 	uint64_t due = loop_now_ms(su->loop) + CALM_MS;
-	char bytes[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
-	bool matters = false;
-	ssize_t n;
+	int rc;
 
 	(void)events;
-	/* what exactly changed is read again; where some of it was lost (ENOBUFS), it may have been anything */
-	while ((n = recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS)
-		matters = matters || n < 0 || any_matters(bytes, (size_t)n);
-	if (matters && su->links.calm.slot == 0)
+	su->links.matters = false;
+	/* what exactly changed is read again; where some of it was lost, it may have been anything */
+	do {
+		rc = nl_recvmsgs_default(su->links.socket);
+		su->links.matters = su->links.matters || (rc < 0 && rc != -NLE_AGAIN);
+	} while (rc >= 0);
+	if (su->links.matters && su->links.calm.slot == 0)
 		loop_timer_set(su->loop, &su->links.calm,
 			due < su->links.next_ms ? su->links.next_ms : due);
 }
 
+static int listen_to(struct nl_sock *s, struct links *l)
+{
+	int rc = nl_connect(s, NETLINK_ROUTE);
+
+	nl_socket_disable_seq_check(s); /* nobody asked for news */
+	if (rc == 0)
+		rc = nl_socket_set_nonblocking(s);
+	if (rc == 0)
+		rc = nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, on_message, l);
+	return rc ? rc
+		  : nl_socket_add_memberships(s, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+			    RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0);
+}
+
 void links_start(struct supervisor *su)
 {
-	struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	struct links *l = &su->links;
+	int rc = -NLE_NOMEM;
 
-	su->links.news = (struct watch){.fd = fd, .on_event = on_news, .user = su};
-	su->links.calm = (struct timer){.on_due = on_calm, .user = su};
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
-		loop_add(su->loop, &su->links.news, EPOLLIN) != 0) {
-		log_warn("changes of interfaces are not noticed: %s; restart after one",
-			strerror(errno));
-		if (fd >= 0)
-			close(fd);
+	l->news = (struct watch){.fd = -1, .on_event = on_news, .user = su};
+	l->calm = (struct timer){.on_due = on_calm, .user = su};
+	l->socket = nl_socket_alloc();
+	if (l->socket)
+		rc = listen_to(l->socket, l);
+	if (rc == 0) {
+		l->news.fd = nl_socket_get_fd(l->socket);
+		rc = loop_add(su->loop, &l->news, EPOLLIN) == 0 ? 0 : -NLE_FAILURE;
 	}
+	if (rc == 0)
+		return;
+	log_warn("changes of interfaces are not noticed: %s; restart after one", nl_geterror(rc));
+	if (l->socket)
+		nl_socket_free(l->socket);
+	l->news.fd = -1;
 }

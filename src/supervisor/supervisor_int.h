@@ -90,7 +90,9 @@ struct loaded {
 
 /* links.c */
 struct links {
+	struct nl_sock *socket;
 	struct watch news; /* of interfaces, addresses and routes; fd -1 = none */
+	bool matters;	   /* something of it, since it was last looked */
 	struct timer calm;
 	uint64_t next_ms; /* not looked at before */
 };

@@ -3,7 +3,8 @@
  *
  * A lost message (ENOBUFS) means that the table we know may be wrong: a new dump is asked for. Entries deleted by the
  * kernel's garbage collection are kept (the device is only silent, and would be told anew if another took its
- * address); an entry that FAILED is forgotten.
+ * address); an entry that FAILED is forgotten. libnl builds the questions and reads the answers; they are sent from here, for
+ * its nl_send() puts an address that the dataplane may not give.
  *
  * Owns: its buffer. Thread: any (a mutex inside). Fails: 0 or -errno. See: rtnetlink(7), linux/neighbour.h.
  */
@@ -14,6 +15,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
+#include <netlink/route/neighbour.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -54,24 +56,29 @@ int neigh_socket_open(int *out_fd)
 	return 0;
 }
 
+/* 0 or -errno. Without an address: priv_seccomp_asking(). */
+static int ask(struct neigh *n, const struct ndmsg *m, int flags, const struct addr *a)
+{
+	struct nl_msg *q = nlmsg_alloc_size(256);
+	int rc = -ENOMEM;
+
+	if (q && nlmsg_put(q, 0, ++n->seq, RTM_GETNEIGH, 0, NLM_F_REQUEST | flags) &&
+		nlmsg_append(q, (void *)m, sizeof *m, NLMSG_ALIGNTO) == 0 &&
+		(!a || nla_put(q, NDA_DST, addr_is_v4(a) ? 4 : 16,
+			       addr_is_v4(a) ? a->b + 12 : a->b) == 0))
+		rc = send(n->fd, nlmsg_hdr(q), nlmsg_hdr(q)->nlmsg_len, 0) < 0 ? -errno : 0;
+	nlmsg_free(q);
+	return rc;
+}
+
 /* A dump under way gives -EBUSY from the kernel, as a message: asked for again then. */
 static int ask_dump(struct neigh *n)
 {
-	struct {
-		struct nlmsghdr h;
-		struct ndmsg m;
-	} ask = {.h = {.nlmsg_len = sizeof ask,
-			 .nlmsg_type = RTM_GETNEIGH,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			 .nlmsg_seq = ++n->seq}};
+	struct ndmsg all = {.ndm_family = AF_UNSPEC};
+	int rc = ask(n, &all, NLM_F_DUMP, NULL);
 
-	n->dump_wanted = false;
-	if (send(n->fd, &ask, sizeof ask, 0) < 0) { /* without an address: priv_seccomp_asking() */
-		if (errno != EAGAIN && errno != ENOBUFS)
-			return -errno;
-		n->dump_wanted = true;
-	}
-	return 0;
+	n->dump_wanted = rc == -EAGAIN || rc == -ENOBUFS || rc == -ENOMEM;
+	return n->dump_wanted ? 0 : rc;
 }
 
 int neigh_new(struct neigh **out, int fd, struct devices *d)
@@ -101,14 +108,14 @@ void neigh_free(struct neigh *n)
 	free(n);
 }
 
-static bool address_of(const struct ndmsg *m, struct nlattr *dst, struct addr *out)
+static bool address_of(const struct nl_addr *dst, struct addr *out)
 {
-	int len = dst ? nla_len(dst) : 0;
+	unsigned len = dst ? nl_addr_get_len(dst) : 0;
 
-	if (m->ndm_family == AF_INET && len == 4)
-		*out = addr_v4(nla_data(dst));
-	else if (m->ndm_family == AF_INET6 && len == 16)
-		*out = addr_v6(nla_data(dst));
+	if (len == 4)
+		*out = addr_v4(nl_addr_get_binary_addr(dst));
+	else if (len == 16)
+		*out = addr_v6(nl_addr_get_binary_addr(dst));
 	else
 		return false;
 	return true;
@@ -125,29 +132,39 @@ static void note_link(struct neigh *n, int link)
 	n->links[link % LINKS] = link;
 }
 
-static void note(struct neigh *n, struct nlmsghdr *h)
+static void note(struct neigh *n, struct rtnl_neigh *r, bool is_there)
 {
-	struct nlattr *tb[NDA_MAX + 1];
-	const struct ndmsg *m;
+	const struct nl_addr *link = rtnl_neigh_get_lladdr(r);
+	unsigned state = (unsigned)rtnl_neigh_get_state(r);
 	struct addr a;
 	struct mac mac;
 
-	if (nlmsg_parse(h, sizeof *m, tb, NDA_MAX, NULL) < 0)
+	if (rtnl_neigh_get_flags(r) & NTF_PROXY || !address_of(rtnl_neigh_get_dst(r), &a))
 		return;
-	m = nlmsg_data(h);
-	if (m->ndm_flags & NTF_PROXY || !address_of(m, tb[NDA_DST], &a))
-		return;
-	if (m->ndm_state & NUD_FAILED) {
+	if (state & NUD_FAILED) {
 		devices_forget(n->devices, &a);
 		return;
 	}
-	if (h->nlmsg_type != RTM_NEWNEIGH || !(m->ndm_state & VALID))
+	if (!is_there || !(state & VALID) || !link || nl_addr_get_len(link) != sizeof mac.b)
 		return;
-	if (!tb[NDA_LLADDR] || nla_len(tb[NDA_LLADDR]) != sizeof mac.b)
-		return;
-	memcpy(mac.b, nla_data(tb[NDA_LLADDR]), sizeof mac.b);
-	note_link(n, m->ndm_ifindex);
+	memcpy(mac.b, nl_addr_get_binary_addr(link), sizeof mac.b);
+	note_link(n, rtnl_neigh_get_ifindex(r));
 	devices_seen(n->devices, &a, &mac);
+}
+
+/* The group has a bridge's addresses, too: not ours to read. */
+static void message(struct neigh *n, struct nlmsghdr *h)
+{
+	struct rtnl_neigh *r;
+	int family;
+
+	if (!nlmsg_valid_hdr(h, sizeof(struct ndmsg)))
+		return;
+	family = ((const struct ndmsg *)nlmsg_data(h))->ndm_family;
+	if ((family != AF_INET && family != AF_INET6) || rtnl_neigh_parse(h, &r) < 0)
+		return;
+	note(n, r, h->nlmsg_type == RTM_NEWNEIGH);
+	rtnl_neigh_put(r);
 }
 
 static void take(struct neigh *n, size_t size)
@@ -159,7 +176,7 @@ static void take(struct neigh *n, size_t size)
 		if (h->nlmsg_flags & NLM_F_DUMP_INTR)
 			n->dump_wanted = true;
 		if (h->nlmsg_type == RTM_NEWNEIGH || h->nlmsg_type == RTM_DELNEIGH)
-			note(n, h);
+			message(n, h);
 		else if (h->nlmsg_type == NLMSG_ERROR && nlmsg_datalen(h) >= (int)sizeof(int) &&
 			 *(int *)nlmsg_data(h) == -EBUSY)
 			n->dump_wanted = true;
@@ -213,21 +230,9 @@ int neigh_read(struct neigh *n)
 /* The kernel answers before send() returns. A kernel without this question (before 5.0) says so, and is not heard. */
 static void ask_one(struct neigh *n, const struct addr *a, int link)
 {
-	bool v4 = addr_is_v4(a);
-	struct {
-		struct nlmsghdr h;
-		struct ndmsg m;
-		struct nlattr dst;
-		uint8_t bytes[16];
-	} ask = {.h = {.nlmsg_type = RTM_GETNEIGH,
-			 .nlmsg_flags = NLM_F_REQUEST,
-			 .nlmsg_seq = ++n->seq},
-		.m = {.ndm_family = v4 ? AF_INET : AF_INET6, .ndm_ifindex = link},
-		.dst = {.nla_type = NDA_DST, .nla_len = v4 ? 8 : 20}};
+	struct ndmsg one = {.ndm_family = addr_is_v4(a) ? AF_INET : AF_INET6, .ndm_ifindex = link};
 
-	ask.h.nlmsg_len = v4 ? sizeof ask - 12 : sizeof ask;
-	memcpy(ask.bytes, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
-	if (send(n->fd, &ask, ask.h.nlmsg_len, 0) < 0)
+	if (ask(n, &one, 0, a) < 0)
 		n->dump_wanted = true;
 }
 

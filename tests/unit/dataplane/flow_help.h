@@ -42,6 +42,7 @@ static struct {
 	size_t edited; /* bytes of what went on in place of the last packet; 0: as it came */
 	uint8_t edited_bytes[65535];
 	unsigned injected[INJECT_WAYS];
+	int inject_rc; /* what the kernel says to it */
 	uint8_t bytes[INJECT_WAYS][2048];
 	struct packet packet[INJECT_WAYS]; /* the newest; payload lies in bytes */
 } seen;
@@ -105,6 +106,8 @@ int inject_send(const struct inject *in, enum inject_way way, uint32_t mark, str
 	assert_true(mark == 0 || (mark == 0x123456 && way == INJECT_TO_SERVER));
 	assert_true(seen.flushed); /* what was let through before goes first */
 	assert_true(packet.n <= sizeof(seen.bytes[way]));
+	if (seen.inject_rc != 0)
+		return seen.inject_rc;
 	memcpy(seen.bytes[way], packet.p, packet.n);
 	seen.injected[way]++;
 	assert_int_equal(

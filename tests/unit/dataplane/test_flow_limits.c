@@ -3,6 +3,8 @@
  */
 #include "dataplane/flow_help.h"
 
+#include <errno.h>
+
 static void T05_half_a_hello_is_evasive_in_time(void **state)
 {
 	struct wire *w = hello_for("fine.test");
@@ -76,6 +78,37 @@ static void other_ports_are_judged_at_their_first_packet(void **state)
 	assert_int_equal(h.w.counters.refused, 1);
 	assert_int_equal(syn_to(&h, 25), DROPPED);
 	assert_int_equal(h.w.counters.refused, 1); /* the same flow: one decision */
+	close_home(&h);
+}
+
+/* Without room for it: again, when there is. Without a way: counted, once. */
+static void an_answer_that_the_kernel_does_not_take_is_counted(void **state)
+{
+	struct home h;
+
+	open_home(&h, POLICY);
+	seen.inject_rc = -EAGAIN;
+	assert_int_equal(syn_to(&h, 25), DROPPED);
+	seen.flushed = true; /* the reading has ended */
+	dataplane_sweep(&h.w);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 0);
+	assert_int_equal(h.w.counters.answers_failed, 0);
+	seen.inject_rc = 0;
+	dataplane_sweep(&h.w);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
+	dataplane_sweep(&h.w);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT], 1);
+	h.w.now_ms += 10000;
+	seen.inject_rc = -EHOSTUNREACH;
+	assert_int_equal(syn_to(&h, 25), DROPPED);
+	assert_int_equal(h.w.counters.answers_failed, 1);
+	h.w.now_ms += 10000;
+	seen.inject_rc = -ENOBUFS;
+	assert_int_equal(syn_to(&h, 25), DROPPED);
+	seen.flushed = true;
+	for (int i = 0; i < 20; i++)
+		dataplane_sweep(&h.w);
+	assert_int_equal(h.w.counters.answers_failed, 2);
 	close_home(&h);
 }
 
@@ -183,6 +216,7 @@ int main(void)
 		cmocka_unit_test(T26_a_slow_preamble_is_not_cut),
 		cmocka_unit_test(without_a_policy_fail_answers_for_the_moment),
 		cmocka_unit_test(other_ports_are_judged_at_their_first_packet),
+		cmocka_unit_test(an_answer_that_the_kernel_does_not_take_is_counted),
 		cmocka_unit_test(P36_one_client_has_a_quarter_of_the_table),
 		cmocka_unit_test(a_probe_is_answered_and_leaves_no_trace),
 		cmocka_unit_test(whatever_comes_gets_one_verdict),

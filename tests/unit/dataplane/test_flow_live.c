@@ -37,6 +37,12 @@ void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uin
 	changes++;
 }
 
+uint64_t conns_failed(const struct conns *c)
+{
+	(void)c;
+	return 0;
+}
+
 static const char NOW[] =
 	"fail closed\nfor everyone\nblock taken.example\nblock port tcp/2200\nblock port udp/2200\n"
 	"otherwise allow\n";
