@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 uint64_t clock_mono_ms(void); /* CLOCK_MONOTONIC, for timeouts */
+uint64_t clock_mono_coarse_ms(
+	void);		      /* the same as of the kernel's last tick: a few ms old, and cheap */
 uint64_t clock_mono_us(void); /* the same, for work in pieces */
 uint64_t clock_wall_ms(void); /* CLOCK_REALTIME, ms since 1970 UTC, for schedules and records */
 

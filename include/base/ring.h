@@ -25,4 +25,9 @@ bool ring_push(struct ring *r, const void *item); /* false: full, dropped and co
 bool ring_pop(struct ring *r, void *item);	  /* false: empty */
 uint64_t ring_dropped(const struct ring *r);	  /* since creation */
 
+/* The consumer is about to sleep until it is signalled (by what, is theirs). False: there is an item, it must not. */
+bool ring_await(struct ring *r);
+/* The producer, when it has pushed: whether the consumer is to be signalled. Said once for each ring_await(). */
+bool ring_is_awaited(struct ring *r);
+
 #endif

@@ -35,7 +35,7 @@ struct controller_status {
 	bool supervisor_seen;	      /* `supervisor` holds a MESSAGE_STATUS */
 	struct message supervisor;
 	uint64_t events_recorded, events_summed, events_lost_ring, events_lost_store,
-		events_last_id;
+		events_lost_ends, events_last_id;
 	uint64_t allowed, blocked, watched, unnamed, conntrack_matched;
 	char events_failure[128];
 	char events_aside

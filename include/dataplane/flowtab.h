@@ -8,12 +8,13 @@
  *     hash(src, dst, sport, dport, proto) -> flow -> flow ...
  *     lists, oldest first:  PENDING by birth    PREAMBLE (undecided, too, but with no deadline), DECIDED, OTHER by last use
  *
- * Owns: the flows and their parts, freed by `on_free`. Thread: one. Fails: by result, never by abort.
+ * Owns: the flows (blocks of the pool) and their parts, freed by `on_free`. Thread: one. Fails: by result, never by abort.
  */
 #ifndef DATAPLANE_FLOWTAB_H
 #define DATAPLANE_FLOWTAB_H
 
 #include "base/hash.h"
+#include "base/pool.h"
 #include "dataplane/quota.h"
 #include "model/flow.h"
 #include "model/ident.h"
@@ -54,7 +55,8 @@ struct flow_rec {
 struct flowtab_limits {
 	uint32_t flows; /* 16..1 << 24 */
 	uint32_t share; /* percent that one client's undecided flows take at most, 1..100; 0 = 25 */
-	uint64_t memory; /* bytes of kept data */
+	uint64_t memory;   /* bytes of kept data */
+	struct pool *pool; /* of the flows; NULL: the heap. The caller's, and outlives the table */
 	struct hash_key key;
 	void (*on_free)(void *user, struct flow_rec *r); /* frees the parts */
 	void (*on_evict)(

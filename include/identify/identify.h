@@ -45,7 +45,7 @@ struct stream_ident {
 	uint8_t app;	      /* enum app_proto, as far as known */
 	bool retry;	      /* the server asked for a second hello */
 	bool ccs;	      /* private: a change of cipher was seen behind the hello */
-	struct ident first;   /* TLS: the first hello's */
+	struct ident *first;  /* TLS: the first hello's, once there was one */
 	struct http_stream http;
 };
 
@@ -61,8 +61,9 @@ struct identify_result {
 	struct slice alpn;     /* TLS: as in struct tls_hello */
 };
 
-/* limit: bytes of one hello or head */
-void stream_ident_init(struct stream_ident *s, uint32_t limit);
+/* limit: bytes of one hello or head. first: where what the first hello said is kept, the caller's, as long as s; the caller may
+ * keep its own copy of that result there, and changes nothing in it until the stream is done with. */
+void stream_ident_init(struct stream_ident *s, uint32_t limit, struct ident *first);
 /* A port where TLS may begin behind a cleartext preamble: its words pass (WAIT), the hello behind them is judged as ever,
  * anything else is NOT_PROTO (or, at the stream's start, read by content: identify/starttls.h). Before the first next(). */
 void stream_ident_expect_preamble(struct stream_ident *s, enum starttls_proto p);

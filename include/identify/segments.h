@@ -7,13 +7,14 @@
  *	 0            released          contiguous            end              limit
  *	 |--gone--------|-----kept-----------|..holes and data.|................|
  *
- * Owns: one growing heap block (doubling, to `limit` + 1/8). Thread: one at a time.
+ * Owns: one growing block of the pool or heap (doubling, to twice `limit` + 1/8 at most). Thread: one at a time.
  * Fails: by result; SEGMENTS_NO_MEMORY changes nothing. See: RFC 9293 3.10.7.4; rows P17-P25;
  * docs/design/identification.md "TCP bytes".
  */
 #ifndef IDENTIFY_SEGMENTS_H
 #define IDENTIFY_SEGMENTS_H
 
+#include "base/pool.h"
 #include "base/slice.h"
 
 enum segments_result {
@@ -38,12 +39,17 @@ struct segments {
 	uint32_t
 		pad_at; /* a pad not yet known to be data, counted from `released`; pad_n 0 = none */
 	uint8_t pad_n;
+	struct pool
+		*pool; /* of `bytes`; set by the caller behind segments_init(), NULL: the heap */
 };
 
 /* first_seq: sequence number of the first data byte (SYN's + 1). limit: 1..16 MiB, usually SEGMENTS_LIMIT. */
 enum { SEGMENTS_LIMIT = 64 * 1024 };
 void segments_init(struct segments *s, uint32_t first_seq, uint32_t limit);
 void segments_fini(struct segments *s); /* tolerates {0} */
+/* No more bytes are likely to come: what is kept takes as little room as it can. Without memory it stays as it is. */
+void segments_trim(struct segments *s);
+size_t segments_memory(const struct segments *s); /* bytes of its block */
 
 /* psh: the segment's PSH flag. seq is the sequence number of payload.p[0] (a SYN's own number + 1 for data in a SYN). */
 enum segments_result segments_add(struct segments *s, uint32_t seq, struct slice payload, bool psh);

@@ -47,6 +47,8 @@ struct nfq_packet {
 	bool truncated;		 /* cap_len: the packet is longer than payload */
 	bool checksum_not_ready; /* partial checksum: made by the card later */
 	bool gso;		 /* a super-packet */
+	uint32_t
+		reading; /* which one brought it: all of one were queued before it ended; 0 = not said */
 };
 
 /* Reads what waits (at most `max` packets) and calls on_packet for each. The packet's bytes live for the call only.

@@ -30,11 +30,14 @@ int synlog_open(uint16_t group, int *fd);
 int synlog_adopt(int fd, const struct hash_key *key, struct synlog **out);
 void synlog_free(struct synlog *l); /* NULL is fine */
 int synlog_fd(const struct synlog *l);
-int synlog_read(struct synlog *l); /* all that waits; 0 or -errno */
+int synlog_read(struct synlog *l); /* all that waits; how many messages, or -errno */
 
 enum synlog_says { SYNLOG_UNKNOWN, SYNLOG_KNOWN, SYNLOG_AMBIGUOUS };
 /* f: original direction. Reads first what waits. */
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn);
+/* The same, for who has read since the packet that asks was taken out of its queue: the copy of a SYN that passed before it
+ * was logged before it was queued. */
+enum synlog_says synlog_look(struct synlog *l, const struct flow *f, uint32_t *isn);
 /* Changes with each first SYN of this tuple (and, seldom, of another): the same number is not the same connection. */
 uint32_t synlog_count(struct synlog *l, const struct flow *f);
 /* The mark that a connection's SYN bore, once (the next one of this tuple may bear none); 0: none is known. */

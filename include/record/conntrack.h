@@ -24,7 +24,9 @@ struct conntrack_end {
  * -ENOMEM. */
 int conntrack_parse(
 	struct slice datagram, void (*each)(void *user, const struct conntrack_end *e), void *user);
-/* Reads what is there. Number of flows, 0 when nothing, or -errno (-ENOBUFS: the kernel dropped some; go on). */
+/* Reads what is there. Number of flows, 0 when nothing, or -errno (-ENOBUFS: all there was, but the kernel dropped some). */
 int conntrack_read(int fd, void (*each)(void *user, const struct conntrack_end *e), void *user);
+/* Events that the kernel dropped since the socket was opened, for it was full (modulo 2^32; 0: it cannot say). */
+uint64_t conntrack_lost(int fd);
 
 #endif

@@ -32,10 +32,12 @@ struct recorder_in {
 	void *user;
 };
 struct recorder_counters {
-	uint64_t recorded;			     /* rows in the database since the start */
-	uint64_t summed;			     /* decisions beyond a client's rows: counted */
-	uint64_t lost_ring;			     /* the dataplane found a ring full */
-	uint64_t lost_store;			     /* the database would not take them */
+	uint64_t recorded;   /* rows in the database since the start */
+	uint64_t summed;     /* decisions beyond a client's rows: counted */
+	uint64_t lost_ring;  /* the dataplane found a ring full */
+	uint64_t lost_store; /* the database would not take them */
+	uint64_t
+		lost_ends; /* the kernel had no room for a flow's end: its bytes and duration are missing */
 	uint64_t allowed, blocked, watched, unnamed; /* decisions since the start */
 	uint64_t conntrack_matched;
 	uint64_t last_id;

@@ -20,6 +20,11 @@ uint64_t clock_mono_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_mono_coarse_ms(void)
+{
+	return read_ms(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_mono_us(void)
 {
 	struct timespec t = {0};

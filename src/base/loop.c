@@ -229,9 +229,13 @@ static void run_events(struct loop *l)
 
 int loop_turn(struct loop *l, int max_wait_ms)
 {
+	uint64_t now;
 	int n;
 
-	l->now_ms = clock_mono_ms();
+	/* for how long to wait only: a timer may come a tick late */
+	now = clock_mono_coarse_ms();
+	if (now > l->now_ms)
+		l->now_ms = now;
 	n = epoll_wait(l->epfd, l->batch, BATCH, wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * ring.c - a single-producer single-consumer ring of fixed-size items in shared memory.
  *
- *     page 0: item_size, capacity | head (producer) | tail (consumer) | dropped (producer)
+ *     page 0: item_size, capacity | head (producer) | tail, awaited (consumer) | dropped (producer)
  *     page 1..: items, head % capacity is the next written, tail % capacity the next read
  *
  * head and tail count up for ever; head - tail is what waits. A peer may write anything into the page: the sizes
@@ -29,6 +29,7 @@ struct shared {
 	_Alignas(LINE) _Atomic uint64_t head;
 	_Atomic uint64_t dropped;
 	_Alignas(LINE) _Atomic uint64_t tail;
+	_Atomic uint32_t awaited;
 };
 LAYOUT_AT(struct shared, capacity, 8);
 LAYOUT_AT(struct shared, head, LINE);
@@ -156,4 +157,18 @@ bool ring_pop(struct ring *r, void *item)
 uint64_t ring_dropped(const struct ring *r)
 {
 	return atomic_load_explicit(&r->sh->dropped, memory_order_relaxed);
+}
+
+/* Both exchange the same word: the later of the two sees what the earlier one has written before it, so that no item is left
+ * while its reader sleeps. */
+bool ring_await(struct ring *r)
+{
+	atomic_exchange_explicit(&r->sh->awaited, 1, memory_order_acq_rel);
+	return atomic_load_explicit(&r->sh->head, memory_order_acquire) ==
+	       atomic_load_explicit(&r->sh->tail, memory_order_relaxed);
+}
+
+bool ring_is_awaited(struct ring *r)
+{
+	return atomic_exchange_explicit(&r->sh->awaited, 0, memory_order_acq_rel);
 }

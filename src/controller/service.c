@@ -49,6 +49,7 @@ static void add_events(struct controller *d, struct controller_status *out)
 	out->events_summed = c.summed;
 	out->events_lost_ring = c.lost_ring;
 	out->events_lost_store = c.lost_store;
+	out->events_lost_ends = c.lost_ends;
 	out->events_last_id = c.last_id;
 	out->allowed = c.allowed;
 	out->blocked = c.blocked;

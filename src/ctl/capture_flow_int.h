@@ -22,6 +22,7 @@ struct side { /* what one end of a TCP connection sends */
 	bool late; /* the capture began later and the bytes so far are no protocol: try each segment */
 	struct segments segments;
 	struct stream_ident id;
+	struct ident first; /* its part */
 };
 
 struct flow {

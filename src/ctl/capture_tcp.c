@@ -49,7 +49,7 @@ static bool go_on_behind(struct side *s, const struct identify_result *r)
 		return false;
 	if (r->http.body == HTTP_BODY_LENGTH)
 		pos += r->http.length;
-	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+	stream_ident_init(&s->id, IDENTIFY_LIMIT, &s->first);
 	s->id.pos = pos;
 	return true;
 }
@@ -136,7 +136,7 @@ static void begin_side(struct side *s, uint32_t first_seq)
 		return;
 	s->begun = true;
 	segments_init(&s->segments, first_seq, WINDOW);
-	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+	stream_ident_init(&s->id, IDENTIFY_LIMIT, &s->first);
 }
 
 /* --- which SYN counts --- */
@@ -257,7 +257,7 @@ static void begin_earlier(struct flow *f, int from, const struct packet *p, uint
 
 	if (s->syn || f->results > 0 || !segments_rebase(&s->segments, p->seq))
 		return;
-	stream_ident_init(&s->id, IDENTIFY_LIMIT);
+	stream_ident_init(&s->id, IDENTIFY_LIMIT, &s->first);
 	s->late = false;
 	segments_add(&s->segments, p->seq, p->payload, p->flags & PACKET_PSH);
 	read_side(f, from, scratch);
@@ -283,7 +283,7 @@ void tcp_packet(struct flow *f, int from, const struct packet *p, uint8_t *scrat
 	if (s->late && p->seq == segments_next_seq(&s->segments)) {
 		uint64_t pos = s->segments.released + s->segments.contiguous;
 
-		stream_ident_init(&s->id, IDENTIFY_LIMIT);
+		stream_ident_init(&s->id, IDENTIFY_LIMIT, &s->first);
 		s->id.pos = pos;
 		s->late = false;
 	}

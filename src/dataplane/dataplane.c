@@ -9,6 +9,8 @@
 #include "dataplane/dataplane.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,6 +24,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/pace.h"
 #include "base/ring.h"
 #include "dataplane/image_slot.h"
 #include "dataplane/proxy.h"
@@ -35,7 +38,16 @@
 #include "who/devices.h"
 #include "who/neigh.h"
 
-enum { BEAT_MS = 250, WELL_MS = 3000, READ_MAX = 256, WORKERS = 64, FLOWS_MIN = 64 };
+enum {
+	BEAT_MS = 250,
+	WELL_MS = 3000,
+	READ_MAX = 256,
+	WORKERS = 64,
+	FLOWS_MIN = 64,
+	SYNS_MS = 100,
+	SYNS_FLOOD_MS = 10,
+	SYNS_FLOOD = 1000,
+};
 
 struct thread {
 	struct dataplane *dataplane;
@@ -62,7 +74,8 @@ struct dataplane {
 	struct neigh *neigh;
 	struct synlog *syns;
 	struct loop *loop;
-	struct watch control, neighbours, syn_watch;
+	struct watch control, neighbours;
+	struct pace syn_pace;
 	struct timer beat;
 	int signal_fd;
 	uint32_t told; /* revision last reported as taken */
@@ -82,7 +95,7 @@ static void turn(void *user)
 	atomic_store(&t->revision, w->image ? image_revision(w->image) : 0);
 }
 
-/* The controller is woken once an event batch, not once a record. */
+/* The controller is woken when it sleeps without a time to wake up: under load it comes by itself (record/recorder.c). */
 static void done(void *user)
 {
 	struct thread *t = user;
@@ -91,6 +104,8 @@ static void done(void *user)
 	if (t->worker.event_id == t->pushed)
 		return;
 	t->pushed = t->worker.event_id;
+	if (!ring_is_awaited(t->worker.ring))
+		return;
 	if (write(t->dataplane->signal_fd, &one, sizeof one) < 0) {
 		/* the counter is at its end: the controller has a reason to look already */
 	}
@@ -328,12 +343,13 @@ static void on_neighbours(struct watch *w, uint32_t events)
 	}
 }
 
-static void on_syns(struct watch *w, uint32_t events)
+/* Who looks up a connection reads them first (synlog_find), so that they need not be read at once: this keeps the socket from
+ * filling up with the SYNs of connections of which nothing more comes. */
+static void on_syns(struct pace *p)
 {
-	struct dataplane *g = w->user;
+	struct dataplane *g = p->user;
 
-	(void)events;
-	synlog_read(g->syns);
+	p->pause_ms = synlog_read(g->syns) > SYNS_FLOOD ? SYNS_FLOOD_MS : SYNS_MS;
 }
 
 static int fill_settings(struct dataplane *g)
@@ -378,7 +394,8 @@ static int open_shared(struct dataplane *g, const struct inherited *h)
 		rc = synlog_adopt(inherited_get(h, "syns"), &g->settings.hash_key, &g->syns);
 	if (rc != 0)
 		return rc;
-	g->syn_watch = (struct watch){.fd = synlog_fd(g->syns), .on_event = on_syns, .user = g};
+	g->syn_pace = (struct pace){
+		.fd = synlog_fd(g->syns), .pause_ms = SYNS_MS, .on_ready = on_syns, .user = g};
 	g->control = (struct watch){
 		.fd = inherited_get(h, "control"), .on_event = on_control, .user = g};
 	g->neighbours = (struct watch){
@@ -388,7 +405,7 @@ static int open_shared(struct dataplane *g, const struct inherited *h)
 	if (rc == 0)
 		rc = loop_add(g->loop, &g->neighbours, EPOLLIN);
 	if (rc == 0)
-		rc = loop_add(g->loop, &g->syn_watch, EPOLLIN);
+		rc = pace_start(g->loop, &g->syn_pace);
 	return rc ? rc : loop_timer_set(g->loop, &g->beat, clock_mono_ms());
 }
 
@@ -438,6 +455,15 @@ static void stop_threads(struct dataplane *g)
 	}
 }
 
+/* What the busiest moment took is not given back and asked for again. (Flows have a pool of their own: base/pool.h.) */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_THRESHOLD, 16 << 20);
+#endif
+}
+
 int dataplane_main(const struct settings *s, const struct inherited *h)
 {
 	static struct dataplane dataplane;
@@ -445,6 +471,7 @@ int dataplane_main(const struct settings *s, const struct inherited *h)
 	struct message ready = {.type = MESSAGE_READY};
 	int rc;
 
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor says when */
 	g->s = s;

@@ -15,7 +15,7 @@ enum { SKIP_AHEAD = 256 << 20 };
 
 size_t flow_tcp_kept(const struct flow_tcp *t)
 {
-	return t->closed ? 0 : t->seg.cap + t->seg.cap / 8 + past_memory(&t->past);
+	return t->closed ? 0 : segments_memory(&t->seg) + past_memory(&t->past);
 }
 
 /* Stream offset of a sequence number near the window; below 0: before the stream's start. */

@@ -25,6 +25,7 @@
 #include "identify/quic.h"
 #include "identify/segments.h"
 #include "intercept/nfq.h"
+#include "intercept/synlog.h"
 #include "model/mark.h"
 
 enum {
@@ -76,6 +77,14 @@ struct seen {
 	struct verdict attempted;
 };
 
+/* Of HTTP. */
+struct flow_offers {
+	struct http_offer look; /* in the head that begins at `head` */
+	uint64_t head;
+	uint64_t at[OFFERS]; /* stream offsets of the newest */
+	uint32_t n;	     /* ever */
+};
+
 struct flow_tcp {
 	struct segments seg;
 	struct past past; /* up to seg.released */
@@ -95,14 +104,11 @@ struct flow_tcp {
 	uint32_t ts_client, ts_server; /* newest */
 	uint64_t heard_ms;	       /* when the client said something last */
 	uint16_t packets;
-	struct http_offer offer; /* in the head that begins at offer_head */
-	uint64_t offer_head;
-	uint64_t offers[OFFERS]; /* stream offsets of the newest */
-	uint32_t offers_n;	 /* ever */
+	struct flow_offers *offers; /* NULL: none yet */
 	bool server_based;
 	uint32_t server_base; /* of server[] */
 	uint8_t server_n;
-	uint8_t server[SERVER_LOOK];
+	uint8_t *server; /* SERVER_LOOK; NULL until it says something */
 };
 
 struct held_packet {
@@ -170,7 +176,9 @@ struct dataplane_own {
 	uint8_t scratch[TLS_SCRATCH];
 	uint8_t edited[PACKET_MAX]; /* a packet that goes on with other bytes */
 	struct quic_crypt *quic;
-	bool cleared; /* packets that a dead dataplane left were dropped */
+	uint32_t syns_read; /* nfq_packet.reading for which the log of SYNs was read */
+	struct pool *pool;  /* of flows and the bytes kept for them */
+	bool cleared;	    /* packets that a dead dataplane left were dropped */
 	struct held_list held;
 	struct answers answers;
 	struct live_work live;
@@ -202,6 +210,8 @@ void flow_overload(struct seen *s);
 void flow_settle(struct dataplane_worker *w, struct flow_rec *r, enum flow_state state);
 
 /* flow_tcp.c, flow_server.c */
+/* Where this packet's stream begins, by the log of SYNs. */
+enum synlog_says flow_tcp_start(const struct seen *s, uint32_t *isn);
 /* The server's answer to what is judged now begins at this number. */
 void flow_tcp_expect_answer(struct flow_tcp *t, uint32_t seq);
 uint8_t flow_tcp_mark(const struct flow_rec *r);    /* of its connection, by its state */
@@ -209,7 +219,7 @@ bool flow_tcp_is_attempt(const struct flow_rec *r); /* nothing but SYNs (seen.at
 void flow_tcp_client(struct seen *s, struct flow_rec *r /* NULL: none yet */);
 void flow_tcp_server(struct seen *s, struct flow_rec *r);
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base);
-void flow_tcp_free(struct flow_tcp *t);
+void flow_tcp_free(struct dataplane_worker *w, struct flow_tcp *t);
 void flow_tcp_close(struct dataplane_worker *w, struct flow_rec *r); /* final: the bytes go */
 /* flow_bytes.c */
 size_t flow_tcp_kept(const struct flow_tcp *t); /* bytes of heap */
@@ -221,8 +231,8 @@ bool flow_tcp_in_body(const struct flow_tcp *t); /* more of a request's body is 
 /* As segments_add(), compared with all that is kept. */
 enum segments_result flow_tcp_add(struct flow_tcp *t, const struct packet *k);
 /* flow_offer.c */
-void flow_offer_look(
-	struct flow_tcp *t, enum identify_step step, const struct identify_result *res);
+void flow_offer_look(struct dataplane_worker *w, struct flow_tcp *t, enum identify_step step,
+	const struct identify_result *res);
 /* Whether this packet must not pass yet: an offer may stand in it. */
 bool flow_offer_too_early(const struct seen *s, const struct flow_tcp *t);
 /* True: ip (PACKET_MAX bytes) holds the packet as it is to go on. */

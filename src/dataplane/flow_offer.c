@@ -8,25 +8,26 @@
  */
 #include "flow_int.h"
 
-static void note(struct flow_tcp *t, uint64_t at)
-{
-	t->offers[t->offers_n++ % OFFERS] = at;
-}
-
 /* head: its bytes that are there, the first of them at stream offset `from`. */
-static void find(struct flow_tcp *t, uint64_t from, struct slice head)
+static void find(struct dataplane_worker *w, struct flow_tcp *t, uint64_t from, struct slice head)
 {
+	struct flow_offers *o = t->offers;
 	size_t at;
 
-	if (t->offer_head != from) {
-		t->offer = (struct http_offer){0};
-		t->offer_head = from;
+	if (!o)
+		o = t->offers = pool_get_zeroed(w->own->pool, sizeof(*o));
+	if (!o)
+		return;
+	if (o->head != from) {
+		o->look = (struct http_offer){0};
+		o->head = from;
 	}
-	while (http_offer_find(&t->offer, head, &at))
-		note(t, from + at);
+	while (http_offer_find(&o->look, head, &at))
+		o->at[o->n++ % OFFERS] = from + at;
 }
 
-void flow_offer_look(struct flow_tcp *t, enum identify_step step, const struct identify_result *res)
+void flow_offer_look(struct dataplane_worker *w, struct flow_tcp *t, enum identify_step step,
+	const struct identify_result *res)
 {
 	uint64_t end = t->seg.released + t->seg.contiguous, from = t->id.pos;
 
@@ -42,7 +43,7 @@ void flow_offer_look(struct flow_tcp *t, enum identify_step step, const struct i
 		return;
 	}
 	if (from >= t->seg.released && from < end)
-		find(t, from,
+		find(w, t, from,
 			slice_of(t->seg.bytes + (from - t->seg.released), (size_t)(end - from)));
 }
 
@@ -64,11 +65,12 @@ bool flow_offer_too_early(const struct seen *s, const struct flow_tcp *t)
 bool flow_offer_edit(const struct seen *s, const struct flow_tcp *t, uint8_t *ip)
 {
 	int64_t from = (int64_t)t->seg.released + (int32_t)(s->k.seq - t->seg.start);
-	uint32_t n = t->offers_n < OFFERS ? t->offers_n : OFFERS;
+	const struct flow_offers *o = t->offers;
+	uint32_t n = !o ? 0 : o->n < OFFERS ? o->n : OFFERS;
 	bool any = false, partial = s->p->checksum_not_ready;
 
 	for (uint32_t i = 0; i < n; i++) {
-		int64_t at = (int64_t)t->offers[i] - from;
+		int64_t at = (int64_t)o->at[i] - from;
 
 		if (at < 0 || at >= (int64_t)s->k.payload.n)
 			continue;

@@ -61,7 +61,7 @@ void flow_drop(struct seen *s)
 
 static void free_parts(void *user, struct flow_rec *r)
 {
-	flow_tcp_free(r->tcp);
+	flow_tcp_free(user, r->tcp);
 	flow_udp_free(user, r->udp);
 }
 
@@ -119,7 +119,8 @@ int dataplane_worker_init(struct dataplane_worker *w)
 	if (!w->own)
 		return -ENOMEM;
 	w->own->quic = quic_crypt_new();
-	rc = w->own->quic ? flowtab_new(&w->flows, &l) : -ENOMEM;
+	w->own->pool = l.pool = pool_new();
+	rc = w->own->quic && w->own->pool ? flowtab_new(&w->flows, &l) : -ENOMEM;
 	if (rc == 0)
 		rc = flow_live_init(w);
 	if (rc != 0)
@@ -138,6 +139,7 @@ void dataplane_worker_fini(struct dataplane_worker *w)
 	if (w->own) {
 		flow_live_fini(w);
 		quic_crypt_free(w->own->quic);
+		pool_free(w->own->pool);
 	}
 	free(w->own);
 	w->own = NULL;

@@ -8,7 +8,6 @@
  * Owns: nothing. Thread: its worker's. Fails: never. See: rows T26-T28, P30; RFC 8446 4.1.3.
  */
 #include "flow_int.h"
-#include "intercept/synlog.h"
 #include "who/neigh.h"
 
 enum {
@@ -27,10 +26,14 @@ static void final(struct seen *s, struct flow_rec *r)
 static enum server_says hear(struct seen *s, struct flow_tcp *t)
 {
 	int32_t at = (int32_t)(s->k.seq - t->server_base);
-	size_t room = sizeof(t->server) - t->server_n, n;
+	size_t room = SERVER_LOOK - t->server_n, n;
 
 	if (at > PAST_HELLO)
 		return SERVER_OTHER;
+	if (!t->server)
+		t->server = pool_get(s->w->own->pool, SERVER_LOOK);
+	if (!t->server)
+		return SERVER_PENDING; /* no memory: nothing of it counts */
 	if (at >= 0 && at <= t->server_n && (size_t)at + s->k.payload.n > t->server_n) {
 		size_t skip = (size_t)(t->server_n - at);
 
@@ -134,8 +137,7 @@ static void unknown(struct seen *s)
 		flow_pass(s, s->conn);
 	} else if (s->conn == MARK_TENTATIVE && server_hello_look(s->k.payload) == SERVER_HELLO) {
 		flow_pass(s, MARK_ALLOWED);
-	} else if (s->conn != MARK_SYN_SEEN ||
-		   synlog_find(s->w->syns, &s->flow, &isn) == SYNLOG_UNKNOWN) {
+	} else if (s->conn != MARK_SYN_SEEN || flow_tcp_start(s, &isn) == SYNLOG_UNKNOWN) {
 		flow_tcp_midstream(s);
 	} else if ((r = flow_begin(s))) {
 		if (flow_tcp_new(s, r, isn + 1)) {

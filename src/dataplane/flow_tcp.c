@@ -14,16 +14,26 @@
  * Owns: struct flow_tcp. Thread: its worker's. Fails: out of memory is overload. See: rows T01-T45, P12-P30.
  */
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #include "flow_int.h"
-#include "intercept/synlog.h"
 
 enum { TS_OLD = 60000, RECORD_SLACK = 4096 };
 
+enum synlog_says flow_tcp_start(const struct seen *s, uint32_t *isn)
+{
+	uint32_t *read = &s->w->own->syns_read;
+
+	if (s->p->reading == 0 || s->p->reading != *read) {
+		*read = s->p->reading;
+		return synlog_find(s->w->syns, &s->flow, isn);
+	}
+	return synlog_look(s->w->syns, &s->flow, isn);
+}
+
 struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 {
-	struct flow_tcp *t = calloc(1, sizeof(*t));
+	struct pool *pool = s->w->own->pool;
+	struct flow_tcp *t = pool_get_zeroed(pool, sizeof(*t));
 	uint32_t limit = s->w->settings->hello_max_bytes;
 
 	if (!t)
@@ -33,8 +43,9 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	t->pass_seq = t->client_end = t->judged_end = t->base;
 	t->server_base = t->server_next = s->reply ? s->k.seq : s->k.ack;
 	segments_init(&t->seg, t->base, limit + RECORD_SLACK);
+	t->seg.pool = pool;
 	t->past = (struct past){.limit = REQUEST_KEEP};
-	stream_ident_init(&t->id, limit);
+	stream_ident_init(&t->id, limit, &r->ident);
 	t->id.stops = true;
 	if (port_set_has(&s->w->settings->starttls_tcp, r->flow.dport))
 		stream_ident_expect_preamble(&t->id, starttls_of_port(r->flow.dport));
@@ -42,13 +53,15 @@ struct flow_tcp *flow_tcp_new(struct seen *s, struct flow_rec *r, uint32_t base)
 	return t;
 }
 
-void flow_tcp_free(struct flow_tcp *t)
+void flow_tcp_free(struct dataplane_worker *w, struct flow_tcp *t)
 {
 	if (!t)
 		return;
 	segments_fini(&t->seg);
 	past_fini(&t->past);
-	free(t);
+	pool_put(w->own->pool, t->offers, sizeof(*t->offers));
+	pool_put(w->own->pool, t->server, SERVER_LOOK);
+	pool_put(w->own->pool, t, sizeof(*t));
 }
 
 void flow_tcp_close(struct dataplane_worker *w, struct flow_rec *r)
@@ -167,6 +180,8 @@ static bool judge(struct dataplane_worker *w, struct flow_rec *r, bool goes_on)
 		return false;
 	if (plain)
 		t->seg.limit = REQUEST_AHEAD;
+	else if (!t->closed)
+		segments_trim(&t->seg); /* it waits for the server's answer, or for a minute */
 	t->judged_end = r->ident.kind == IDENT_NOT_PROTO ? segments_next_seq(&t->seg)
 							 : t->base + (uint32_t)t->id.pos;
 	return true;
@@ -201,7 +216,7 @@ static bool look(struct seen *s, struct flow_rec *r)
 	do {
 		step = stream_ident_next(&t->id, t->seg.released, segments_contiguous(&t->seg),
 			s->w->own->scratch, &res);
-		flow_offer_look(t, step, &res);
+		flow_offer_look(s->w, t, step, &res);
 		if (step != IDENTIFY_RESULT)
 			continue;
 		r->ident = res.ident;
@@ -322,7 +337,7 @@ bool flow_tcp_is_new(struct seen *s, const struct flow_rec *r)
 		return false;
 	if (!r->tcp)
 		return true; /* of a flow found in mid-stream */
-	return synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN &&
+	return flow_tcp_start(s, &isn) != SYNLOG_UNKNOWN &&
 	       (isn + 1 != r->tcp->base || synlog_count(s->w->syns, &s->flow) != r->tcp->syns);
 }
 
@@ -377,7 +392,7 @@ static void syn(struct seen *s, struct flow_rec *r)
 void flow_tcp_midstream(struct seen *s)
 {
 	uint32_t isn;
-	bool begun = synlog_find(s->w->syns, &s->flow, &isn) != SYNLOG_UNKNOWN;
+	bool begun = flow_tcp_start(s, &isn) != SYNLOG_UNKNOWN;
 	bool ours = (s->conn & MARK_REFUSED) ||
 		    (s->conn != 0 && s->w->now_ms - s->w->own->start_ms >= START_MS) || begun;
 	struct ident i = {.kind = IDENT_NOT_PROTO,
@@ -420,7 +435,7 @@ static struct flow_rec *begin_by_syn(struct seen *s)
 	struct flow_rec *r;
 	uint32_t isn = 0;
 
-	switch (synlog_find(s->w->syns, &s->flow, &isn)) {
+	switch (flow_tcp_start(s, &isn)) {
 	case SYNLOG_KNOWN:
 		/* of a tentative flow that the table lost, some of what was judged may be with the server, and nobody knows what */
 		if (s->conn != MARK_TENTATIVE)

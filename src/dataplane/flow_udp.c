@@ -7,8 +7,6 @@
  *
  * Owns: struct flow_udp. Thread: its worker's. Fails: out of memory drops the datagram. See: rows Q01-Q30.
  */
-#include <stdlib.h>
-
 #include "flow_int.h"
 
 void flow_udp_free(struct dataplane_worker *w, struct flow_udp *u)
@@ -17,7 +15,7 @@ void flow_udp_free(struct dataplane_worker *w, struct flow_udp *u)
 		return;
 	flow_held_end(w, &u->held, QUIC_CONN_ANY, false, 0);
 	quic_ident_free(u->quic);
-	free(u);
+	pool_put(w->own->pool, u, sizeof(*u));
 }
 
 static bool any_allowed(const struct flow_udp *u)
@@ -152,7 +150,7 @@ static struct flow_rec *begin(struct seen *s)
 
 	if (!r)
 		return NULL;
-	r->udp = calloc(1, sizeof(*r->udp));
+	r->udp = pool_get_zeroed(s->w->own->pool, sizeof(*r->udp));
 	if (r->udp)
 		r->udp->quic = quic_ident_new();
 	if (r->udp && r->udp->quic)

@@ -3,7 +3,7 @@
  *
  * Only undecided flows count against a client's quota (dataplane/quota.h); the others are evicted first when room is short.
  *
- * Owns: flows (heap, one block each). Thread: one. Fails: flowtab_new only; see dataplane/flowtab.h.
+ * Owns: flows (one block of the pool each). Thread: one. Fails: flowtab_new only; see dataplane/flowtab.h.
  */
 #include "dataplane/flowtab.h"
 
@@ -147,7 +147,7 @@ void flowtab_remove(struct flowtab *t, struct flow_rec *r)
 	quota_put(t->clients, r->client);
 	if (t->l.on_free)
 		t->l.on_free(t->l.user, r);
-	free(r);
+	pool_put(t->l.pool, r, sizeof(*r));
 }
 
 static void evict_one(struct flowtab *t)
@@ -180,7 +180,8 @@ struct flow_rec *flowtab_add(struct flowtab *t, const struct flow *f, uint64_t n
 
 	if (!quota_get(t->clients, f, client))
 		return NULL;
-	r = quota_below(client, share(t), UINT64_MAX >> 1) ? calloc(1, sizeof(*r)) : NULL;
+	r = quota_below(client, share(t), UINT64_MAX >> 1) ? pool_get_zeroed(t->l.pool, sizeof(*r))
+							   : NULL;
 	if (!r) {
 		quota_put(t->clients, client);
 		return NULL;

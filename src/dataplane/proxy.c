@@ -318,7 +318,7 @@ static int conn_new(struct proxy *p, int fd)
 	c->flow = (struct flow){.proto = IPPROTO_TCP, .path = PATH_PROXY};
 	splice_init(&c->up.pipe, &p->pipes);
 	splice_init(&c->down.pipe, &p->pipes);
-	stream_ident_init(&c->ident, p->c.hello_limit);
+	stream_ident_init(&c->ident, p->c.hello_limit, &c->first);
 	rc = tproxy_ends(fd, &c->flow.src, &c->flow.sport, &c->flow.dst, &c->flow.dport);
 	if (rc == 0 && c->flow.dport == p->c.listen_port)
 		rc = -ELOOP; /* straight to our own port: there is no original destination */

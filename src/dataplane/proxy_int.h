@@ -46,7 +46,8 @@ struct conn {
 	struct quota *quota[QUOTAS];
 	bool undecided; /* counts against its client's quota */
 	struct stream_ident ident;
-	uint8_t *bytes; /* the client's, from stream offset `offset` */
+	struct ident first; /* its part */
+	uint8_t *bytes;	    /* the client's, from stream offset `offset` */
 	uint32_t n, cap;
 	uint64_t offset, pass_to; /* bytes before pass_to may go on */
 

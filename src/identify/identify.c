@@ -21,9 +21,9 @@ struct look {
 	struct identify_result *out;
 };
 
-void stream_ident_init(struct stream_ident *s, uint32_t limit)
+void stream_ident_init(struct stream_ident *s, uint32_t limit, struct ident *first)
 {
-	*s = (struct stream_ident){.limit = limit, .state = START};
+	*s = (struct stream_ident){.limit = limit, .state = START, .first = first};
 	http_stream_init(&s->http, limit);
 }
 
@@ -121,7 +121,7 @@ static enum identify_step first_hello(
 	fill_hello(l, status, h);
 	if (l->out->ident.kind == IDENT_EVASIVE)
 		return last(l, IDENT_EVASIVE, l->out->ident.anomaly);
-	s->first = l->out->ident;
+	*s->first = l->out->ident;
 	s->pos += used;
 	s->state = WATCH;
 	l->out->safe_to = s->pos;
@@ -185,7 +185,7 @@ static enum identify_step second_hello(struct look *l)
 	if (status != PARSE_OK)
 		return last(l, IDENT_EVASIVE, m.anomaly);
 	fill_hello(l, status, &h);
-	if (!same_site(&l->out->ident, &s->first))
+	if (!same_site(&l->out->ident, s->first))
 		return last(l, IDENT_EVASIVE, ANOMALY_NAME_CHANGED);
 	s->pos += m.used;
 	return IDENTIFY_WAIT;

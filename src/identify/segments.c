@@ -8,18 +8,27 @@
  */
 #include "identify/segments.h"
 
-#include <stdlib.h>
-
-enum { FIRST_CAP = 2048, PAD_MAX = 6 };
+/* FIRST_CAP and its bitmap, and so twice as much and half of it, fill a block of the pool */
+enum { FIRST_CAP = 1792, LEAST_CAP = 112, PAD_MAX = 6 };
 
 void segments_init(struct segments *s, uint32_t first_seq, uint32_t limit)
 {
 	*s = (struct segments){.start = first_seq, .limit = limit};
 }
 
+static size_t block_bytes(uint32_t cap)
+{
+	return cap + cap / 8;
+}
+
+size_t segments_memory(const struct segments *s)
+{
+	return block_bytes(s->cap);
+}
+
 void segments_fini(struct segments *s)
 {
-	free(s->bytes);
+	pool_put(s->pool, s->bytes, block_bytes(s->cap));
 	*s = (struct segments){0};
 }
 
@@ -51,26 +60,45 @@ static bool has(const struct segments *s, uint32_t i)
 	return i < s->contiguous || (i < s->end && bit(s, i));
 }
 
+/* Another block, with room for `cap` bytes, a multiple of 8 and at least s->end. */
+static bool resize(struct segments *s, uint32_t cap)
+{
+	uint8_t *fresh = pool_get(s->pool, block_bytes(cap));
+	uint32_t bits = s->cap < cap ? s->cap : cap;
+
+	if (!fresh)
+		return false;
+	memset(fresh + cap, 0, cap / 8);
+	if (s->bytes) {
+		memcpy(fresh, s->bytes, s->end);
+		memcpy(fresh + cap, s->bytes + s->cap, bits / 8);
+	}
+	pool_put(s->pool, s->bytes, block_bytes(s->cap));
+	s->bytes = fresh;
+	s->cap = cap;
+	return true;
+}
+
 static bool grow(struct segments *s, uint32_t want)
 {
 	uint32_t cap = s->cap ? s->cap : FIRST_CAP;
-	uint8_t *fresh;
 
 	if (want <= s->cap)
 		return true;
 	while (cap < want)
 		cap *= 2;
-	fresh = calloc(1, cap + cap / 8);
-	if (!fresh)
-		return false;
-	if (s->bytes) {
-		memcpy(fresh, s->bytes, s->end);
-		memcpy(fresh + cap, s->bytes + s->cap, s->cap / 8);
-	}
-	free(s->bytes);
-	s->bytes = fresh;
-	s->cap = cap;
-	return true;
+	return resize(s, cap);
+}
+
+/* By steps of a half and a third in turn, as the pool has them; all are multiples of 8. */
+void segments_trim(struct segments *s)
+{
+	uint32_t half = LEAST_CAP, cap = LEAST_CAP;
+
+	while (cap < s->end)
+		cap = cap == half ? half + half / 2 : (half *= 2);
+	if (cap < s->cap)
+		resize(s, cap);
 }
 
 /* Are the bytes of [at, at + n) that were seen before the same as these? *fresh: some were not seen. */
@@ -83,8 +111,8 @@ static bool agrees(const struct segments *s, uint32_t at, struct slice in, bool 
 		if (memcmp(s->bytes + at, in.p, old) != 0)
 			return false;
 	}
-	*fresh = false;
-	for (i = old; i < in.n; i++) {
+	*fresh = at + in.n > s->end; /* behind all that was seen */
+	for (i = old; i < in.n && at + i < s->end; i++) {
 		if (!has(s, at + (uint32_t)i))
 			*fresh = true;
 		else if (s->bytes[at + i] != in.p[i])
@@ -205,6 +233,7 @@ bool segments_rebase(struct segments *s, uint32_t first_seq)
 	if (by == 0 || by > s->limit || s->released != 0 || by + s->end > s->limit)
 		return false;
 	segments_init(&moved, first_seq, s->limit);
+	moved.pool = s->pool;
 	if (!grow(&moved, by + s->end))
 		return false;
 	memcpy(moved.bytes + by, s->bytes, s->end);

@@ -34,6 +34,7 @@ struct nfq {
 	int fd;
 	uint16_t queue;
 	bool reading;
+	uint32_t readings;
 	struct nfq_stats stats;
 	size_t out_n;
 	unsigned out_verdicts; /* in the batch that waits */
@@ -297,7 +298,7 @@ static int message_read(struct nfq *q, const struct nlmsghdr *nlh,
 	void (*on_packet)(void *user, const struct nfq_packet *p), void *user)
 {
 	struct nlattr *attr[NFQA_MAX + 1] = {NULL};
-	struct nfq_packet p = {0};
+	struct nfq_packet p = {.reading = q->readings};
 	bool whole = nfq_nlmsg_parse(nlh, attr) >= 0;
 
 	if (packet_get(attr, &p)) {
@@ -341,6 +342,7 @@ int nfq_read(struct nfq *q, int max, void (*on_packet)(void *user, const struct 
 			max - total < READ_MESSAGES ? (unsigned)(max - total) : READ_MESSAGES;
 
 		got = recvmmsg(nfq_socket(q), q->msgs, want, MSG_DONTWAIT, NULL);
+		q->readings += q->readings == UINT32_MAX ? 2 : 1;
 		if (got < 0) {
 			err = errno;
 			if (err == EINTR || err == ENOBUFS) {

@@ -30,8 +30,10 @@ enum {
 	WAYS = 8,
 	MARKS = 1 << 10, /* buckets */
 	COPY_BYTES = 128,
-	READ_BYTES = 16 * 1024,
-	SOCKET_BYTES = 4 << 20
+	READ_MESSAGES = 16,
+	/* the kernel's buffer of a log group, which holds one message or, where others raise its threshold, several */
+	READ_BYTES = 4096,
+	SOCKET_BYTES = 16 << 20 /* the dataplane's main thread reads ten times a second */
 };
 #define AMBIGUOUS (1ull << 32)
 
@@ -39,7 +41,9 @@ struct synlog {
 	int fd;
 	struct hash_key key;
 	pthread_mutex_t lock;
-	_Alignas(8) uint8_t in[READ_BYTES];
+	struct mmsghdr msgs[READ_MESSAGES];
+	struct iovec iov[READ_MESSAGES];
+	_Alignas(8) uint8_t in[READ_MESSAGES][READ_BYTES];
 	_Atomic uint64_t slots[BUCKETS][WAYS];
 	_Atomic uint32_t firsts[BUCKETS]; /* connections begun in it */
 	uint64_t marks[MARKS][WAYS];	  /* locked; 0 = none */
@@ -86,6 +90,10 @@ int synlog_adopt(int fd, const struct hash_key *key, struct synlog **out)
 	l->fd = fd;
 	l->key = *key;
 	pthread_mutex_init(&l->lock, NULL);
+	for (int i = 0; i < READ_MESSAGES; i++) {
+		l->iov[i] = (struct iovec){l->in[i], READ_BYTES};
+		l->msgs[i].msg_hdr = (struct msghdr){.msg_iov = &l->iov[i], .msg_iovlen = 1};
+	}
 	*out = l;
 	return 0;
 }
@@ -141,8 +149,10 @@ static _Atomic uint64_t *slot_find(_Atomic uint64_t *bucket, uint64_t tag, uint6
 static void push(_Atomic uint64_t *bucket, uint64_t word)
 {
 	for (size_t i = WAYS - 1; i > 0; i--)
-		atomic_store(&bucket[i], atomic_load(&bucket[i - 1]));
-	atomic_store(&bucket[0], word);
+		atomic_store_explicit(&bucket[i],
+			atomic_load_explicit(&bucket[i - 1], memory_order_relaxed),
+			memory_order_release);
+	atomic_store_explicit(&bucket[0], word, memory_order_release);
 }
 
 /* Of the bucket that begins there. */
@@ -246,9 +256,9 @@ static void logged(struct synlog *l, const struct nlmsghdr *nlh)
 		synlog_note(l, ip, prefix.n > 0 && prefix.p[0] == 'a');
 }
 
-static void datagram(struct synlog *l, size_t n)
+static void datagram(struct synlog *l, const uint8_t *bytes, size_t n)
 {
-	const struct nlmsghdr *nlh = (const void *)l->in;
+	const struct nlmsghdr *nlh = (const void *)bytes;
 	int left = (int)n;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
@@ -258,17 +268,19 @@ static void datagram(struct synlog *l, size_t n)
 
 int synlog_read(struct synlog *l)
 {
-	ssize_t n;
-	int rc;
+	int n, total = 0;
 
 	pthread_mutex_lock(&l->lock);
-	while ((n = recv(l->fd, l->in, sizeof(l->in), MSG_DONTWAIT)) > 0 ||
-		(n < 0 && (errno == EINTR || errno == ENOBUFS)))
-		if (n > 0)
-			datagram(l, (size_t)n);
-	rc = n < 0 && errno != EAGAIN ? -errno : 0;
+	do {
+		n = recvmmsg(l->fd, l->msgs, READ_MESSAGES, MSG_DONTWAIT, NULL);
+		for (int i = 0; i < n; i++)
+			datagram(l, l->in[i], l->msgs[i].msg_len);
+		total += n > 0 ? n : 0;
+		/* fewer: there are no more, or an error, which the next call tells */
+	} while (n == READ_MESSAGES || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+	n = n < 0 && errno != EAGAIN ? -errno : total;
 	pthread_mutex_unlock(&l->lock);
-	return rc;
+	return n;
 }
 
 uint32_t synlog_count(struct synlog *l, const struct flow *f)
@@ -280,11 +292,16 @@ uint32_t synlog_count(struct synlog *l, const struct flow *f)
 
 enum synlog_says synlog_find(struct synlog *l, const struct flow *f, uint32_t *isn)
 {
+	if (l->fd >= 0)
+		synlog_read(l);
+	return synlog_look(l, f, isn);
+}
+
+enum synlog_says synlog_look(struct synlog *l, const struct flow *f, uint32_t *isn)
+{
 	uint64_t tag, word;
 	_Atomic uint64_t *bucket = bucket_of(l, &f->src, &f->dst, f->sport, f->dport, &tag);
 
-	if (l->fd >= 0)
-		synlog_read(l);
 	if (!slot_find(bucket, tag, &word))
 		return SYNLOG_UNKNOWN;
 	*isn = (uint32_t)word;

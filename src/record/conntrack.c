@@ -9,11 +9,12 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
 #include "netfilter/ctmsg.h"
 
-enum { DATAGRAM = 32768, DATAGRAMS = 64 };
+enum { DATAGRAM = 32768, DATAGRAMS = 16384 };
 
 static bool is_set(const struct nf_conntrack *ct, enum nf_conntrack_attr attr)
 {
@@ -70,6 +71,7 @@ int conntrack_read(int fd, void (*each)(void *user, const struct conntrack_end *
 {
 	_Alignas(struct nlmsghdr) unsigned char buf[DATAGRAM];
 	int total = 0;
+	bool overrun = false;
 
 	for (int i = 0; i < DATAGRAMS; i++) {
 		struct sockaddr_nl from = {0};
@@ -77,8 +79,12 @@ int conntrack_read(int fd, void (*each)(void *user, const struct conntrack_end *
 		ssize_t n =
 			recvfrom(fd, buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return total;
+		if (n < 0 && (errno == ENOBUFS || errno == EINTR)) {
+			overrun |= errno == ENOBUFS;
+			continue; /* what had room is still there */
+		}
+		if (n < 0 && errno == EAGAIN)
+			break;
 		if (n < 0)
 			return -errno;
 		if (from.nl_pid != 0)
@@ -88,5 +94,16 @@ int conntrack_read(int fd, void (*each)(void *user, const struct conntrack_end *
 		if (rc > 0)
 			total += rc;
 	}
-	return total;
+	return overrun ? -ENOBUFS : total;
+}
+
+uint64_t conntrack_lost(int fd)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = {0};
+	socklen_t n = sizeof mem;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &n) != 0 ||
+		n <= SK_MEMINFO_DROPS * sizeof mem[0])
+		return 0;
+	return mem[SK_MEMINFO_DROPS];
 }

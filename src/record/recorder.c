@@ -5,7 +5,8 @@
  *                                     budget -> sum, a row for many decisions, twice a minute -> tail ...
  *   conntrack, EVENT_END -> the row that waits for it (open_flows) -> batch
  *
- * A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
+ * It wakes by itself each PAUSE_MS while there are events, and asks to be woken (ring_await) when there are none; connections'
+ * ends are read each ENDS_MS. A batch is written after BATCH_MS or BATCH_ROWS. The lock guards the tail and the counters only and is never held
  * over a write to disk. Owns: its thread and all it maps. Fails: a store that will not open is tried again each RETRY_MS.
  */
 #include "record/recorder.h"
@@ -21,16 +22,20 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/pace.h"
 #include "base/ring.h"
 #include "budget_int.h"
 #include "open_flows_int.h"
 #include "record/conntrack.h"
+#include "tail_int.h"
 
 enum {
 	BATCH_ROWS = 500,
 	BATCH_ENDS = 1000,
-	BATCH_MS = 200,
+	BATCH_MS = 500,
 	NEWS_MS = 100,
+	PAUSE_MS = 100,
+	ENDS_MS = 100,
 	TURN_EVENTS = 4000, /* drained in one turn, so that the loop stays alive in a flood */
 	LOOK_MS = 100,	    /* without a signal from the dataplane */
 	RETRY_MS = 5000,
@@ -45,7 +50,8 @@ struct recorder {
 	char *db_path;
 	struct ring *rings[RINGS_MAX];
 	struct loop *loop;
-	struct watch signal, conntrack;
+	struct watch signal;
+	struct pace conntrack;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
@@ -53,7 +59,7 @@ struct recorder {
 	struct event_store *store;
 	uint64_t store_retry_ms, batch_since_ms, prune_ms, news_ms;
 	uint32_t rows_since_prune;
-	bool news;
+	bool news, busy;
 	struct row batch[BATCH_ROWS];
 	size_t n_batch;
 	struct event_store_end ends[BATCH_ENDS];
@@ -63,8 +69,8 @@ struct recorder {
 	uint64_t now_ms; /* monotonic, of this turn */
 
 	pthread_mutex_t lock; /* tail, counters */
-	struct row *tail;     /* RECORDER_TAIL, row of id at id % RECORDER_TAIL */
-	uint64_t next_id, first_id;
+	struct tail *tail;
+	uint64_t next_id;
 	struct recorder_counters count;
 };
 
@@ -89,7 +95,8 @@ static void go_on_from(struct recorder *r, uint64_t last_id)
 {
 	pthread_mutex_lock(&r->lock);
 	if (r->next_id <= last_id) {
-		r->next_id = r->first_id = last_id + 1;
+		r->next_id = last_id + 1;
+		tail_clear(r->tail, r->next_id);
 		open_flows_clear(r->by_flow);
 		open_flows_clear(r->by_decision);
 	}
@@ -212,18 +219,14 @@ static void count_row(struct recorder_counters *c, const struct event *e)
 	c->unnamed += e->flow.path != PATH_OTHER && e->ident.kind != IDENT_NAME;
 }
 
-/* The row that stands last in the batch gets its id, and is shown. */
+/* The row that stands last in the batch gets its id, and is shown. The lock is held. */
 static void put_row(struct recorder *r)
 {
 	struct row *row = &r->batch[r->n_batch - 1];
 
-	pthread_mutex_lock(&r->lock);
 	row->id = r->next_id++;
-	r->tail[row->id % RECORDER_TAIL] = *row;
-	if (r->next_id - r->first_id > RECORDER_TAIL)
-		r->first_id = r->next_id - RECORDER_TAIL;
+	tail_put(r->tail, row);
 	r->count.last_id = row->id;
-	pthread_mutex_unlock(&r->lock);
 	r->news = true;
 }
 
@@ -240,27 +243,35 @@ static void take_decision(struct recorder *r, const struct event *e)
 	pthread_mutex_lock(&r->lock);
 	count_row(&r->count, e);
 	r->count.summed += !own;
+	if (own)
+		put_row(r);
 	pthread_mutex_unlock(&r->lock);
-	if (!own) {
+	if (own)
+		await_end(r, row);
+	else
 		r->n_batch--;
-		return;
-	}
-	put_row(r);
-	await_end(r, row);
+}
+
+/* A row that is not written yet is written once, as it ended. */
+static bool end_in_batch(struct recorder *r, const struct event_store_end *e)
+{
+	uint64_t at = r->n_batch ? e->row_id - r->batch[0].id : 0;
+
+	if (at >= r->n_batch || r->batch[at].id != e->row_id)
+		return false;
+	r->batch[at].ended = true;
+	r->batch[at].event.bytes_up = e->bytes_up;
+	r->batch[at].event.bytes_down = e->bytes_down;
+	r->batch[at].event.duration_ms = e->duration_ms;
+	return true;
 }
 
 static void take_end(struct recorder *r, const struct event_store_end *e)
 {
 	pthread_mutex_lock(&r->lock);
-	if (e->row_id >= r->first_id && e->row_id < r->next_id) {
-		struct row *row = &r->tail[e->row_id % RECORDER_TAIL];
-		row->ended = true;
-		row->event.bytes_up = e->bytes_up;
-		row->event.bytes_down = e->bytes_down;
-		row->event.duration_ms = e->duration_ms;
-	}
+	tail_end(r->tail, e);
 	pthread_mutex_unlock(&r->lock);
-	if (r->n_ends < BATCH_ENDS)
+	if (!end_in_batch(r, e) && r->n_ends < BATCH_ENDS)
 		r->ends[r->n_ends++] = *e;
 }
 
@@ -287,7 +298,9 @@ static void take_sums(struct recorder *r, bool all)
 {
 	while (budget_due(r->budget, r->now_ms, all, &r->batch[r->n_batch])) {
 		r->n_batch++;
+		pthread_mutex_lock(&r->lock);
 		put_row(r);
+		pthread_mutex_unlock(&r->lock);
 		if (batch_is_full(r))
 			flush(r);
 	}
@@ -307,6 +320,7 @@ static bool drain(struct recorder *r)
 				flush(r);
 		}
 	}
+	r->busy |= taken > 0;
 	return taken == TURN_EVENTS;
 }
 
@@ -341,16 +355,22 @@ static void on_signal(struct watch *w, uint32_t events)
 	(void)!read(w->fd, &n, sizeof n); /* only wakes the loop: each turn drains */
 }
 
-static void on_conntrack(struct watch *w, uint32_t events)
+static void on_conntrack(struct pace *p)
 {
-	struct recorder *r = w->user;
+	struct recorder *r = p->user;
 	int rc;
 
-	drain(r); /* the decision comes before its end */
-	rc = conntrack_read(w->fd, on_flow_end, r);
+	while (drain(r))
+		; /* the decision comes before its end */
+	rc = conntrack_read(p->fd, on_flow_end, r);
+	if (rc == -ENOBUFS) {
+		pthread_mutex_lock(&r->lock);
+		r->count.lost_ends = conntrack_lost(p->fd);
+		pthread_mutex_unlock(&r->lock);
+	}
 	if (rc < 0 && rc != -ENOBUFS) {
 		log_warn("record: the conntrack socket: %s", strerror(-rc));
-		loop_del(w);
+		pace_stop(p);
 	}
 }
 
@@ -364,9 +384,24 @@ static void tell_news(struct recorder *r, uint64_t now_ms)
 		r->in.news(r->in.user);
 }
 
-static int next_wait(const struct recorder *r, uint64_t now_ms)
+/* Asks to be woken by each ring. False: one is not empty. */
+static bool await_all(struct recorder *r)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < r->in.n_rings; i++)
+		all = ring_await(r->rings[i]) && all;
+	return all;
+}
+
+/* busy: events came in this turn, and more are likely. */
+static int next_wait(struct recorder *r, uint64_t now_ms)
 {
 	uint64_t wait = r->in.ring_signal < 0 ? LOOK_MS : 1000;
+
+	if (r->busy || !await_all(r))
+		wait = PAUSE_MS;
+	r->busy = false;
 
 	if (r->batch_since_ms && r->batch_since_ms + BATCH_MS < now_ms + wait)
 		wait = r->batch_since_ms + BATCH_MS > now_ms ? r->batch_since_ms + BATCH_MS - now_ms
@@ -432,11 +467,12 @@ static int watch_fds(struct recorder *r)
 	int rc = loop_new(&r->loop);
 
 	r->signal = (struct watch){.fd = r->in.ring_signal, .on_event = on_signal, .user = r};
-	r->conntrack = (struct watch){.fd = r->in.conntrack, .on_event = on_conntrack, .user = r};
+	r->conntrack = (struct pace){
+		.fd = r->in.conntrack, .pause_ms = ENDS_MS, .on_ready = on_conntrack, .user = r};
 	if (rc == 0 && r->in.ring_signal >= 0)
 		rc = loop_add(r->loop, &r->signal, EPOLLIN);
 	if (rc == 0 && r->in.conntrack >= 0)
-		rc = loop_add(r->loop, &r->conntrack, EPOLLIN);
+		rc = pace_start(r->loop, &r->conntrack);
 	return rc;
 }
 
@@ -449,9 +485,9 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 		return -ENOMEM;
 	r->in = *in;
 	pthread_mutex_init(&r->lock, NULL);
-	r->next_id = r->first_id = 1;
+	r->next_id = 1;
 	r->db_path = strdup(in->db_path);
-	r->tail = calloc(RECORDER_TAIL, sizeof *r->tail);
+	r->tail = tail_new(RECORDER_TAIL);
 	r->by_flow = open_flows_new(WAITING);
 	r->by_decision = open_flows_new(WAITING);
 	r->budget = budget_new();
@@ -463,7 +499,7 @@ int recorder_start(const struct recorder_in *in, struct recorder **out)
 	if (rc == 0)
 		open_event_store(r, clock_mono_ms()); /* before the first row, for its id */
 	if (rc == 0 && !r->store)
-		r->next_id = r->first_id = clock_wall_ms();
+		tail_clear(r->tail, r->next_id = clock_wall_ms());
 	if (rc == 0)
 		rc = -pthread_create(&r->thread, NULL, run, r);
 	r->started = rc == 0;
@@ -492,7 +528,7 @@ void recorder_stop(struct recorder *r)
 	open_flows_free(r->by_decision);
 	budget_free(r->budget);
 	pthread_mutex_destroy(&r->lock);
-	free(r->tail);
+	tail_free(r->tail);
 	free(r->db_path);
 	free(r);
 }
@@ -509,19 +545,17 @@ size_t recorder_tail(struct recorder *r, const struct row_filter *f, uint64_t af
 	struct row *out, size_t max, uint64_t *next, uint64_t *lost_to)
 {
 	size_t n = 0;
-	uint64_t id;
+	uint64_t id, first;
 
 	pthread_mutex_lock(&r->lock);
+	first = tail_first(r->tail);
 	*lost_to = 0;
-	if (after + 1 < r->first_id) {
-		*lost_to = r->first_id - 1;
-		after = r->first_id - 1;
+	if (after + 1 < first) {
+		*lost_to = first - 1;
+		after = first - 1;
 	}
-	for (id = after + 1; id < r->next_id && n < max; id++) {
-		const struct row *row = &r->tail[id % RECORDER_TAIL];
-		if (row_matches(row, f))
-			out[n++] = *row;
-	}
+	for (id = after + 1; id < r->next_id && n < max; id++)
+		n += tail_get(r->tail, id, &out[n]) && row_matches(&out[n], f);
 	*next = id - 1;
 	pthread_mutex_unlock(&r->lock);
 	return n;

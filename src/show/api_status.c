@@ -345,6 +345,7 @@ static void write_flow_metrics(struct strbuf *b, const struct controller_status 
 		"Packets or events lost, by where.", c->nfq_overruns);
 	metric(b, "counter", "drops_total", "{stage=\"ring\"}", NULL, s->events_lost_ring);
 	metric(b, "counter", "drops_total", "{stage=\"store\"}", NULL, s->events_lost_store);
+	metric(b, "counter", "drops_total", "{stage=\"end\"}", NULL, s->events_lost_ends);
 }
 
 struct list_metric {

@@ -199,12 +199,14 @@ static int open_worker(struct supervisor *su, unsigned i)
 	return 0;
 }
 
+enum { ENDS_BYTES = 8 << 20 };
+
 static int open_netlink(struct supervisor *su)
 {
 	struct sockaddr_nl sa = {
 		.nl_family = AF_NETLINK, .nl_groups = NF_NETLINK_CONNTRACK_DESTROY};
 	struct inject inject;
-	int fd, rc = inject_open(&inject, su->s->mark_mask);
+	int fd, room = ENDS_BYTES, rc = inject_open(&inject, su->s->mark_mask);
 
 	if (rc != 0)
 		return fail(rc, "raw sockets", "");
@@ -216,6 +218,9 @@ static int open_netlink(struct supervisor *su)
 			rc == -EBUSY ? "another program has its number: set queue-first"
 				     : "modprobe nfnetlink_log");
 	inherited_add(&su->dataplane.fds, fd, "syns");
+	/* the recorder reads it ten times a second */
+	if (setsockopt(su->conntrack_fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
+		setsockopt(su->conntrack_fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
 	/* joining the group needs the right, using the socket afterwards does not */
 	if (bind(su->conntrack_fd, (struct sockaddr *)&sa, sizeof sa) != 0)
 		log_warn("no connection events: %s; bytes and durations will be missing; modprobe "

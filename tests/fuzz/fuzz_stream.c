@@ -21,10 +21,11 @@ struct said {
 static void feed(struct slice in, size_t size, uint8_t proto, struct said *out)
 {
 	struct stream_ident s;
+	struct ident first;
 	struct identify_result r;
 	enum identify_step step = IDENTIFY_WAIT;
 
-	stream_ident_init(&s, 4096);
+	stream_ident_init(&s, 4096, &first);
 	stream_ident_expect_preamble(&s, proto % (STARTTLS_ANY_LINES + 1));
 	for (size_t have = 0; have < in.n && step != IDENTIFY_DONE;) {
 		uint64_t from;

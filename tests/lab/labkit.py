@@ -57,7 +57,9 @@ class Reply:
 
 
 class Lab:
-    def __init__(self, policy=None, settings=None, nat=False, daemon=True, env=None, prefix=None):
+    def __init__(self, policy=None, settings=None, nat=False, daemon=True, env=None, prefix=None, script=LAB):
+        """script: the lab of another tree brings up that tree's build."""
+        self.script = script
         self.policy, self.settings, self.nat, self.daemon = policy, settings, nat, daemon
         self.prefix = prefix or f"{RUN}t{os.getpid()}-{next(_numbers)}"
         self.state = f"/run/durward-lab/{self.prefix}"
@@ -67,7 +69,7 @@ class Lab:
 
     def up(self):
         with tempfile.TemporaryDirectory() as tmp:
-            argv = [LAB, "up"] + ["--nat"] * self.nat + ["--no-daemon"] * (not self.daemon)
+            argv = [self.script, "up"] + ["--nat"] * self.nat + ["--no-daemon"] * (not self.daemon)
             for option, text in (("policy", self.policy), ("settings", self.settings)):
                 if text is not None:
                     path = os.path.join(tmp, option)
@@ -80,7 +82,7 @@ class Lab:
         return self
 
     def down(self):
-        done = self._lab([LAB, "down"], 600)
+        done = self._lab([self.script, "down"], 600)
         if done.returncode:
             raise LabError(done.stdout + done.stderr)
 
@@ -92,12 +94,12 @@ class Lab:
 
     def exec(self, space, argv, timeout=2 * PATIENCE, stdin=b"", check=False):
         """CompletedProcess of argv in that namespace (bytes); kills it at the timeout."""
-        return subprocess.run([LAB, "exec", space] + list(argv), env=self.env, input=stdin, capture_output=True,
+        return subprocess.run([self.script, "exec", space] + list(argv), env=self.env, input=stdin, capture_output=True,
                               timeout=timeout, check=check)
 
     def popen(self, space, argv, **kw):
         kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kw}
-        return subprocess.Popen([LAB, "exec", space] + list(argv), env=self.env, **kw)
+        return subprocess.Popen([self.script, "exec", space] + list(argv), env=self.env, **kw)
 
     @contextlib.contextmanager
     def inside(self, space):

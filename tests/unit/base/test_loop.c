@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * test_loop.c - the event loop, its timers, and the shared ring.
+ * test_loop.c - the event loop, its timers, paced watches, and the shared ring.
  */
 #include "base/loop.h"
 
@@ -8,10 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pace.h"
 #include "base/ring.h"
 
 #include <cmocka.h>
@@ -170,6 +172,125 @@ static void a_ring_keeps_order_between_threads(void **state)
 	close(fd);
 }
 
+struct signalled {
+	struct ring *ring;
+	int fd, signals;
+};
+
+static void *produce_and_signal(void *user)
+{
+	struct signalled *s = user;
+	uint64_t one = 1;
+
+	for (uint64_t i = 0; i < MANY;) {
+		struct item it = {i, ~i};
+
+		if (!ring_push(s->ring, &it))
+			continue;
+		i++;
+		if (!ring_is_awaited(s->ring))
+			continue;
+		s->signals++;
+		assert_int_equal(write(s->fd, &one, sizeof one), sizeof one);
+	}
+	return NULL;
+}
+
+/* It sleeps without a time limit, so that a lost signal would hang it. */
+static void a_reader_that_sleeps_is_woken_once(void **state)
+{
+	struct signalled s = {.fd = eventfd(0, EFD_CLOEXEC)};
+	struct ring *out;
+	uint64_t sum;
+	pthread_t th;
+	int fd, slept = 0;
+
+	(void)state;
+	assert_int_equal(ring_create(sizeof(struct item), 64, &fd), 0);
+	assert_int_equal(ring_map(fd, sizeof(struct item), 64, &s.ring), 0);
+	assert_int_equal(ring_map(fd, sizeof(struct item), 64, &out), 0);
+	assert_false(ring_is_awaited(s.ring));
+	assert_int_equal(pthread_create(&th, NULL, produce_and_signal, &s), 0);
+	for (uint64_t i = 0; i < MANY;) {
+		struct item it;
+
+		if (ring_pop(out, &it)) {
+			assert_int_equal(it.a, i);
+			i++;
+		} else if (ring_await(out)) {
+			slept++;
+			assert_int_equal(read(s.fd, &sum, sizeof sum), sizeof sum);
+		}
+	}
+	pthread_join(th, NULL);
+	assert_true(s.signals >= slept);
+	assert_true(ring_await(out));
+	assert_true(ring_is_awaited(s.ring));
+	assert_false(ring_is_awaited(s.ring));
+	ring_unmap(s.ring);
+	ring_unmap(out);
+	close(fd);
+	close(s.fd);
+}
+
+static int readings;
+static uint64_t reading_ms[4];
+
+static void read_all(struct pace *p)
+{
+	char c;
+
+	reading_ms[readings] = loop_now_ms(p->watch.loop);
+	while (recv(p->fd, &c, 1, MSG_DONTWAIT) > 0)
+		;
+	readings++;
+	if (readings == 4)
+		pace_stop(p);
+}
+
+/* Turns until so many readings or `ms` are over. */
+static void turns(struct loop *l, int until, uint64_t ms)
+{
+	uint64_t end = clock_mono_ms() + ms;
+
+	while (readings < until && clock_mono_ms() < end)
+		assert_int_equal(loop_turn(l, 20), 0);
+}
+
+static void a_paced_watch_rests_between_readings(void **state)
+{
+	struct pace p = {.pause_ms = 100, .on_ready = read_all};
+	struct loop *l;
+	int s[2];
+
+	(void)state;
+	readings = 0;
+	pace_stop(&(struct pace){.fd = -1});
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, s), 0);
+	assert_int_equal(loop_new(&l), 0);
+	p.fd = s[0];
+	assert_int_equal(pace_start(l, &p), 0);
+	turns(l, 1, 50);
+	assert_int_equal(readings, 0);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(write(s[1], "x", 1), 1);
+		turns(l, i, 30000);
+		assert_int_equal(readings, i);
+		if (i > 1)
+			assert_true(reading_ms[i - 1] - reading_ms[i - 2] >= p.pause_ms);
+	}
+	/* what is there when the pause ends is not lost; and it may stop itself */
+	assert_int_equal(write(s[1], "xx", 2), 2);
+	turns(l, 4, 30000);
+	assert_int_equal(readings, 4);
+	assert_int_equal(write(s[1], "x", 1), 1);
+	turns(l, 5, 250);
+	assert_int_equal(readings, 4);
+	loop_free(l);
+	close(s[0]);
+	close(s[1]);
+}
+
 static void a_full_ring_drops_and_counts(void **state)
 {
 	struct ring *r;
@@ -225,6 +346,8 @@ int main(void)
 		cmocka_unit_test(a_removed_watch_is_never_called),
 		cmocka_unit_test(another_thread_can_stop_it),
 		cmocka_unit_test(a_ring_keeps_order_between_threads),
+		cmocka_unit_test(a_paced_watch_rests_between_readings),
+		cmocka_unit_test(a_reader_that_sleeps_is_woken_once),
 		cmocka_unit_test(a_full_ring_drops_and_counts),
 		cmocka_unit_test(a_lying_peer_costs_no_memory),
 	};

@@ -7,6 +7,7 @@
 
 #include "identify/identify.h"
 
+static struct ident first;
 static uint8_t scratch[TLS_SCRATCH];
 static uint32_t limit = IDENTIFY_LIMIT;
 
@@ -35,7 +36,7 @@ static void feed(struct slice in, size_t size, bool forget, char *out, size_t ro
 	enum identify_step step = IDENTIFY_WAIT;
 
 	out[0] = '\0';
-	stream_ident_init(&s, limit);
+	stream_ident_init(&s, limit, &first);
 	for (size_t have = 0; have < in.n && step != IDENTIFY_DONE;) {
 		have = have + size < in.n ? have + size : in.n;
 		do {
@@ -169,7 +170,7 @@ static void T28_what_the_server_said_ends_or_keeps_the_watch(void **state)
 	(void)state;
 	put_tls(w, "a.example", 1000);
 	for (int alert = 0; alert < 2; alert++) {
-		stream_ident_init(&s, IDENTIFY_LIMIT);
+		stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 		stream_ident_server(&s, SERVER_HELLO); /* before anything: not ours to judge */
 		assert_int_equal(
 			stream_ident_next(&s, 0, wire_slice(w), scratch, &r), IDENTIFY_RESULT);
@@ -177,7 +178,7 @@ static void T28_what_the_server_said_ends_or_keeps_the_watch(void **state)
 		assert_int_equal(
 			stream_ident_next(&s, 0, wire_slice(w), scratch, &r), IDENTIFY_DONE);
 	}
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	assert_int_equal(stream_ident_next(&s, 0, wire_slice(w), scratch, &r), IDENTIFY_RESULT);
 	stream_ident_server(&s, SERVER_RETRY);
 	put(w, ccs, sizeof(ccs));
@@ -269,7 +270,7 @@ static void T40_the_socks_target_is_told(void **state)
 	struct identify_result r;
 
 	(void)state;
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of("\4\1\0\x50\0\0\0\1\0a.example\0", 19),
 				 scratch, &r),
 		IDENTIFY_RESULT);
@@ -304,7 +305,7 @@ static void T12_H19_the_limit_is_kept(void **state)
 
 	(void)state;
 	put_tls(w, "a.example", 1);
-	stream_ident_init(&s, 100);
+	stream_ident_init(&s, 100, &first);
 	assert_int_equal(
 		stream_ident_next(&s, 0, slice_of(w->b, 30), scratch, &r), IDENTIFY_RESULT);
 	assert_int_equal(r.ident.anomaly, ANOMALY_TOO_LARGE);
@@ -312,7 +313,7 @@ static void T12_H19_the_limit_is_kept(void **state)
 	put_str(w, "GET /");
 	while (w->n < 200)
 		put_str(w, "x");
-	stream_ident_init(&s, 100);
+	stream_ident_init(&s, 100, &first);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(w->b, 99), scratch, &r), IDENTIFY_WAIT);
 	assert_int_equal(
 		stream_ident_next(&s, 0, slice_of(w->b, 100), scratch, &r), IDENTIFY_RESULT);
@@ -379,7 +380,7 @@ static void H12_a_switch_the_server_agreed_to_is_a_tunnel(void **state)
 	struct identify_result r;
 
 	(void)state;
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	assert_int_equal(stream_ident_next(&s, 0, slice_str(text), scratch, &r), IDENTIFY_RESULT);
 	stream_ident_switched(&s);
 	assert_int_equal(stream_ident_next(&s, 0, slice_str(text), scratch, &r), IDENTIFY_DONE);

@@ -97,6 +97,53 @@ static void P20_the_window_has_an_end(void **state)
 	segments_fini(&s);
 }
 
+/* Two that hear the same, one of them trimmed now and then and with a pool: they say the same. */
+static void trimmed_is_the_same(void **state)
+{
+	struct pool *pool = pool_new();
+	uint32_t chance = 1;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		struct segments a, b;
+
+		segments_init(&a, ISN, 6000);
+		segments_init(&b, ISN, 6000);
+		b.pool = pool;
+		for (int i = 0; i < 60; i++) {
+			uint8_t bytes[300];
+			struct slice in = {bytes, 0};
+			uint32_t at;
+
+			chance = chance * 1664525 + 1013904223;
+			at = (chance >> 8) % (round % 2 ? 6100 : 900);
+			in.n = 1 + (chance >> 4) % 250;
+			for (size_t k = 0; k < in.n; k++)
+				bytes[k] = (uint8_t)((at + k) * 7 + (chance >> 24 == 3));
+			assert_int_equal(segments_add(&a, ISN + at, in, true),
+				segments_add(&b, ISN + at, in, true));
+			if (chance >> 29 == 1) {
+				segments_release(&a, a.released + 100);
+				segments_release(&b, b.released + 100);
+			}
+			if (chance >> 28 == 1) {
+				segments_trim(&b);
+				assert_true(segments_memory(&b) <= segments_memory(&a));
+				assert_true(segments_memory(&b) <= 126 ||
+					    segments_memory(&b) < 2 * b.end);
+			}
+			assert_int_equal(segments_contiguous(&a).n, segments_contiguous(&b).n);
+			assert_memory_equal(
+				segments_contiguous(&a).p ? segments_contiguous(&a).p : bytes,
+				segments_contiguous(&b).p ? segments_contiguous(&b).p : bytes,
+				segments_contiguous(&a).n);
+		}
+		segments_fini(&a);
+		segments_fini(&b);
+	}
+	pool_free(pool);
+}
+
 static void P24_P25_probes_and_padding_are_not_data(void **state)
 {
 	static const uint8_t zeros[8];
@@ -246,6 +293,7 @@ int main(void)
 		cmocka_unit_test(T03_T04_copies_are_compared),
 		cmocka_unit_test(P21_what_lies_before_the_start_is_cut_off),
 		cmocka_unit_test(P20_the_window_has_an_end),
+		cmocka_unit_test(trimmed_is_the_same),
 		cmocka_unit_test(P24_P25_probes_and_padding_are_not_data),
 		cmocka_unit_test(P24_P25_a_pad_that_was_data_after_all_is_kept),
 		cmocka_unit_test(released_bytes_make_room),

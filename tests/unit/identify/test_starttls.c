@@ -7,6 +7,7 @@
 
 #define HELLO "\026\003\001\002\000\001"
 
+static struct ident first;
 static const struct row {
 	const char *what;
 	enum starttls_proto proto;
@@ -185,7 +186,7 @@ static void T26_the_facade_goes_on_behind_the_preamble(void **state)
 	struct identify_result r;
 
 	(void)state;
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(plain, 9), scratch, &r), IDENTIFY_WAIT);
 	assert_int_equal(s.pos, 9);
@@ -194,12 +195,12 @@ static void T26_the_facade_goes_on_behind_the_preamble(void **state)
 	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
 	assert_true(r.goes_on);
 	/* where lines are spoken a request is one of them, else anything is read by its content at the start */
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
 		IDENTIFY_RESULT);
 	assert_int_equal(r.ident.kind, IDENT_NOT_PROTO);
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	stream_ident_expect_preamble(&s, STARTTLS_LDAP);
 	assert_int_equal(stream_ident_next(&s, 0, slice_of(http, sizeof http - 1), scratch, &r),
 		IDENTIFY_RESULT);
@@ -232,7 +233,7 @@ static void T26_a_hello_and_words_behind_it_are_evasive(void **state)
 	struct identify_result r;
 
 	(void)state;
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	stream_ident_expect_preamble(&s, STARTTLS_SMTP);
 	put_str(w, "EHLO me\r\n");
 	put_tls(w, "fine.example");
@@ -257,7 +258,7 @@ static void feed(struct slice in, size_t size, enum starttls_proto proto, char s
 	struct identify_result r;
 	size_t n = 0;
 
-	stream_ident_init(&s, IDENTIFY_LIMIT);
+	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
 	stream_ident_expect_preamble(&s, proto);
 	for (size_t have = 0; have < in.n;) {
 		have = have + size < in.n ? have + size : in.n;
