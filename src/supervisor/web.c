@@ -102,11 +102,14 @@ static const char *hint(int rc)
 static void tell_controller(struct supervisor *su, struct web_word *w)
 {
 	struct message m = {.type = MESSAGE_LISTENER};
-	int rc = su->controller.pid > 0 ? child_send(&su->controller, &m, w->fd) : 0;
+	int rc = su->child[SUPERVISOR_CONTROLLER].pid > 0
+			 ? child_send(&su->child[SUPERVISOR_CONTROLLER], &m, w->fd)
+			 : 0;
 
 	if (rc == 0 || rc == -EPIPE) {
 		w->told = true;
-		inherited_add(&su->controller.fds, w->fd, "web.%u", su->web.handed++);
+		inherited_add(
+			&su->child[SUPERVISOR_CONTROLLER].fds, w->fd, "web.%u", su->web.handed++);
 	}
 }
 
@@ -166,7 +169,8 @@ static void inherit(struct supervisor *su)
 	for (unsigned i = 0; i < n && i < WEB_LISTENERS; i++) {
 		fd_set_cloexec(3 + (int)i, true);
 		fd_set_nonblock(3 + (int)i);
-		inherited_add(&su->controller.fds, 3 + (int)i, "web.%u", su->web.handed++);
+		inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, 3 + (int)i, "web.%u",
+			su->web.handed++);
 	}
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
