@@ -260,7 +260,6 @@ int supervisor_main(const struct settings *s, bool guarded)
 
 	if (!su)
 		return 1;
-	log_never_wait();
 	su->s = s;
 	su->st.guarded = guarded;
 	su->image_fd = su->failsafe_pipe = su->lock_fd = su->alone_fd = -1;
