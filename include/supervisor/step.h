@@ -101,6 +101,8 @@ enum supervisor_on {
 	ON_RUN_ENDED,	 /* status: of the script, -1 none; strict; begun */
 	ON_ROUTE_FIXED,	 /* the policy route was gone, and is back */
 	ON_SIDES, /* other interfaces lead to the internet than before: `sides`, a count of such changes */
+	ON_LISTENING,	/* listener: one of the web's was opened, at the start or late */
+	ON_NOT_HANDED,	/* listener: the controller's socket had no room for it */
 	ON_BIND_FAILED, /* the queues could not be taken again */
 	ON_RELOAD,
 	ON_STOP,
@@ -118,9 +120,10 @@ struct supervisor_event {
 	uint64_t longest_ms; /* between two checks of the rules without a suspicion */
 	uint32_t revision, sides;
 	bool fail_open, judges_all;
-	uint64_t bytes; /* of the image */
-	bool strict;	/* RULES_VERB_STATUS: a refusal, or rules of `fail closed`, stand */
-	bool begun;	/* the script did run */
+	uint64_t bytes;	   /* of the image */
+	bool strict;	   /* RULES_VERB_STATUS: a refusal, or rules of `fail closed`, stand */
+	bool begun;	   /* the script did run */
+	unsigned listener; /* 0..31 */
 };
 
 /* Something to be said in the log: words.c. */
@@ -166,7 +169,9 @@ enum supervisor_do {
 	DO_TELL_RELOAD,
 	DO_TELL_FAILSAFE, /* mode: 'o', 'c' or 'q' (supervisor/failsafe.h) */
 	DO_TELL_STATUS,
-	DO_BIND,   /* the queues to the dataplane. -> ON_BIND_FAILED, if so */
+	DO_HAND, /* listener n: the controller inherits it from its next start on; `sends`: the one that runs gets it now, and if that
+		    * fails for want of room, ON_NOT_HANDED comes instead of both */
+	DO_BIND, /* the queues to the dataplane. -> ON_BIND_FAILED, if so */
 	DO_UNBIND, /* to nobody: --queue-bypass lets packets pass */
 	DO_PROBE,  /* a packet into each queue. -> ON_CHANGED, if earlier ones came back */
 	DO_PROBE_RESET,
@@ -191,7 +196,7 @@ struct supervisor_effect {
 	uint64_t at_ms;
 	int status;
 	char mode;
-	bool last, counts;
+	bool last, counts, sends;
 };
 
 struct supervisor_effects {
@@ -248,6 +253,8 @@ struct supervisor_state { /* {0}, `guarded` set by the caller; the caller reads 
 		loading; /* of the rules that are up; of the run that puts them up */
 	uint32_t sides;
 	uint32_t fixed;
+	uint32_t web_open,
+		web_handed; /* by bits: the listeners there are; those that the controller has or will inherit */
 	bool rules_old; /* those of now could not be loaded */
 };
 

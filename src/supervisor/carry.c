@@ -178,6 +178,9 @@ static void carry_words(struct supervisor *su, const struct supervisor_effect *f
 	case DO_TELL_STATUS:
 		supervisor_tell_status(su);
 		break;
+	case DO_HAND:
+		web_hand(su, f->n, f->sends);
+		break;
 	case DO_READY:
 		ready(su);
 		break;

@@ -169,6 +169,41 @@ static void ready(struct step *s)
 		step_add(s, DO_TELL_STATUS);
 }
 
+/* --- the web's listeners --- */
+
+/* Those that came late go to the controller that runs as well; where none does, the next one inherits them. */
+static void hand(struct step *s)
+{
+	struct supervisor_state *st = s->st;
+	uint32_t due = st->web_open & ~st->web_handed;
+
+	for (uint32_t i = 0; due >> i; i++) {
+		struct supervisor_effect *f;
+
+		if (!(due >> i & 1))
+			continue;
+		st->web_handed |= 1u << i;
+		f = step_add(s, DO_HAND);
+		f->n = i;
+		f->sends = st->child[SUPERVISOR_CONTROLLER].runs;
+		return; /* one a step: the list of effects is short */
+	}
+}
+
+static void listener(struct step *s)
+{
+	uint32_t bit = 1u << (s->e->listener & 31);
+
+	if (s->st->ending)
+		return;
+	if (s->e->what == ON_LISTENING) {
+		s->st->web_open |= bit;
+		hand(s);
+	} else {
+		s->st->web_handed &= ~bit; /* tried again at the next tick */
+	}
+}
+
 /* --- policies --- */
 
 static void image(struct step *s)
@@ -262,6 +297,7 @@ static void tick(struct step *s)
 	if (st->child[SUPERVISOR_DATAPLANE].ready)
 		step_add(s, DO_ALIVE);
 	step_add(s, DO_TELL_STATUS);
+	hand(s);
 }
 
 static void watch_workers(struct step *s)
@@ -452,6 +488,10 @@ static void take(struct step *s)
 		break;
 	case ON_ENDED:
 		ended(s);
+		break;
+	case ON_LISTENING:
+	case ON_NOT_HANDED:
+		listener(s);
 		break;
 	case ON_SPAWN_FAILED:
 		child_gone(s->st, s->e->child);

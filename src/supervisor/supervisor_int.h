@@ -76,8 +76,7 @@ struct web {
 	struct timer timer;
 	struct web_word {
 		char text[SETTING_WORDS];
-		int fd;	   /* -1 = could not be opened yet */
-		bool told; /* the controller has it, or finds it at its start */
+		int fd; /* -1 = could not be opened yet */
 	} word[WEB_LISTENERS];
 	unsigned n, handed; /* words; listeners among what the controller inherits */
 	bool started;
@@ -198,6 +197,7 @@ void keeper_show(struct supervisor *su); /* the problems that the state of the r
 
 /* web.c */
 void web_open(struct supervisor *su);
+void web_hand(struct supervisor *su, unsigned word, bool sends); /* -> ON_NOT_HANDED, if so */
 int web_start(
 	struct supervisor *su, uint64_t now_ms); /* what is missing is tried again from now on */
 

@@ -16,6 +16,7 @@ static struct world {
 	bool bound, bind_failed;
 	bool exited;
 	uint64_t tick_ms, turn_ms, stopped_ms;
+	uint32_t handed; /* listeners, by bits */
 	unsigned spawned, unbinds, runs, kills, opened;
 } w;
 
@@ -118,6 +119,11 @@ static void seen(const struct supervisor_effect *f)
 		if (f->say == SAY_STUCK)
 			w.stuck[f->child] = true;
 		break;
+	case DO_HAND:
+		assert_false(w.handed >> f->n & 1); /* once */
+		assert_int_equal(f->sends, st.child[SUPERVISOR_CONTROLLER].runs);
+		w.handed |= 1u << f->n;
+		break;
 	case DO_EXIT:
 		seen_exit();
 		break;
@@ -150,6 +156,8 @@ static void what_must_hold_holds(void)
 	assert_true(st.unbound || w.bound);
 	assert_false(st.phase == SUPERVISOR_RUNNING && st.plan.runs != RUN_NOTHING && !st.runs);
 	assert_false(st.announced && !st.ready_ms);
+	assert_int_equal(w.handed, st.web_handed);
+	assert_int_equal(st.web_handed & ~st.web_open, 0);
 	assert_true(w.exited == (st.phase == SUPERVISOR_OVER));
 	assert_true(w.exited || something_is_awaited()); /* it cannot be forgotten in a phase */
 }
@@ -248,10 +256,25 @@ static void something_else(void)
 		.what = what, .sides = st.sides + 1, .child = SUPERVISOR_DATAPLANE});
 }
 
+static void listener(void)
+{
+	unsigned n = any(8);
+	bool no_room = w.handed >> n & 1;
+
+	if (st.ending || st.phase < SUPERVISOR_OPENING || (!no_room && st.web_open >> n & 1))
+		return;
+	if (no_room)
+		w.handed &= ~(1u << n);
+	happens((struct supervisor_event){
+		.what = no_room ? ON_NOT_HANDED : ON_LISTENING, .listener = n});
+}
+
 static void rare(void)
 {
-	if (one_in(4) && st.unbound == false && w.bound && st.phase == SUPERVISOR_RUNNING &&
-		st.child[SUPERVISOR_DATAPLANE].ready) {
+	if (one_in(10)) {
+		listener();
+	} else if (one_in(4) && st.unbound == false && w.bound && st.phase == SUPERVISOR_RUNNING &&
+		   st.child[SUPERVISOR_DATAPLANE].ready) {
 		w.bind_failed = true;
 		w.bound = false;
 		happens((struct supervisor_event){.what = ON_BIND_FAILED});
