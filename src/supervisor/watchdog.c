@@ -4,7 +4,7 @@
  * It measures; what follows from that, step.c says. Nothing here waits for anybody: a turn is short, whatever runs meanwhile.
  *
  * The rules: the kernel says whether anybody changed the packet filter at all (netsetup/generation.h); then, and now
- * and then in any case, they are held against what was loaded (durward-rules check; keeper.c).
+ * and then in any case, they are held against what was loaded (durward-rules check; step_rules.c).
  *
  * Owns: struct watchdog of the supervisor. Thread: the supervisor's. Fails: never. See: house.md 1; reliability.md 0.1, 2 "hang".
  */
