@@ -113,6 +113,9 @@ $B/unit/%: tests/unit/%.c $(LIB)
 	@echo "  LD   $@"
 	@$(CC) $(CFLAGS_) -Itests/unit $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
+# these run the program itself
+$(filter $B/unit/main/%,$(UNIT_BIN)): | $B/durward
+
 $B/.flags:
 	@mkdir -p $B
 	@touch $@

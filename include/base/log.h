@@ -11,6 +11,9 @@ enum log_level { LOG_ERROR_ = 3, LOG_WARN_ = 4, LOG_NOTE_ = 5, LOG_INFO_ = 6, LO
 
 void log_init(const char *process,
 	enum log_level max); /* process: static string, "supervisor", "dataplane", "controller" */
+/* From now on a line that standard error has no room for is lost, and counted, instead of waited for: a pipe or a socket whose
+ * reader stands still. For who must not wait. */
+void log_never_wait(void);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(LOG_ERROR_, __VA_ARGS__)

@@ -9,6 +9,8 @@
 #ifndef SUPERVISOR_BOOT_GUARD_H
 #define SUPERVISOR_BOOT_GUARD_H
 
+#include <sys/types.h>
+
 #include "model/settings.h"
 #include "netsetup/priv.h"
 
@@ -22,6 +24,16 @@ enum boot_guard_word {
  * files are read by a forked process that has become `reader` and holds no right: they are the controller's, and a
  * parser never runs as root. */
 enum boot_guard_word boot_guard_ask(const struct settings *s, const struct priv_user *reader);
+/* The same for who cannot wait: boot_guard_begin() 0 or -errno; boot_guard_answer() when pidfd is readable, which it is after 10 s at the
+ * latest; or boot_guard_drop(), at any time. Each of these two closes it. */
+struct boot_guard_reader {
+	pid_t pid; /* 0 = none */
+	int pidfd; /* for a loop; -1 = none */
+};
+int boot_guard_begin(
+	const struct settings *s, const struct priv_user *reader, struct boot_guard_reader *out);
+enum boot_guard_word boot_guard_answer(struct boot_guard_reader *r);
+void boot_guard_drop(struct boot_guard_reader *r);
 
 int boot_guard_main(const struct settings
 		*s); /* exit status: 0, or 1 when a refusal was due and could not be made */

@@ -14,6 +14,7 @@
 
 #include "base/loop.h"
 #include "controller/controller.h"
+#include "controller/revision_step.h"
 #include "controller/service.h"
 #include "load/policy_load.h"
 #include "record/admin_store.h"
@@ -39,8 +40,7 @@ struct snapshot {
 };
 
 struct policy_facts {
-	enum controller_policy_state state;
-	uint64_t loaded_ms, load_failures;
+	uint64_t loaded_ms;
 	size_t file_errors, file_warnings;
 	struct list_facts lists; /* of the policy in force */
 };
@@ -79,8 +79,8 @@ struct controller {
 	struct policy_facts policy;
 	bool supervisor_seen;
 	struct message supervisor;
-	uint32_t revision_taken; /* 0 while the dataplane has not answered for the last image */
-	pthread_cond_t taken;	 /* with lock */
+	struct revision_state revision; /* revision_step()'s alone; read by all */
+	pthread_cond_t taken;		/* with lock: revision.taken changed */
 
 	pthread_t policy_thread;
 	bool policy_thread_runs;
@@ -106,11 +106,13 @@ int policy_store_load(struct controller *d, const char *actor, const char *accep
 int policy_store_start(struct controller *d); /* the policy thread; loads at once */
 void policy_store_stop(struct controller *d);
 void policy_store_want(struct controller *d);
+void policy_store_taken(
+	struct controller *d, uint32_t revision); /* by every worker of the dataplane */
 
 /* revisions.c: a number names one text and is given once; all but the first with policy_lock held */
 int revisions_open(struct controller *d); /* admin store and numbers; -ENOMEM */
-/* For this text: the one it was last in force with, at a start (`again` false), else the next. */
-uint32_t revisions_number(struct controller *d, struct slice text, bool again);
+uint32_t revisions_known(struct controller
+		*d); /* the highest number in the admin store; 0: none, or it cannot be told */
 int revisions_keep(struct controller *d, uint32_t number, struct slice text, const char *actor);
 void revisions_take_back(
 	struct controller *d, uint32_t number); /* it never was in force; the number is spent */

@@ -96,14 +96,14 @@ static void take_message(struct controller *d, const struct message *m)
 		loop_stop(d->loop);
 		break;
 	case MESSAGE_TAKEN:
+		policy_store_taken(d, m->revision);
+		break;
 	case MESSAGE_STATUS:
 		pthread_mutex_lock(&d->lock);
-		if (m->type == MESSAGE_TAKEN)
-			d->revision_taken = m->revision, pthread_cond_broadcast(&d->taken);
-		else
-			d->supervisor = *m, d->supervisor_seen = true;
+		d->supervisor = *m;
+		d->supervisor_seen = true;
 		pthread_mutex_unlock(&d->lock);
-		if (m->type == MESSAGE_STATUS && !m->starting)
+		if (!m->starting)
 			tell_heard(d);
 		break;
 	default:

@@ -3,8 +3,9 @@
  *
  *   text -> policy_load (errors: nothing changes) -> sealed image -> admin store (revision, FULL) -> file -> last good -> supervisor
  *
- * Every policy that was in force has a number (revisions.c). The last good image and its text lie in the state directory for a
- * start with a bad file.
+ * What comes next, and under which number, is decided by revision_step.c; this file carries it out. Every policy that was in
+ * force has a number. The last good image and its text lie in the state directory for a start with a bad file.
+ *
  * Owns: the policy thread. Thread: doors any; controller->policy_lock lets one job at a time. Fails: -errno; a failure leaves
  * file, image and admin store as they were.
  */
@@ -33,16 +34,6 @@ static struct slice slice_buf(const struct strbuf *b)
 static int read_policy(struct controller *d, struct strbuf *text)
 {
 	return file_read(d->in.policy_path, POLICY_BYTES, text);
-}
-
-/* A number names one image: with one in force, the next gets the next number even where the text is the same, for its
- * lists may have changed. A start with the text that was last in force keeps its number. */
-static bool needs_number(struct controller *d)
-{
-	struct controller_snapshot *i = controller_snapshot_get(d);
-
-	controller_snapshot_put(d, i);
-	return i != NULL;
 }
 
 static int compile(struct controller *d, struct slice text, uint32_t number, bool check_only,
@@ -82,6 +73,18 @@ static void save_good(struct controller *d, const struct snapshot *b, struct sli
 			strerror(-rc));
 }
 
+/* What the dataplane has of it. */
+static void note_dataplane(struct controller *d, enum revision_on what, uint32_t revision)
+{
+	struct revision_event e = {.what = what, .number = revision};
+	struct revision_effects none;
+
+	pthread_mutex_lock(&d->lock);
+	revision_step(&d->revision, &e, &none);
+	pthread_cond_broadcast(&d->taken);
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void send_image(struct controller *d, const struct snapshot *b)
 {
 	struct message m = {.type = MESSAGE_IMAGE,
@@ -90,25 +93,19 @@ static void send_image(struct controller *d, const struct snapshot *b)
 		.judges_all = image_judges_all(b->pub.image)};
 	int rc;
 
-	pthread_mutex_lock(&d->lock);
-	d->revision_taken = 0;
-	pthread_mutex_unlock(&d->lock);
+	note_dataplane(d, REVISION_SENT, 0);
 	rc = main_loop_send(d, &m, b->fd);
 	if (rc < 0)
 		log_error("the policy image did not reach the supervisor: %s", strerror(-rc));
 }
 
-static void note_facts(
-	struct controller *d, enum controller_policy_state state, const struct diag *diag)
+static void note_facts(struct controller *d, const struct diag *diag, bool loaded)
 {
 	pthread_mutex_lock(&d->lock);
-	d->policy.state = state;
 	d->policy.file_errors = diag->errors;
 	d->policy.file_warnings = diag->warnings;
-	if (state == CONTROLLER_POLICY_IN_FORCE)
+	if (loaded)
 		d->policy.loaded_ms = clock_wall_ms();
-	else
-		d->policy.load_failures++;
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -139,52 +136,6 @@ static void note_lists(struct controller *d, struct policy_loaded *l)
 	list_facts_fini(&old);
 }
 
-static void put_in_force(
-	struct controller *d, struct snapshot *b, struct policy_loaded *l, struct slice text)
-{
-	note_facts(d, CONTROLLER_POLICY_IN_FORCE, &l->diag);
-	save_good(d, b, text);
-	note_lists(d, l);
-	controller_snapshot_publish(d, b);
-	send_image(d, b);
-}
-
-/* --- a bad file --- */
-
-static int use_last_good(struct controller *d)
-{
-	struct snapshot *b = NULL;
-	int rc = snapshot_load(d->image_path, &b);
-
-	if (rc < 0)
-		return rc;
-	controller_snapshot_publish(d, b);
-	send_image(d, b);
-	return 0;
-}
-
-/* After a failed reading: what is in force stays; at the start the last good one is taken. */
-static void fall_back(struct controller *d, const struct diag *diag)
-{
-	struct controller_snapshot *now = controller_snapshot_get(d);
-	struct message none = {.type = MESSAGE_NO_POLICY};
-	enum controller_policy_state state = CONTROLLER_POLICY_LAST_GOOD;
-
-	if (!now && use_last_good(d) < 0) {
-		state = CONTROLLER_POLICY_NONE;
-		log_error("no policy is in force: %s is not usable and no good one was "
-			  "saved; `durwardctl check %s` tells why",
-			d->in.policy_path, d->in.policy_path);
-		main_loop_send(d, &none, -1);
-	} else {
-		log_warn("the last good policy stays in force; `durwardctl check %s` tells "
-			 "what is wrong with the file",
-			d->in.policy_path);
-	}
-	note_facts(d, state, diag);
-	controller_snapshot_put(d, now);
-}
-
 static void log_findings(struct controller *d, const struct diag *diag)
 {
 	struct strbuf b = {0}, safe = {0};
@@ -203,54 +154,208 @@ static void log_findings(struct controller *d, const struct diag *diag)
 	strbuf_fini(&safe);
 }
 
-/* --- the jobs --- */
-
-static int load_locked(struct controller *d, const char *actor, const char *accept,
-	struct diag *diag, uint32_t *revision)
+/* The file is still what the editor saw. A missing file counts as the empty text. */
+static int check_etag(struct controller *d, uint64_t etag)
 {
-	struct policy_loaded l = {0};
-	struct snapshot *b = NULL;
-	struct strbuf text = {0};
-	uint32_t number = 0;
-	bool again = needs_number(d);
-	int rc = read_policy(d, &text);
+	struct strbuf now = {0};
+	int rc = read_policy(d, &now);
+
+	if (rc == 0 || rc == -ENOENT)
+		rc = etag_of(slice_buf(&now)) == etag ? 0 : -ESTALE;
+	strbuf_fini(&now);
+	return rc;
+}
+
+/* --- a job: what revision_step() says, one thing after another --- */
+
+struct job {
+	struct controller *d;
+	const struct controller_apply *apply; /* NULL: a load */
+	const char *actor, *accept;
+	struct strbuf file;
+	struct slice text;
+	struct policy_loaded loaded;
+	struct snapshot *box;
+	struct revision_event next; /* what the last effect came to */
+	bool answered;
+	int status;
+	uint32_t number;
+};
+
+static void answer(struct job *j, enum revision_on what, int status)
+{
+	j->next = (struct revision_event){.what = what, .status = status};
+	j->answered = true;
+}
+
+static void do_read(struct job *j)
+{
+	int rc = read_policy(j->d, &j->file);
 
 	if (rc < 0) {
-		diag_add(
-			&l.diag, DIAG_ERROR, 0, 0, 0, "the file cannot be read: %s", strerror(-rc));
-		rc = -EINVAL;
-	} else {
-		number = revisions_number(d, slice_buf(&text), again);
-		rc = compile(d, slice_buf(&text), number, false, accept, &l);
+		diag_add(&j->loaded.diag, DIAG_ERROR, 0, 0, 0, "the file cannot be read: %s",
+			strerror(-rc));
+		log_findings(j->d, &j->loaded.diag);
 	}
-	log_findings(d, &l.diag);
+	j->text = slice_buf(&j->file);
+	answer(j, REVISION_READ, rc);
 	if (rc == 0)
-		rc = snapshot_new(l.image, l.image_size, &b);
-	if (rc < 0) {
-		fall_back(d, &l.diag);
-	} else {
-		revisions_in_force(d, number, slice_buf(&text), actor);
-		rules_moved(d, b->pub.image, number, false);
-		put_in_force(d, b, &l, slice_buf(&text));
-		*revision = number;
-		log_note("policy revision %u is in force (%s)", number, actor);
+		admin_store_digest(j->text, j->next.digest);
+}
+
+static void do_compile(struct job *j, uint32_t number)
+{
+	int rc = compile(j->d, j->text, number, false, j->accept, &j->loaded);
+
+	if (!j->apply)
+		log_findings(j->d, &j->loaded.diag);
+	if (rc == 0)
+		rc = snapshot_new(j->loaded.image, j->loaded.image_size, &j->box);
+	answer(j, REVISION_COMPILED, rc);
+}
+
+static void do_publish(struct job *j, uint32_t number)
+{
+	struct controller *d = j->d;
+	struct snapshot *b = j->box;
+
+	if (j->apply)
+		log_findings(d, &j->loaded.diag);
+	rules_moved(d, b->pub.image, number, j->apply);
+	note_facts(d, &j->loaded.diag, true);
+	save_good(d, b, j->text);
+	note_lists(d, &j->loaded);
+	j->box = NULL; /* the list's now */
+	controller_snapshot_publish(d, b);
+	send_image(d, b);
+	log_note("policy revision %u is in force (%s)", number, j->actor);
+}
+
+static void do_last_good(struct job *j)
+{
+	struct snapshot *b = NULL;
+	int rc = snapshot_load(j->d->image_path, &b);
+	uint32_t number = rc == 0 ? b->pub.revision : 0;
+
+	if (rc == 0) {
+		controller_snapshot_publish(j->d, b);
+		send_image(j->d, b);
 	}
-	hand_over(&l, diag);
-	policy_loaded_fini(&l);
-	strbuf_fini(&text);
-	return rc;
+	answer(j, REVISION_GOOD, rc);
+	j->next.number = number;
+}
+
+static void say_stays(struct job *j)
+{
+	log_warn("the last good policy stays in force; `durwardctl check %s` tells what is wrong "
+		 "with the file",
+		j->d->in.policy_path);
+	note_facts(j->d, &j->loaded.diag, false);
+}
+
+static void say_none(struct job *j)
+{
+	struct message none = {.type = MESSAGE_NO_POLICY};
+
+	log_error("no policy is in force: %s is not usable and no good one was saved; `durwardctl "
+		  "check %s` tells why",
+		j->d->in.policy_path, j->d->in.policy_path);
+	note_facts(j->d, &j->loaded.diag, false);
+	main_loop_send(j->d, &none, -1);
+}
+
+static void carry(struct job *j, const struct revision_effect *f)
+{
+	struct controller *d = j->d;
+
+	switch (f->what) {
+	case REVISION_DO_READ:
+		do_read(j);
+		break;
+	case REVISION_DO_COMPARE:
+		answer(j, REVISION_READ, check_etag(d, j->apply->etag));
+		break;
+	case REVISION_DO_COMPILE:
+		do_compile(j, f->number);
+		break;
+	case REVISION_DO_KEEP:
+		answer(j, REVISION_KEPT, revisions_keep(d, f->number, j->text, j->actor));
+		break;
+	case REVISION_DO_WRITE:
+		answer(j, REVISION_WRITTEN, file_write_atomic(d->in.policy_path, j->text, 0640));
+		break;
+	case REVISION_DO_TAKE_BACK:
+		revisions_take_back(d, f->number);
+		break;
+	case REVISION_DO_FORCE:
+		revisions_in_force(d, f->number, j->text, j->actor);
+		break;
+	case REVISION_DO_PUBLISH:
+		do_publish(j, f->number);
+		break;
+	case REVISION_DO_LAST_GOOD:
+		do_last_good(j);
+		break;
+	case REVISION_DO_STAYS:
+		say_stays(j);
+		break;
+	case REVISION_DO_NONE:
+		say_none(j);
+		break;
+	case REVISION_DO_DONE:
+		j->status = f->status;
+		j->number = f->number;
+		break;
+	}
+}
+
+static void take(struct job *j, const struct revision_event *e)
+{
+	struct revision_effects out;
+
+	j->answered = false;
+	pthread_mutex_lock(&j->d->lock);
+	revision_step(&j->d->revision, e, &out);
+	pthread_mutex_unlock(&j->d->lock);
+	for (unsigned i = 0; i < out.n; i++)
+		carry(j, &out.all[i]);
+}
+
+static int run_job(struct job *j, struct diag *diag, uint32_t *revision)
+{
+	struct controller *d = j->d;
+	struct revision_event e = {.what = j->apply ? REVISION_APPLY : REVISION_LOAD};
+
+	pthread_mutex_lock(&d->policy_lock);
+	e.number = revisions_known(d);
+	if (j->apply)
+		admin_store_digest(j->text, e.digest);
+	take(j, &e);
+	while (j->answered) {
+		e = j->next;
+		take(j, &e);
+	}
+	pthread_mutex_unlock(&d->policy_lock);
+	snapshot_drop(j->box);
+	hand_over(&j->loaded, diag);
+	policy_loaded_fini(&j->loaded);
+	strbuf_fini(&j->file);
+	if (revision && (j->apply || j->status == 0))
+		*revision = j->number;
+	return j->status;
 }
 
 int policy_store_load(struct controller *d, const char *actor, const char *accept,
 	struct diag *diag, uint32_t *revision)
 {
-	uint32_t ignored;
-	int rc;
+	struct job j = {.d = d, .actor = actor, .accept = accept};
 
-	pthread_mutex_lock(&d->policy_lock);
-	rc = load_locked(d, actor, accept, diag, revision ? revision : &ignored);
-	pthread_mutex_unlock(&d->policy_lock);
-	return rc;
+	return run_job(&j, diag, revision);
+}
+
+void policy_store_taken(struct controller *d, uint32_t revision)
+{
+	note_dataplane(d, REVISION_TAKEN, revision);
 }
 
 int controller_policy_reload(struct controller *d, const char *actor, const char *accept,
@@ -272,73 +377,16 @@ int controller_policy_check(struct controller *d, struct slice text, struct diag
 	return rc;
 }
 
-/* The file is still what the editor saw. A missing file counts as the empty text. */
-static int check_etag(struct controller *d, uint64_t etag)
-{
-	struct strbuf now = {0};
-	int rc = read_policy(d, &now);
-
-	if (rc == 0 || rc == -ENOENT)
-		rc = etag_of(slice_buf(&now)) == etag ? 0 : -ESTALE;
-	strbuf_fini(&now);
-	return rc;
-}
-
-/* The revision is kept before the file is written: neither happens without the other. */
-static int keep(struct controller *d, uint32_t number, struct slice text, const char *actor)
-{
-	int rc = revisions_keep(d, number, text, actor);
-
-	if (rc < 0)
-		return rc;
-	rc = file_write_atomic(d->in.policy_path, text, 0640);
-	if (rc < 0)
-		revisions_take_back(d, number);
-	else
-		revisions_in_force(d, number, text, actor);
-	return rc;
-}
-
-static int apply_locked(struct controller *d, const struct controller_apply *a, const char *actor,
-	struct diag *diag, uint32_t *revision)
-{
-	struct policy_loaded l = {0};
-	struct snapshot *b = NULL;
-	int rc = check_etag(d, a->etag);
-
-	*revision = revisions_number(d, a->text, needs_number(d));
-	if (rc == 0)
-		rc = compile(d, a->text, *revision, false, a->accept, &l);
-	if (rc == 0)
-		rc = snapshot_new(l.image, l.image_size, &b);
-	if (rc == 0)
-		rc = keep(d, *revision, a->text, actor);
-	if (rc == 0) {
-		log_findings(d, &l.diag);
-		rules_moved(d, b->pub.image, *revision, true);
-		put_in_force(d, b, &l, a->text);
-		log_note("policy revision %u is in force (%s)", *revision, actor);
-	} else {
-		snapshot_drop(b);
-	}
-	hand_over(&l, diag);
-	policy_loaded_fini(&l);
-	return rc;
-}
-
 int controller_policy_apply(struct controller *d, const struct controller_apply *a,
 	const char *actor, struct diag *diag, uint32_t *revision)
 {
-	int rc;
+	struct job j = {.d = d, .apply = a, .text = a->text, .actor = actor, .accept = a->accept};
 
 	if (!d->in.policy_edit)
 		return -EROFS;
 	if (a->text.n > POLICY_BYTES)
 		return -EFBIG;
-	pthread_mutex_lock(&d->policy_lock);
-	rc = apply_locked(d, a, actor, diag, revision);
-	pthread_mutex_unlock(&d->policy_lock);
-	return rc;
+	return run_job(&j, diag, revision);
 }
 
 int controller_policy_text(
@@ -363,9 +411,9 @@ bool controller_policy_await(struct controller *d, uint32_t revision, uint32_t m
 
 	pthread_mutex_lock(&d->lock);
 	while (rc == 0 && d->supervisor_seen && d->supervisor.dataplane_pid > 0 &&
-		d->revision_taken < revision)
+		d->revision.taken < revision)
 		rc = pthread_cond_timedwait(&d->taken, &d->lock, &until);
-	taken = d->revision_taken >= revision;
+	taken = d->revision.taken >= revision;
 	pthread_mutex_unlock(&d->lock);
 	return taken;
 }

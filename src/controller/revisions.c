@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * revisions.c - gives policies their numbers, and keeps their texts.
+ * revisions.c - keeps the numbers of policies on disk, and their texts.
  *
- * A number is written down before anybody sees it, in a file that can be written on a full disk (record/numbers.h). The next
- * one is larger than all that this file, the admin store or the last good image know of. A policy file is put in force whether or
- * not its text can be kept: such a revision is shown as "not kept", and tried again until it is kept or another one is in
- * force.
+ * Which number is next is decided by revision_step.c. It is written down before anybody sees it, in a file that can be written
+ * on a full disk (record/numbers.h), and is larger than all that this file, the admin store or the last good image know of. A
+ * policy file is put in force whether or not its text can be kept: such a revision is shown as "not kept", and tried again
+ * until it is kept or another one is in force.
  *
  * Owns: controller->admin_store, numbers and unkept. Thread: under policy_lock. Fails: -errno.
  */
@@ -55,6 +55,17 @@ static void catch_up(struct controller *d)
 	remember(d, &now);
 }
 
+static void tell_known(struct controller *d)
+{
+	const struct numbers *now = numbers_now(d->numbers);
+	struct revision_event e = {
+		.what = REVISION_OPENED, .number = now->used, .force = now->force};
+	struct revision_effects none;
+
+	memcpy(e.digest, now->digest, sizeof e.digest);
+	revision_step(&d->revision, &e, &none); /* before there is another thread */
+}
+
 int revisions_open(struct controller *d)
 {
 	int rc = numbers_open(d->numbers_path, &d->numbers);
@@ -66,22 +77,15 @@ int revisions_open(struct controller *d)
 		return rc;
 	note_born(d);
 	catch_up(d);
+	tell_known(d);
 	return 0;
 }
 
-uint32_t revisions_number(struct controller *d, struct slice text, bool again)
+uint32_t revisions_known(struct controller *d)
 {
-	const struct numbers *now = numbers_now(d->numbers);
-	uint32_t highest = now->used;
 	struct admin_store_revision last;
-	char digest[17];
 
-	admin_store_digest(text, digest);
-	if (!again && now->force && strcmp(digest, now->digest) == 0)
-		return now->force;
-	if (admin_store_last(d->admin_store, &last) == 0 && last.number > highest)
-		highest = last.number;
-	return highest + 1;
+	return admin_store_last(d->admin_store, &last) == 0 ? last.number : 0;
 }
 
 /* --- keeping --- */
@@ -134,8 +138,7 @@ static void keep_later(
 
 void revisions_take_back(struct controller *d, uint32_t number)
 {
-	if (number != numbers_now(d->numbers)->force)
-		admin_store_remove(d->admin_store, number);
+	admin_store_remove(d->admin_store, number);
 }
 
 void revisions_tend(struct controller *d)

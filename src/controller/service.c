@@ -29,12 +29,12 @@ static void add_policy(struct controller *d, struct controller_status *out)
 	}
 	controller_snapshot_put(d, i);
 	pthread_mutex_lock(&d->lock);
-	out->policy = d->policy.state;
+	out->policy = d->revision.policy;
 	out->policy_loaded_ms = d->policy.loaded_ms;
 	out->file_errors = d->policy.file_errors;
 	out->file_warnings = d->policy.file_warnings;
-	out->load_failures = d->policy.load_failures;
-	out->revision_taken = d->revision_taken;
+	out->load_failures = d->revision.failures;
+	out->revision_taken = d->revision.taken;
 	out->supervisor_seen = d->supervisor_seen;
 	out->supervisor = d->supervisor;
 	pthread_mutex_unlock(&d->lock);

@@ -137,6 +137,7 @@ int main(int argc, char **argv)
 		if (!get_settings(&in, roles[i].source))
 			return 1;
 		log_init(roles[i].word, (enum log_level)in.settings.log_level);
+		log_never_wait(); /* packets, heartbeats and repairs do not stand still for a reader of the log */
 		return roles[i].run(&in);
 	}
 	fprintf(stderr, "durward: no role \"%s\"\n", word);

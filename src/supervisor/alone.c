@@ -56,22 +56,19 @@ static pid_t holder_of(int fd)
 	return n > 0 ? (pid_t)atoi(pid) : 0;
 }
 
-/* A dead supervisor's lock is held by its failsafe, while it does what `fail` says: that ends, and then it is our turn. */
-static int take_file(int fd)
+/* A dead supervisor's lock is held by its failsafe, while it does what `fail` says: that ends, and then it is our turn (-EAGAIN). */
+static int take_file(int fd, bool last)
 {
-	uint64_t until = clock_mono_ms() + RULES_SCRIPT_MS + LATE_MS;
 	pid_t holder;
 
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		holder = holder_of(fd);
-		if (holder <= 0 || kill(holder, 0) == 0 || errno != ESRCH ||
-			clock_mono_ms() > until)
-			return -EALREADY;
-		usleep(STEP_US);
-	}
-	return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EINTR)
+		return -EAGAIN;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	holder = holder_of(fd);
+	return holder <= 0 || kill(holder, 0) == 0 || errno != ESRCH || last ? -EALREADY : -EAGAIN;
 }
 
 /* The queue's descriptor; -EBUSY: another holds it. */
@@ -115,9 +112,9 @@ static int write_pid(int fd)
 	return ftruncate(fd, 0) != 0 || pwrite(fd, pid, strlen(pid), 0) < 0 ? -errno : 0;
 }
 
-int alone_take(struct supervisor *su)
+int alone_take(struct supervisor *su, bool last)
 {
-	int fd = lock_file(su->s), rc = fd < 0 ? fd : take_file(fd);
+	int fd = lock_file(su->s), rc = fd < 0 ? fd : take_file(fd, last);
 
 	if (rc == -EALREADY)
 		log_error("durward already runs here (pid %d, %s/lock); stop it first",

@@ -6,8 +6,10 @@
 #include "supervisor/boot_guard.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,21 +67,56 @@ static bool give_up(const struct priv_user *reader)
 	       priv_seccomp(PRIV_CONTROLLER) == 0;
 }
 
-enum boot_guard_word boot_guard_ask(const struct settings *s, const struct priv_user *reader)
+int boot_guard_begin(
+	const struct settings *s, const struct priv_user *reader, struct boot_guard_reader *out)
 {
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
+	*out = (struct boot_guard_reader){.pid = fork(), .pidfd = -1};
+	if (out->pid == 0) {
 		alarm(READ_S);
 		_exit(give_up(reader) ? (int)read_words(s) : (int)BOOT_GUARD_UNKNOWN);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+	if (out->pid > 0)
+		out->pidfd = (int)syscall(SYS_pidfd_open, out->pid, 0);
+	return out->pidfd < 0 ? -errno : 0;
+}
+
+static void forget(struct boot_guard_reader *r)
+{
+	if (r->pidfd >= 0)
+		close(r->pidfd);
+	*r = (struct boot_guard_reader){.pidfd = -1};
+}
+
+enum boot_guard_word boot_guard_answer(struct boot_guard_reader *r)
+{
+	int status = 0;
+	pid_t pid = r->pid;
+	bool ended = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+
+	forget(r);
+	if (!ended) {
 		log_warn("what `fail` says could not be read: taken as closed");
 		return BOOT_GUARD_CLOSED;
 	}
 	return WEXITSTATUS(status) <= BOOT_GUARD_CLOSED ? (enum boot_guard_word)WEXITSTATUS(status)
 							: BOOT_GUARD_UNKNOWN;
+}
+
+void boot_guard_drop(struct boot_guard_reader *r)
+{
+	if (r->pid > 0) {
+		kill(r->pid, SIGKILL);
+		waitpid(r->pid, NULL, WNOHANG); /* what is left of it goes with us */
+	}
+	forget(r);
+}
+
+enum boot_guard_word boot_guard_ask(const struct settings *s, const struct priv_user *reader)
+{
+	struct boot_guard_reader r;
+
+	boot_guard_begin(s, reader, &r); /* without a pidfd it can be waited for all the same */
+	return boot_guard_answer(&r);
 }
 
 /* Rules that stand (the daemon runs, or was asked to end a moment ago) are as strict, and let decided flows go on. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * child.c - starts, stops and kills the dataplane, the controller and failsafe.
+ * child.c - starts, kills and reaps the dataplane, the controller and failsafe, and waits for none of them.
  *
  * A child is this program executed again under another first word, with its descriptors on the command line (base/inherited.h):
  * a fresh address space, so that a leak in one tells nothing of the others.
@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "supervisor_int.h"
 
@@ -54,23 +53,39 @@ static int adopt(struct child *c, pid_t pid, int control)
 	rc = loop_add(c->supervisor->loop, &c->ended, EPOLLIN);
 	if (rc == 0)
 		rc = loop_add(c->supervisor->loop, &c->control, EPOLLIN);
-	c->started_ms = clock_mono_ms();
-	c->idle = 0;
-	c->ready = false;
 	return rc;
+}
+
+/* Nothing of it is in the loop or open any more. */
+static void let_go(struct child *c)
+{
+	loop_del(&c->ended);
+	loop_del(&c->control);
+	if (c->ended.fd >= 0)
+		close(c->ended.fd);
+	close(c->control.fd);
+	c->ended.fd = c->control.fd = -1;
+	c->pid = 0;
+}
+
+/* One that cannot be watched must not run: it is still root, as we are. What is left of it goes with us. */
+static void disown(struct child *c)
+{
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, WNOHANG);
+	let_go(c);
 }
 
 int child_start(struct child *c)
 {
-	int pair[2];
+	int pair[2], rc;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 		return -errno;
 	pid = fork();
 	if (pid < 0) {
-		int rc = -errno;
-
+		rc = -errno;
 		close(pair[0]);
 		close(pair[1]);
 		return rc;
@@ -78,21 +93,48 @@ int child_start(struct child *c)
 	if (pid == 0)
 		execute(c, pair[1]);
 	close(pair[1]);
-	return adopt(c, pid, pair[0]);
+	rc = adopt(c, pid, pair[0]);
+	if (rc != 0)
+		disown(c);
+	return rc;
 }
 
-static void kill_as(uid_t uid, gid_t gid, pid_t pid)
+/* The helper's end. */
+static void on_killer(struct watch *w, uint32_t events)
 {
-	pid_t helper = fork();
+	struct child *c = w->user;
 
+	(void)events;
+	loop_del(w);
+	close(w->fd);
+	w->fd = -1;
+	waitpid(c->killer_pid, NULL, WNOHANG);
+}
+
+/* No CAP_KILL here: the right to signal it is its own uid's. The pidfd of the child is what it is about, however late. */
+static void kill_as(struct child *c)
+{
+	pid_t helper;
+
+	if (c->killer.fd >= 0)
+		return; /* one is at it */
+	helper = fork();
 	if (helper == 0) {
-		/* no CAP_KILL here: the right to signal it is its own uid's */
-		if (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0)
-			_exit(kill(pid, SIGKILL) == 0 ? 0 : 1);
+		if (setresgid(c->gid, c->gid, c->gid) == 0 &&
+			setresuid(c->uid, c->uid, c->uid) == 0)
+			_exit(syscall(SYS_pidfd_send_signal, c->ended.fd, SIGKILL, NULL, 0) == 0
+					? 0
+					: 1);
 		_exit(1);
 	}
-	if (helper > 0)
-		waitpid(helper, NULL, 0);
+	if (helper < 0)
+		return;
+	c->killer_pid = helper;
+	c->killer = (struct watch){.fd = open_pidfd(helper), .on_event = on_killer, .user = c};
+	if (c->killer.fd >= 0 && loop_add(c->supervisor->loop, &c->killer, EPOLLIN) != 0) {
+		close(c->killer.fd);
+		c->killer.fd = -1;
+	}
 }
 
 void child_kill(struct child *c)
@@ -100,7 +142,7 @@ void child_kill(struct child *c)
 	if (c->pid <= 0)
 		return;
 	if (kill(c->pid, SIGKILL) != 0 && errno == EPERM)
-		kill_as(c->uid, c->gid, c->pid);
+		kill_as(c);
 }
 
 int child_send(struct child *c, const struct message *m, int fd)
@@ -110,27 +152,10 @@ int child_send(struct child *c, const struct message *m, int fd)
 	return message_send(c->control.fd, m, fd);
 }
 
-void child_stop(struct child *c, unsigned grace_ms)
+bool child_reap(struct child *c, int *status)
 {
-	struct message stop = {.type = MESSAGE_STOP};
-	uint64_t until = clock_mono_ms() + grace_ms;
-	bool killed = false;
-
-	if (c->pid <= 0)
-		return;
-	child_send(c, &stop, -1);
-	while (waitpid(c->pid, NULL, WNOHANG) == 0) {
-		if (clock_mono_ms() > until && !killed) {
-			log_warn("the %s did not end in %u ms: killed", c->role, grace_ms);
-			child_kill(c);
-			killed = true;
-		}
-		usleep(2000);
-	}
-	c->pid = 0;
-	loop_del(&c->ended);
-	loop_del(&c->control);
-	close(c->ended.fd);
-	close(c->control.fd);
-	c->ended.fd = c->control.fd = -1;
+	if (c->pid <= 0 || waitpid(c->pid, status, WNOHANG) <= 0)
+		return false;
+	let_go(c);
+	return true;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * force.c - puts the rules in force and takes them out: parameters, policy route, durward-rules, queues.
+ * force.c - puts the rules in force and takes them out: parameters, routes, durward-rules, queues. When, step.c says.
  *
- * Owns: nothing. Thread: the supervisor's. Fails: -errno or the script's failure as -EIO; said in the log.
+ * Waits for nobody: the script's end is keeper.c's; routes and queues are requests that the kernel answers in the same call.
+ *
+ * Owns: nothing. Thread: the supervisor's. Fails: -errno, said in the log.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +15,6 @@
 #include "model/mark.h"
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
-#include "supervisor/boot_guard.h"
 #include "supervisor_int.h"
 
 void supervisor_script(const struct settings *s, char *out, size_t size)
@@ -22,15 +23,6 @@ void supervisor_script(const struct settings *s, char *out, size_t size)
 		snprintf(out, size, "%s", s->rules_script);
 	else
 		rules_script_installed(out, size);
-}
-
-static int ask(struct supervisor *su, enum rules_verb verb, struct rules_result *result)
-{
-	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
-
-	supervisor_script(su->s, script, sizeof script);
-	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
-	return rules_run(script, verb, params, RULES_SCRIPT_MS, result);
 }
 
 static void say_failure(struct supervisor *su, int rc, const struct rules_result *result)
@@ -45,17 +37,6 @@ static void say_failure(struct supervisor *su, int rc, const struct rules_result
 	else
 		log_error("%s ended with status %d: %s", script, result->status, strbuf_text(&b));
 	strbuf_fini(&b);
-}
-
-static int run(struct supervisor *su, enum rules_verb verb)
-{
-	struct rules_result result;
-	int rc = ask(su, verb, &result);
-
-	if (rc == 0 && result.status == 0)
-		return 0;
-	say_failure(su, rc, &result);
-	return rc ? rc : -EIO;
 }
 
 static struct route_policy policy_route(const struct settings *s)
@@ -114,9 +95,9 @@ static int keep_params(struct supervisor *su)
 	struct rules_params p = {.settings = su->s,
 		.queues = su->workers,
 		.sides = &su->sides,
-		.catch_all = su->judges_all,
-		.fail_open = su->fail_open,
-		.hold = su->hold};
+		.catch_all = su->st.judges_all,
+		.fail_open = su->st.fail_open,
+		.hold = su->st.hold};
 
 	snprintf(path, sizeof path, "%s/rules", su->s->run_dir);
 	return rules_params_write(path, &p);
@@ -193,12 +174,12 @@ static void hold(struct supervisor *su, bool wanted)
 }
 
 /* All that `durward-rules up` needs and does not do itself. */
-static int prepare(struct supervisor *su)
+static int prepare_up(struct supervisor *su)
 {
 	struct route_policy route = policy_route(su->s);
 	int rc = write_params(su);
 
-	if (su->fail_open)
+	if (su->st.fail_open)
 		hold(su, false);
 	if (rc == 0) {
 		rc = route_policy_up(&route);
@@ -207,148 +188,67 @@ static int prepare(struct supervisor *su)
 	}
 	for (unsigned i = 0; i < su->workers && rc == 0; i++) {
 		struct nfq_config config = {
-			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->fail_open};
+			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->st.fail_open};
 
 		rc = su->queue_fd[i] < 0 ? 0 : nfq_send_config(su->queue_fd[i], &config);
 	}
-	su->loading = (struct loaded){.open = su->fail_open,
-		.all = su->judges_all,
-		.hold = su->hold,
-		.sides = su->n_sides};
 	return rc;
 }
 
-/* What the rules that were just loaded make possible. */
-static void in_force(struct supervisor *su)
+static int prepare(struct supervisor *su, enum rules_verb verb)
 {
-	if (!su->loaded.open)
-		hold(su, true);
+	if (verb == RULES_VERB_UP)
+		return prepare_up(su);
+	if (verb == RULES_VERB_DOWN)
+		hold(su, false);
+	if (verb == RULES_VERB_FAILED)
+		hold(su, true); /* alone, should the kernel not take the refusal */
+	return 0;
 }
 
-int force_up(struct supervisor *su)
+/* Whether or not the script did its part. */
+static void route_gone(struct supervisor *su)
 {
-	int rc = prepare(su);
+	struct route_policy route = policy_route(su->s);
 
-	if (rc == 0)
-		rc = run(su, RULES_VERB_UP);
-	if (rc == 0) {
-		su->plan.state = RULES_UP;
-		su->loaded = su->loading;
-		in_force(su);
-	}
-	return rc;
+	route_policy_down(&route);
 }
 
 int force_begin(struct supervisor *su, enum rules_verb verb, struct rules_job *job)
 {
 	char script[SETTING_TEXT], params[SETTING_TEXT + 8];
-	int rc = verb == RULES_VERB_UP ? prepare(su) : 0;
+	int rc = prepare(su, verb);
 
 	supervisor_script(su->s, script, sizeof script);
 	snprintf(params, sizeof params, "%s/rules", su->s->run_dir);
-	return rc ? rc : rules_start(script, verb, params, job);
+	if (rc == 0)
+		rc = rules_start(script, verb, params, job);
+	if (rc != 0 && verb == RULES_VERB_DOWN)
+		route_gone(su);
+	return rc;
 }
 
 int force_ended(struct supervisor *su, enum rules_verb verb, struct rules_job *job)
 {
-	int rc = rules_end(job), status = rc ? -1 : job->result.status;
+	int rc = rules_end(job), status = rc || job->killed ? -1 : job->result.status;
 	bool asks = verb == RULES_VERB_CHECK || verb == RULES_VERB_STATUS;
 
-	if (rc != 0 || job->killed || (status != 0 && !asks))
+	if (asks ? status < 0 && !su->st.ending : status != 0)
 		say_failure(su, rc, &job->result);
-	if (verb == RULES_VERB_UP && status == 0) {
-		su->loaded = su->loading;
-		in_force(su);
-	}
-	return job->killed ? -1 : status;
-}
-
-bool force_is_stale(const struct supervisor *su)
-{
-	return su->plan.state == RULES_UP &&
-	       (su->loaded.open != su->fail_open || su->loaded.all != su->judges_all ||
-		       su->loaded.hold != su->hold || su->loaded.sides != su->n_sides);
-}
-
-/* The supervisor's first act. In `fail closed` the working rules stand before there is a queue or a listener: what is decided
- * (a mark of an earlier life) goes on, what is new waits, for a packet to a queue or a diverted port that nobody holds is
- * dropped and sent again. Where they cannot be made yet (no netfilter, say), nothing passes at all. In `fail open` traffic
- * passes until the dataplane is ready, as declared; so it does where no policy declares anything. */
-void force_first(struct supervisor *su)
-{
-	struct priv_user reader = {.uid = su->controller.uid, .gid = su->controller.gid};
-	enum boot_guard_word word = boot_guard_ask(su->s, &reader);
-
-	su->fail_open = word == BOOT_GUARD_OPEN;
-	su->judges_all = true; /* until the image says otherwise */
-	if (word != BOOT_GUARD_CLOSED)
-		return;
-	su->hold = true;
-	if (force_up(su) == 0)
-		log_info("fail closed: the rules are up before anything else");
-	else
-		force_failed(su);
+	if (verb == RULES_VERB_UP && status == 0 && !su->st.loading.open)
+		hold(su, true);
+	if (verb == RULES_VERB_DOWN)
+		route_gone(su);
+	return status;
 }
 
 bool force_route_fix(struct supervisor *su)
 {
 	struct route_policy route = policy_route(su->s);
 
-	if (!su->loaded.open)
+	if (!su->st.loaded.open)
 		hold(su, true);
 	return route_policy_check(&route) == -ENOENT && route_policy_up(&route) == 0;
-}
-
-void force_hold(struct supervisor *su)
-{
-	su->hold = true;
-	if (su->plan.state == RULES_UP && force_up(su) != 0)
-		log_warn("connections that begin before the next start may be refused");
-}
-
-void force_down(struct supervisor *su)
-{
-	struct route_policy route = policy_route(su->s);
-
-	hold(su, false);
-	if (run(su, RULES_VERB_DOWN) == 0)
-		su->plan.state = RULES_NONE;
-	route_policy_down(&route);
-}
-
-void force_failed(struct supervisor *su)
-{
-	if (su->fail_open) {
-		force_down(su);
-		su->plan.state = RULES_OPEN;
-		log_warn("fail open: rules removed, traffic passes unfiltered");
-		return;
-	}
-	hold(su, true); /* alone, should the kernel not take the refusal */
-	if (run(su, RULES_VERB_FAILED) == 0) {
-		su->plan.state = RULES_FAILED;
-		log_warn("fail closed: forwarding is refused until durward runs again (or: "
-			 "durward-rules down)");
-	}
-}
-
-/* What an earlier supervisor left in fail closed (a refusal, or rules whose queues nobody holds) must not become an open
- * gateway because the next one could not start. */
-void force_leave(struct supervisor *su)
-{
-	struct rules_result now;
-
-	if (ask(su, RULES_VERB_STATUS, &now) != 0 ||
-		(!strstr(now.tail, "failed") && !strstr(now.tail, "fail closed"))) {
-		force_down(su);
-		return;
-	}
-	hold(su, true);
-	if (run(su, RULES_VERB_FAILED) == 0) {
-		su->plan.state = RULES_FAILED;
-		log_warn("fail closed: forwarding stays refused until durward runs again (or: "
-			 "durward-rules down)");
-	}
 }
 
 int force_queues(struct supervisor *su, bool bind)
@@ -357,7 +257,7 @@ int force_queues(struct supervisor *su, bool bind)
 
 	for (unsigned i = 0; i < su->workers; i++) {
 		struct nfq_config config = {
-			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->fail_open};
+			.queue = (uint16_t)(su->s->queue_first + i), .fail_open = su->st.fail_open};
 		int one = bind ? nfq_send_bind(su->queue_fd[i], &config)
 			       : nfq_send_unbind(su->queue_fd[i], config.queue);
 

@@ -30,8 +30,9 @@ static void on_calm(struct timer *t, uint64_t now_ms)
 	uint64_t end_ms = clock_mono_ms();
 
 	su->links.next_ms = end_ms + (end_ms - now_ms) * SHARE;
-	if (moved && su->plan.state == RULES_UP)
-		keeper_wish(su);
+	if (moved)
+		supervisor_post(
+			su, (struct supervisor_event){.what = ON_SIDES, .sides = su->n_sides});
 }
 
 /* Of routes only a default route, or half of one: a router that speaks BGP hears of thousands a minute. */

@@ -82,15 +82,16 @@ static int refuse_root(const struct child *c, const char *setting)
 
 int obey_users(const struct supervisor *su)
 {
-	int rc = refuse_root(&su->dataplane, "dataplane-user");
+	int rc = refuse_root(&su->child[SUPERVISOR_DATAPLANE], "dataplane-user");
 
 	if (rc == 0)
-		rc = refuse_root(&su->controller, "controller-user");
-	if (rc == 0 && su->dataplane.uid == su->controller.uid) {
+		rc = refuse_root(&su->child[SUPERVISOR_CONTROLLER], "controller-user");
+	if (rc == 0 &&
+		su->child[SUPERVISOR_DATAPLANE].uid == su->child[SUPERVISOR_CONTROLLER].uid) {
 		log_error("settings dataplane-user and controller-user are one user (%u): each "
 			  "could do what "
 			  "the other may; name two",
-			(unsigned)su->dataplane.uid);
+			(unsigned)su->child[SUPERVISOR_DATAPLANE].uid);
 		rc = -EPERM;
 	}
 	return rc;

@@ -81,34 +81,49 @@ static void count_workers(struct supervisor *su)
 		su->queue_fd[i] = -1;
 }
 
-static int prepare(struct supervisor *su)
+int open_check(struct supervisor *su)
 {
-	uint64_t files = 0;
 	int rc = check_rights();
 
 	if (rc == 0)
-		rc = find_user(&su->dataplane, su->s->dataplane_user, "dataplane-user");
+		rc = find_user(
+			&su->child[SUPERVISOR_DATAPLANE], su->s->dataplane_user, "dataplane-user");
 	if (rc == 0)
-		rc = find_user(&su->controller, su->s->controller_user, "controller-user");
+		rc = find_user(&su->child[SUPERVISOR_CONTROLLER], su->s->controller_user,
+			"controller-user");
 	if (rc == 0)
 		rc = obey_users(su);
 	if (rc == 0)
 		rc = obey_paths(su->s);
 	if (rc == 0)
 		rc = obey_make_folder(su->s->run_dir, 0755, 0, 0);
-	if (rc == 0)
-		rc = alone_take(su); /* until then nothing of another copy was touched */
-	if (rc != 0)
-		return rc;
 	count_workers(su);
-	force_first(
-		su); /* before anything is opened: with `fail closed` nothing passes from here on */
-	rc = obey_make_folder(su->s->state_dir, 0750, su->controller.uid, su->controller.gid);
+	return rc;
+}
+
+/* Once, for every child of this supervisor's life: an edit of the file counts from the next start on. */
+static int hand_settings(struct supervisor *su)
+{
+	int fd, rc = settings_seal(su->s, &fd);
+
+	if (rc != 0)
+		return fail(rc, "settings for the children", "");
+	for (size_t i = 0; i < SUPERVISOR_KINDS; i++)
+		inherited_add(&su->child[i].fds, fd, "settings");
+	return 0;
+}
+
+static int prepare(struct supervisor *su)
+{
+	const struct child *controller = &su->child[SUPERVISOR_CONTROLLER];
+	uint64_t files = 0;
+	int rc = obey_make_folder(su->s->state_dir, 0750, controller->uid, controller->gid);
+
 	if (rc != 0)
 		return rc;
 	priv_limit_files(&files);
 	log_info("%u workers, at most %llu open files", su->workers, (unsigned long long)files);
-	return 0;
+	return hand_settings(su);
 }
 
 static int open_listeners(struct supervisor *su, unsigned i)
@@ -117,11 +132,11 @@ static int open_listeners(struct supervisor *su, unsigned i)
 	int fd, rc = tproxy_listen(AF_INET, (uint16_t)su->s->listen_port, own, &fd);
 
 	if (rc == 0) {
-		inherited_add(&su->dataplane.fds, fd, "listen4.%u", i);
+		inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "listen4.%u", i);
 		rc = tproxy_listen(AF_INET6, (uint16_t)su->s->listen_port, own, &fd);
 	}
 	if (rc == 0)
-		inherited_add(&su->dataplane.fds, fd, "listen6.%u", i);
+		inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "listen6.%u", i);
 	if (rc != 0)
 		return fail(rc, "cannot listen for diverted connections",
 			rc == -EADDRINUSE ? "another program has the port: set listen-port"
@@ -143,7 +158,7 @@ static int open_queue(struct supervisor *su, unsigned i)
 	nfq_free(q);
 	if (su->queue_fd[i] < 0)
 		return fail(-errno, "queue", "");
-	inherited_add(&su->dataplane.fds, su->queue_fd[i], "queue.%u", i);
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, su->queue_fd[i], "queue.%u", i);
 	return 0;
 }
 
@@ -156,12 +171,12 @@ static int open_asking(struct supervisor *su)
 	for (unsigned i = 0; i < su->workers && rc == 0; i++) {
 		rc = dial_routes_open(&fd);
 		if (rc == 0)
-			inherited_add(&su->dataplane.fds, fd, "routes.%u", i);
+			inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "routes.%u", i);
 	}
 	if (rc == 0)
 		rc = neigh_socket_open(&fd);
 	if (rc == 0)
-		inherited_add(&su->dataplane.fds, fd, "neigh");
+		inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "neigh");
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
 	if (rc == 0 && fd >= 0)
 		su->conntrack_fd = fd;
@@ -190,12 +205,12 @@ static int open_worker(struct supervisor *su, unsigned i)
 	rc = conns_open(&fd);
 	if (rc != 0)
 		return fail(rc, "connection table", "modprobe nf_conntrack_netlink");
-	inherited_add(&su->dataplane.fds, fd, "conns.%u", i);
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "conns.%u", i);
 	rc = ring_create(sizeof(struct event), EVENT_RING_ITEMS, &fd);
 	if (rc != 0)
 		return fail(rc, "ring of events", "");
-	inherited_add(&su->dataplane.fds, fd, "ring.%u", i);
-	inherited_add(&su->controller.fds, fd, "ring.%u", i);
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "ring.%u", i);
+	inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, fd, "ring.%u", i);
 	return 0;
 }
 
@@ -211,13 +226,13 @@ static int open_netlink(struct supervisor *su)
 	if (rc != 0)
 		return fail(rc, "raw sockets", "");
 	for (unsigned i = 0; i < INJECT_SOCKETS; i++)
-		inherited_add(&su->dataplane.fds, inject.fd[i], "inject.%u", i);
+		inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, inject.fd[i], "inject.%u", i);
 	rc = synlog_open((uint16_t)su->s->queue_first, &fd);
 	if (rc != 0)
 		return fail(rc, "cannot bind the log group of new connections",
 			rc == -EBUSY ? "another program has its number: set queue-first"
 				     : "modprobe nfnetlink_log");
-	inherited_add(&su->dataplane.fds, fd, "syns");
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "syns");
 	/* the recorder reads it ten times a second */
 	if (setsockopt(su->conntrack_fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
 		setsockopt(su->conntrack_fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
@@ -227,7 +242,7 @@ static int open_netlink(struct supervisor *su)
 			 "nf_conntrack_netlink",
 			strerror(errno));
 	else
-		inherited_add(&su->controller.fds, su->conntrack_fd, "conntrack");
+		inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, su->conntrack_fd, "conntrack");
 	return 0;
 }
 
@@ -258,7 +273,7 @@ static int open_api(struct supervisor *su)
 		return fail(-errno, "api socket", "");
 	unlink(sa.sun_path); /* a dead one's; the lock is ours */
 	setfsgid(
-		su->controller
+		su->child[SUPERVISOR_CONTROLLER]
 			.gid); /* it is born with the controller's group: no right to chown is needed */
 	n = bind(fd, (struct sockaddr *)&sa, sizeof sa);
 	setfsgid(0);
@@ -266,7 +281,7 @@ static int open_api(struct supervisor *su)
 		close(fd);
 		return fail(-errno, sa.sun_path, "");
 	}
-	inherited_add(&su->controller.fds, fd, "unix");
+	inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, fd, "unix");
 	return 0;
 }
 
@@ -278,28 +293,16 @@ static int open_failsafe(struct supervisor *su)
 		return fail(-errno, "failsafe", "");
 	fd_set_nonblock(ends[1]);
 	su->failsafe_pipe = ends[1];
-	inherited_add(&su->failsafe.fds, fd, "supervisor");
-	inherited_add(&su->failsafe.fds, ends[0], "pipe");
-	return 0;
-}
-
-/* Once, for every child of this supervisor's life: an edit of the file counts from the next start on. */
-static int hand_settings(struct supervisor *su)
-{
-	struct child *const children[] = {&su->dataplane, &su->controller, &su->failsafe};
-	int fd, rc = settings_seal(su->s, &fd);
-
-	if (rc != 0)
-		return fail(rc, "settings for the children", "");
-	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
-		inherited_add(&children[i]->fds, fd, "settings");
+	inherited_add(&su->child[SUPERVISOR_FAILSAFE].fds, fd, "supervisor");
+	inherited_add(&su->child[SUPERVISOR_FAILSAFE].fds, ends[0], "pipe");
 	return 0;
 }
 
 /* What the dataplane's right to send verdicts gives it besides, the kernel takes away, where it can: docs/SECURITY.md. */
 static void narrow_dataplane(struct supervisor *su)
 {
-	struct priv_user dataplane = {.uid = su->dataplane.uid, .gid = su->dataplane.gid};
+	struct priv_user dataplane = {.uid = su->child[SUPERVISOR_DATAPLANE].uid,
+		.gid = su->child[SUPERVISOR_DATAPLANE].gid};
 	int rc = lsm_verdicts_only(&dataplane, &su->lsm_fd);
 
 	if (rc == 0)
@@ -315,15 +318,13 @@ int open_all(struct supervisor *su)
 {
 	int fd, rc = prepare(su);
 
-	if (rc == 0)
-		rc = hand_settings(su);
 	if (rc != 0)
 		return rc;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return fail(-errno, "eventfd", "");
-	inherited_add(&su->dataplane.fds, fd, "signal");
-	inherited_add(&su->controller.fds, fd, "signal");
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "signal");
+	inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, fd, "signal");
 	narrow_dataplane(su);
 	rc = open_without_rights(su);
 	for (unsigned i = 0; i < su->workers && rc == 0; i++)

@@ -13,31 +13,29 @@
 #include "model/settings.h"
 #include "netsetup/route.h"
 #include "netsetup/rules.h"
-#include "supervisor/rules_plan.h"
+#include "supervisor/boot_guard.h"
+#include "supervisor/step.h"
 
 enum {
 	QUEUES_MAX = 64,
-	RULES_SCRIPT_MS = 20000,
-	WEB_LISTENERS = 8 /* controller.h: CONTROLLER_LISTENERS */
+	WEB_LISTENERS = 8 /* controller.h: CONTROLLER_LISTENERS */,
+	EVENTS_WAITING = 64
 };
 
 struct supervisor;
 
-/* One of dataplane, controller, failsafe. */
+/* One of dataplane, controller, failsafe: what it is made of. What is known and decided of it: struct supervisor_child (supervisor/step.h). */
 struct child {
 	const char *role; /* the word after `durward` on its command line */
+	enum supervisor_kind kind;
 	struct supervisor *supervisor;
 	pid_t pid; /* 0 = not running */
 	uid_t uid; /* it runs under, once it dropped its rights */
 	gid_t gid;
 	struct watch ended;   /* its pidfd */
 	struct watch control; /* our end of its message socket */
-	bool ready;
-	uint64_t started_ms; /* monotonic */
-	unsigned idle;	     /* ticks of ours since it said anything */
-	uint32_t restarts;
-	uint64_t backoff_ms; /* before the next start: 0 the first time */
-	struct timer again;
+	struct watch killer;  /* pidfd of the helper that kills it; fd -1 = none runs */
+	pid_t killer_pid;
 	struct inherited fds;
 };
 
@@ -55,8 +53,6 @@ struct probe {
 /* watchdog.c */
 struct watchdog {
 	struct timer timer;
-	unsigned hang_threshold; /* idle turns until a worker counts as hung */
-	uint64_t hung_ms, route_ms;
 	int generation_fd;   /* -1 = none */
 	uint32_t generation; /* of the packet filter when it was last read */
 	bool counted;
@@ -67,7 +63,12 @@ struct rules_task {
 	struct rules_job job;
 	enum rules_verb verb;
 	struct watch ended, said;
-	struct timer late;
+};
+
+/* first.c: what is waited for before anything is opened */
+struct first {
+	struct boot_guard_reader reader;
+	struct watch read;
 };
 
 /* web.c: the words of web-listen */
@@ -75,17 +76,10 @@ struct web {
 	struct timer timer;
 	struct web_word {
 		char text[SETTING_WORDS];
-		int fd;	   /* -1 = could not be opened yet */
-		bool told; /* the controller has it, or finds it at its start */
+		int fd; /* -1 = could not be opened yet */
 	} word[WEB_LISTENERS];
 	unsigned n, handed; /* words; listeners among what the controller inherits */
 	bool started;
-};
-
-/* What the rules say that may change while we run. */
-struct loaded {
-	bool open, all, hold;
-	uint32_t sides; /* n_sides then */
 };
 
 /* links.c */
@@ -100,9 +94,16 @@ struct links {
 struct supervisor {
 	const struct settings *s;
 	struct loop *loop;
-	struct child dataplane, controller, failsafe;
+	struct supervisor_state st; /* supervisor_step()'s alone; read by all */
+	struct supervisor_event
+		waiting[EVENTS_WAITING]; /* a ring: what happened while a step was carried out */
+	unsigned first_waiting, n_waiting;
+	bool stepping;
+	struct child child[SUPERVISOR_KINDS];
 	struct watch signals;
 	struct timer tick; /* heartbeats, status, service manager's watchdog */
+	struct timer due;  /* DO_ARM */
+	struct first first;
 	struct probe probe;
 	struct watchdog watchdog;
 	struct links links;
@@ -112,38 +113,36 @@ struct supervisor {
 	uint32_t n_sides;  /* how often they moved; 0: not looked at yet */
 	int failsafe_pipe; /* our end; -1 = none */
 	int image_fd;	   /* the last policy image; -1 = none yet */
-	uint32_t revision;
-	bool fail_open, judges_all;
-	bool hold; /* no dataplane yet, or none any more: new connections wait (fail closed) */
-	struct rules_plan plan;
 	struct rules_task task;
-	struct loaded loaded, loading; /* of the rules that are up; of the run that puts them up */
-	bool guarded; /* --guarded: the rules stay at an orderly end in fail closed; another takes them away */
-	uint64_t ready_ms; /* monotonic, when we were ready the first time; 0 = not yet */
-	bool announced, ending;
-	int status; /* exit status */
 	uint64_t start_wall_ms;
 	struct dataplane_counters counters;
 	struct problems problems; /* through problem_raise(), problem_over() */
 	unsigned workers;
-	int lock_fd, alone_fd; /* alone.c; lock_fd -1: this namespace is another's */
-	int lsm_fd;	       /* netsetup/lsm.h; -1 = this kernel has none */
-	int conntrack_fd;      /* made without rights, not yet bound: open.c; -1 = none */
+	int lock_fd,
+		alone_fd; /* alone.c; lock_fd -1: this namespace is another's, or not ours yet */
+	int lsm_fd;	  /* netsetup/lsm.h; -1 = this kernel has none */
+	int conntrack_fd; /* made without rights, not yet bound: open.c; -1 = none */
 	int queue_fd
 		[QUEUES_MAX]; /* ours, for unbinding and for a new dataplane; -1 = not open yet */
-	uint64_t dataplane_gone_ms; /* monotonic since when no dataplane answers; 0 = one does */
-	bool dataplane_works;	    /* all workers of this dataplane have a policy */
-	bool image_due;		    /* a new image was sent to it, and not taken yet */
-	uint64_t longest_ms;	    /* between two checks of the rules, without suspicion */
-	uint32_t rules_fixed, dataplane_hangs;
-	bool unbound; /* the queues were unbound because of fail open */
 };
+
+/* carry.c: one step after another. Something happened: the time is put in. May be called while a step is carried out. */
+void supervisor_post(struct supervisor *su, struct supervisor_event e);
+void supervisor_carry_open(struct supervisor *su);
 
 /* supervisor.c */
 void supervisor_tell_status(struct supervisor *su); /* to the controller, if it listens */
-void supervisor_ready(
-	struct supervisor *su); /* once a dataplane has its policy, and the rules are there */
-void supervisor_end(struct supervisor *su, int status); /* the loop ends, and then we do */
+int supervisor_watch(struct supervisor
+		*su); /* rights are dropped; ticks, turns and all that is looked at begins */
+
+/* words.c */
+void supervisor_say(struct supervisor *su, const struct supervisor_effect *f);
+
+/* first.c: the start, before anything is opened */
+void first_open(struct supervisor *su);
+void first_lock(struct supervisor *su, bool last); /* -> ON_LOCK */
+void first_ask(struct supervisor *su);		   /* -> ON_FAIL_SAID */
+void first_drop(struct supervisor *su);
 
 /* problems.c: a row of tbl/problems.h is there (fmt: its detail, "" for none) or gone. May be called as often as one likes: it
  * is said in the log and told to the controller only when something changed. */
@@ -153,18 +152,23 @@ void problem_over(struct supervisor *su, enum problem p);
 
 /* child.c */
 int child_start(struct child *c); /* forks and executes; control and ended are in the loop */
-void child_stop(struct child *c, unsigned grace_ms); /* STOP, waits, then kills */
-void child_kill(struct child *c); /* SIGKILL, through a helper of the child's own uid */
+bool child_reap(struct child *c,
+	int *status); /* never waits; true: it has ended, and all of it is closed */
+void child_kill(
+	struct child *c); /* SIGKILL, through a helper of the child's own uid; waits for neither */
 int child_send(struct child *c, const struct message *m, int fd);
 
-/* alone.c: -EALREADY, said in the log: another one runs, nothing was touched. */
-int alone_take(struct supervisor *su);
+/* alone.c: one try. -EALREADY, said in the log: another one runs, nothing was touched; -EAGAIN: a dead one's failsafe still acts
+ * (last: it takes too long for that, it is taken for another one). */
+int alone_take(struct supervisor *su, bool last);
 /* For who acts when the supervisor is dead: that none is there, not a new one either. *lock_fd (-1 = none) keeps a new one
  * waiting until it is closed. Takes up to two seconds to say no. */
 bool alone_after(const struct settings *s, int *lock_fd);
 
-/* open.c: everything the children inherit. 0 or -errno, said in the log. */
-int open_all(struct supervisor *su);
+/* open.c: 0 or -errno, said in the log. */
+int open_check(struct supervisor
+		*su); /* may we, and whom and what do we obey? Nothing of another copy is touched */
+int open_all(struct supervisor *su);	     /* everything the children inherit */
 void close_api(const struct supervisor *su); /* its name goes; who holds it open keeps it */
 
 /* obey.c: is what root obeys root's alone? 0 or -errno, said in the log with what fixes it. */
@@ -175,17 +179,10 @@ int obey_users(
 int obey_make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* force.c: rules in and out of force. */
-void force_first(struct supervisor *su); /* `fail closed` from the first moment; see there */
-/* A run that nobody waits for (keeper.c); force_ended() is its exit status, -1 if it has none. Failures are said. */
+/* A run that nobody waits for (keeper.c), with what belongs before and after it: parameters, routes. force_ended() is its exit
+ * status, -1 if it has none. Failures are said. */
 int force_begin(struct supervisor *su, enum rules_verb verb, struct rules_job *job);
 int force_ended(struct supervisor *su, enum rules_verb verb, struct rules_job *job);
-bool force_is_stale(const struct supervisor *su); /* rules are up, but a policy's other than now */
-int force_up(struct supervisor *su);	/* writes the parameters, policy route, durward-rules up */
-void force_hold(struct supervisor *su); /* the rules stay, and no dataplane will be there */
-void force_down(struct supervisor *su); /* durward-rules down, route */
-void force_failed(struct supervisor *su); /* what `fail` says: down or failed */
-void force_leave(
-	struct supervisor *su); /* after a start that failed: an earlier one's refusal stays */
 int force_queues(struct supervisor *su, bool bind);
 bool force_route_fix(struct supervisor *su); /* the policy route was gone, and is back */
 bool force_sides_moved(struct supervisor
@@ -193,17 +190,16 @@ bool force_sides_moved(struct supervisor
 void supervisor_script(
 	const struct settings *s, char *out, size_t size); /* path of durward-rules */
 
-/* keeper.c: the rules while we run. Never waits. */
+/* keeper.c: durward-rules, without waiting. -> ON_RUN_BEGUN, ON_RUN_ENDED */
 void keeper_open(struct supervisor *su);
-void keeper_wish(struct supervisor *su); /* the rules of now, as soon as nothing else runs */
-/* Starts what is next. longest_ms: between two checks without suspicion. */
-void keeper_turn(struct supervisor *su, uint64_t now, uint64_t longest_ms);
-void keeper_route(
-	struct supervisor *su, uint64_t now); /* the policy route, where the rules stand */
-void keeper_end(struct supervisor *su);	      /* waits for what runs; nothing is started any more */
+void keeper_run(struct supervisor *su, enum rules_verb verb);
+void keeper_kill(struct supervisor *su); /* with all that it started; its end follows */
+void keeper_drop(struct supervisor *su); /* its end does not even follow: left alone */
+void keeper_show(struct supervisor *su); /* the problems that the state of the rules is */
 
 /* web.c */
 void web_open(struct supervisor *su);
+void web_hand(struct supervisor *su, unsigned word, bool sends); /* -> ON_NOT_HANDED, if so */
 int web_start(
 	struct supervisor *su, uint64_t now_ms); /* what is missing is tried again from now on */
 
@@ -222,7 +218,7 @@ int watchdog_start(struct supervisor *su, uint64_t now_ms);
 /* links.c: the rules follow interfaces, addresses and routes. What cannot be opened is done without, and said. */
 void links_start(struct supervisor *su);
 
-/* notify.c: sd_notify(3), by hand */
-void notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */
+/* notify.c: sd_notify(3), by hand. Never waits: -EAGAIN when the service manager has no room for it just now. */
+int notify(const char *state); /* "READY=1" ...; nothing without NOTIFY_SOCKET */
 
 #endif

@@ -98,21 +98,24 @@ static const char *hint(int rc)
 	}
 }
 
-/* To the controller that runs; one that starts later finds it among what it inherits. */
-static void tell_controller(struct supervisor *su, struct web_word *w)
+void web_hand(struct supervisor *su, unsigned word, bool sends)
 {
 	struct message m = {.type = MESSAGE_LISTENER};
-	int rc = su->controller.pid > 0 ? child_send(&su->controller, &m, w->fd) : 0;
+	struct child *controller = &su->child[SUPERVISOR_CONTROLLER];
+	int rc = sends ? child_send(controller, &m, su->web.word[word].fd) : 0;
 
-	if (rc == 0 || rc == -EPIPE) {
-		w->told = true;
-		inherited_add(&su->controller.fds, w->fd, "web.%u", su->web.handed++);
-	}
+	/* -EPIPE: it is about to be gone, and the next one inherits it */
+	if (rc == 0 || rc == -EPIPE)
+		inherited_add(&controller->fds, su->web.word[word].fd, "web.%u", su->web.handed++);
+	else
+		supervisor_post(
+			su, (struct supervisor_event){.what = ON_NOT_HANDED, .listener = word});
 }
 
 /* What is wrong with this word now; NULL: nothing. */
-static const char *try_word(struct supervisor *su, struct web_word *w)
+static const char *try_word(struct supervisor *su, unsigned i)
 {
+	struct web_word *w = &su->web.word[i];
 	struct addr a;
 	uint16_t port;
 
@@ -124,9 +127,8 @@ static const char *try_word(struct supervisor *su, struct web_word *w)
 			return hint(w->fd);
 		if (su->web.started)
 			log_note("web-listen %s: open", w->text);
+		supervisor_post(su, (struct supervisor_event){.what = ON_LISTENING, .listener = i});
 	}
-	if (!w->told)
-		tell_controller(su, w);
 	return is_owned(&a) ? NULL : "no interface has this address";
 }
 
@@ -136,12 +138,11 @@ static void try_all(struct supervisor *su)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < su->web.n; i++) {
-		struct web_word *w = &su->web.word[i];
-		const char *wrong = try_word(su, w);
+		const char *wrong = try_word(su, i);
 
 		if (wrong && n < sizeof detail)
 			n += (size_t)snprintf(detail + n, sizeof detail - n, "%s%s: %s",
-				n ? ", " : "", w->text, wrong);
+				n ? ", " : "", su->web.word[i].text, wrong);
 	}
 	if (n)
 		problem_raise(su, PROBLEM_WEB_LISTEN, "%s", detail);
@@ -166,7 +167,8 @@ static void inherit(struct supervisor *su)
 	for (unsigned i = 0; i < n && i < WEB_LISTENERS; i++) {
 		fd_set_cloexec(3 + (int)i, true);
 		fd_set_nonblock(3 + (int)i);
-		inherited_add(&su->controller.fds, 3 + (int)i, "web.%u", su->web.handed++);
+		inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, 3 + (int)i, "web.%u",
+			su->web.handed++);
 	}
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules while Durward runs: nobody waits for durward-rules, and who takes them away again and again is told of."""
+import contextlib
 import json
 import os
 import re
@@ -64,13 +65,21 @@ class Own:
         except FileNotFoundError:
             return 0
 
-    def __enter__(self):
-        with open(f"{self.lab.state}/log/durward.log", "ab") as log:
-            self.daemon = self.lab.popen("gateway", ["env", f"NOTIFY_SOCKET={self.lab.state}/notified", labkit.DURWARD,
-                                                     "supervisor", "--settings", f"{self.lab.state}/settings"], stdout=log,
-                                         stderr=log)
+    def begin(self, log):
+        self.daemon = self.lab.popen("gateway", ["env", f"NOTIFY_SOCKET={self.lab.state}/notified", labkit.DURWARD,
+                                                 "supervisor", "--settings", f"{self.lab.state}/settings"], stdout=log,
+                                     stderr=log)
         self.thread.start()
-        assert labkit.until(self.filters), self.lab.words()
+        return self
+
+    def start(self):
+        with open(f"{self.lab.state}/log/durward.log", "ab") as log:
+            return self.begin(log)
+
+    def __enter__(self):
+        if not self.daemon:
+            self.start()
+            assert labkit.until(self.filters), self.lab.words()
         return self
 
     def __exit__(self, *_):
@@ -142,6 +151,69 @@ def test_an_end_does_not_wait_for_a_check():
         took = time.monotonic() - begin
         print(f"ended {took:.1f} s after SIGTERM, while a check hung")
         assert took < 15 and own.lab.curl("http://tracker.example/").status == 200
+
+
+def chains(own):
+    """Of ours, in both families."""
+    return [line for tool in ("iptables-save", "ip6tables-save")
+            for line in own.lab.exec("gateway", [tool]).stdout.decode().splitlines() if line.startswith(":DURWARD")]
+
+
+def test_a_stop_while_the_first_rules_are_made_ends_in_order():
+    own = Own()
+    own.slow("up", 3)
+    with own.start():
+        assert labkit.until(own.slowed)
+        own.daemon.terminate()
+        assert own.daemon.wait(60) == 0
+        said = own.lab.words()
+        assert "ending in order" in said and "rules are up before anything else" in said and "ready:" not in said, said
+        assert not chains(own) and not own.lab.processes()
+
+
+def test_the_end_waits_for_a_slow_script_with_its_eyes_open():
+    """What dies meanwhile is reaped and not started again; asking twice changes nothing."""
+    with Own() as own:
+        dataplane = own.lab.processes()["dataplane"]
+        own.slow("down", 4)
+        own.daemon.terminate()
+        assert labkit.until(own.slowed)
+        os.kill(dataplane, signal.SIGKILL)
+        own.daemon.terminate()
+        assert labkit.until(lambda: not os.path.exists(f"/proc/{dataplane}"), 3), "a zombie"
+        assert own.daemon.poll() is None and "dataplane" not in own.lab.processes()
+        assert own.daemon.wait(60) == 0
+        assert not chains(own) and not own.lab.processes()
+
+
+@pytest.mark.parametrize("child", ["dataplane", "controller", "failsafe"])
+def test_a_child_that_does_not_end_is_killed(child):
+    with Own() as own:
+        os.kill(own.lab.processes()[child], signal.SIGSTOP)
+        own.daemon.terminate()
+        assert own.daemon.wait(60) == 0
+        assert f"the {child} did not end in 3000 ms: killed" in own.lab.words()
+        assert not chains(own) and not own.lab.processes()
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up():
+    own = Own()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 4096)
+    os.set_blocking(writer, True)
+    try:
+        with own.begin(writer):
+            assert labkit.until(own.filters)
+            own.flush()
+            assert labkit.until(lambda: own.status()["rules_fixed"] >= 1)
+            os.kill(own.lab.processes()["dataplane"], signal.SIGKILL)
+            assert labkit.until(own.filters)
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_rules_that_cannot_be_put_back_are_told():
