@@ -3,7 +3,7 @@
 #   make            build everything into build/
 #   make deps       install what building and running need and is missing (Debian 12, root); make deps-test: tests, demo
 #   make demo       the guided tour on real traffic, dashboard left running (root)
-#   make check      every test (root); make unit | lint | lab-test | web-test for one kind
+#   make check      every test (root); make unit | unit32 | musl | lint | lab-test | web-test for one kind
 #   make programs   real programs through the gateway: Firefox, Java, PostgreSQL and others (root)
 #   make SANITIZE=address,undefined | SANITIZE=thread      the same tree with sanitizers, in a folder of its own
 #   make install DESTDIR= PREFIX=      make uninstall
@@ -34,7 +34,8 @@ OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
 SAN_LD := -fsanitize=$(SANITIZE)
 DEFS += -DDURWARD_SANITIZE='"$(SANITIZE)"'
 endif
-DEFS    += -D_GNU_SOURCE -DDURWARD_VERSION='"$(VERSION)"'
+# files and times of 64 bits, on machines of 32, too
+DEFS    += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DDURWARD_VERSION='"$(VERSION)"'
 CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -MMD -MP
 LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
 LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
@@ -51,7 +52,7 @@ LIB  := $B/libdurward.a
 BINS := $(if $(MAIN_OBJ),$B/durward) $(if $(CTL_OBJ),$B/durwardctl)
 
 all: $(LIB) $(BINS)
-	@$(if $(filter build/fuzz build/coverage,$B),:,ln -sfn $(notdir $B) build/current)
+	@$(if $(filter build/fuzz build/coverage build/unit32 build/musl,$B),:,ln -sfn $(notdir $B) build/current)
 
 # private headers (src/<folder>/x_int.h) are found beside their own folder's files
 $B/%.o: %.c | $B/.flags
@@ -110,12 +111,41 @@ $B/unit/%: tests/unit/%.c $(LIB)
 $B/.flags:
 	@mkdir -p $B
 	@touch $@
-	@$(if $(filter build/fuzz build/coverage,$B),:,ln -sfn $(notdir $B) build/current)
+	@$(if $(filter build/fuzz build/coverage build/unit32 build/musl,$B),:,ln -sfn $(notdir $B) build/current)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit $(UNIT_BIN)
 
 unit-programs: $(UNIT_BIN)
+
+# What holds on machines with another C library or 32 bits (tests/portable/run, which says where QUIC's cryptography is).
+PORTABLE_DIRS := base model identify decide
+PORTABLE_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(PORTABLE_DIRS)))) \
+	$(addprefix src/dataplane/,quota.c flowtab.c livetab.c)
+PORTABLE_TEST := $(filter-out %/test_quic.c %/test_quic_crypt.c %/test_quic_captures.c, \
+	$(wildcard $(patsubst %,tests/unit/%/test_*.c,$(PORTABLE_DIRS)))) $(addprefix tests/unit/dataplane/test_,flowtab.c livetab.c)
+PORTABLE_BIN   = $(PORTABLE_TEST:tests/unit/%.c=$B/portable/%) $(addprefix $B/portable/,$(PORTABLE_CRYPTO))
+
+$B/libportable.a: $(PORTABLE_SRC:%.c=$B/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/portable/%: tests/unit/%.c $B/libportable.a tests/portable/cmocka.h
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_) -Itests/portable -Itests/unit $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $B/libportable.a $(PKG_LIBS)
+
+portable-programs: $(PORTABLE_BIN)
+
+unit32 musl:
+	@tests/portable/run $@
+
+# the headers of the libraries come behind musl's own
+musl-headers: $(LIB_SRC:%=build/musl/headers/%) $(patsubst %,build/musl/headers/%,$(wildcard src/main/*.c src/ctl/*.c))
+build/musl/headers/%: %
+	@mkdir -p $(@D)
+	@musl-gcc $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_)) -MF $@.d -MT $@ -I$(dir $<) -Itests/portable/musl \
+		-idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch) -fsyntax-only $<
+	@touch $@
 
 lint:
 	@tests/lint/run
@@ -179,7 +209,7 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: FORCE evade fuzz all unit unit-programs lint deps deps-test check catalogue lab-test web-backend web-test programs demo clean
+.PHONY: FORCE evade fuzz all unit unit-programs portable-programs unit32 musl musl-headers lint deps deps-test check catalogue lab-test web-backend web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

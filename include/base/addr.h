@@ -10,11 +10,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/layout.h"
 #include "base/slice.h"
 
 struct addr {
 	uint8_t b[16]; /* network order; IPv4-mapped for IPv4 */
 };
+LAYOUT(struct addr, 16);
 
 struct cidr {
 	struct addr net; /* host bits zero */
@@ -24,6 +26,7 @@ struct cidr {
 struct mac {
 	uint8_t b[6];
 };
+LAYOUT(struct mac, 6);
 
 enum { ADDR_TEXT = 46, CIDR_TEXT = 50, MAC_TEXT = 18 }; /* with the final NUL */
 

@@ -6,10 +6,11 @@
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
+#include "base/layout.h"
 #include "base/slice.h"
 
 struct hash_key {
-	uint64_t k0, k1;
+	WIDE uint64_t k0, k1;
 };
 
 void hash_key_set(struct hash_key *k, const uint8_t seed[static 16]);

@@ -198,8 +198,9 @@ struct list_names {
 
 /* One zone's offset changes (decide/tz.h): from `from_utc` on, local = UTC + offset_s. The first row's from_utc is INT64_MIN. */
 struct tz_change {
-	int64_t from_utc;
+	WIDE int64_t from_utc;
 	int32_t offset_s;
 };
+LAYOUT(struct tz_change, 16); /* rows of the policy image */
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef MODEL_EVENT_H
 #define MODEL_EVENT_H
 
+#include "base/layout.h"
 #include "model/flow.h"
 #include "model/ident.h"
 #include "model/verdict.h"
@@ -18,15 +19,21 @@ enum event_kind {
 struct event {
 	uint8_t kind; /* enum event_kind */
 	uint8_t worker;
-	uint64_t
+	WIDE uint64_t
 		id; /* of the decision, unique in one run: worker << 56 | counter; END names the decision it ends */
-	uint64_t wall_ms; /* UTC */
+	WIDE uint64_t wall_ms; /* UTC */
 	struct flow flow;
 	struct ident ident;
 	struct verdict verdict;
-	uint64_t bytes_up, bytes_down; /* END: from, to the client (payload) */
-	uint32_t duration_ms;	       /* END */
+	WIDE uint64_t bytes_up, bytes_down; /* END: from, to the client (payload) */
+	uint32_t duration_ms;		    /* END */
 };
+LAYOUT_AT(struct event, id, 8);
+LAYOUT_AT(struct event, flow, 24);
+LAYOUT_AT(struct event, ident, 70);
+LAYOUT_AT(struct event, verdict, 368);
+LAYOUT_AT(struct event, bytes_up, 408);
+LAYOUT(struct event, 432);
 
 enum { EVENT_RING_ITEMS = 8192 };
 

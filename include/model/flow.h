@@ -7,6 +7,7 @@
 #define MODEL_FLOW_H
 
 #include "base/addr.h"
+#include "base/layout.h"
 
 enum flow_path {
 	PATH_OTHER,   /* any port: judged at its first packet, by address, protocol and port */
@@ -23,6 +24,7 @@ struct flow {
 	bool has_mac;
 	struct mac mac; /* the client's, as last seen on the wire; none from outside */
 };
+LAYOUT(struct flow, 46); /* in struct event */
 
 const char *flow_path_key(enum flow_path p); /* "other" "inspect" "proxy" */
 const char *flow_proto_key(

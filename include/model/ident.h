@@ -6,6 +6,7 @@
 #ifndef MODEL_IDENT_H
 #define MODEL_IDENT_H
 
+#include "base/layout.h"
 #include "base/slice.h"
 
 enum { NAME_MAX_ = 255, NAME_TEXT = 256 };
@@ -48,6 +49,8 @@ struct ident {
 	                       * Kept for OPAQUE (the outer name) and for NONE with an IP literal. */
 	char alpn[32]; /* comma-separated, as offered, cut at 31; escaped */
 };
+LAYOUT_AT(struct ident, name, 9);
+LAYOUT(struct ident, 298); /* in struct event */
 
 const char *ident_kind_key(enum ident_kind k);
 const char *ident_kind_words(enum ident_kind k);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/layout.h"
 #include "model/problem.h"
 
 enum message_type {
@@ -31,7 +32,7 @@ enum message_type {
 
 /* Summed over the dataplane's workers since the dataplane started. */
 struct dataplane_counters {
-#define DATAPLANE_COUNTER(field, words) uint64_t field;
+#define DATAPLANE_COUNTER(field, words) WIDE uint64_t field;
 #include "tbl/dataplane_counters.h"
 #undef DATAPLANE_COUNTER
 };
@@ -56,10 +57,16 @@ struct message {
 	int32_t dataplane_pid;	 /* STATUS; 0 = none now */
 	int32_t controller_pid, failsafe_pid;
 	uint32_t dataplane_restarts, controller_restarts; /* STATUS: since the supervisor started */
-	uint64_t start_wall_ms;				  /* STATUS: of the supervisor */
+	WIDE uint64_t start_wall_ms;			  /* STATUS: of the supervisor */
 	struct dataplane_counters counters;		  /* HEARTBEAT of the dataplane, STATUS */
 	struct problems problems; /* STATUS: what the supervisor finds wrong now */
 };
+LAYOUT_AT(struct message, dataplane_pid, 24);
+LAYOUT_AT(struct message, start_wall_ms, 48);
+LAYOUT_AT(struct message, counters, 56);
+LAYOUT(struct problems, 4 + PROBLEMS * PROBLEM_DETAIL);
+LAYOUT(struct message,
+	(56 + sizeof(struct dataplane_counters) + sizeof(struct problems) + 7) / 8 * 8);
 
 int message_send(int sock, const struct message *m, int fd /* -1 = none; stays the caller's */);
 int message_recv(int sock, struct message *m, int *fd /* -1 when none came */);

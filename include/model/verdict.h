@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/layout.h"
+
 enum action { ACTION_ALLOW, ACTION_BLOCK, ACTION_WAIT /* the name is needed first */ };
 enum refuse { REFUSE_DEFAULT, REFUSE_RESET, REFUSE_ALERT, REFUSE_DROP, REFUSE_PAGE };
 enum decided_by {
@@ -34,9 +36,12 @@ struct verdict {
 	uint32_t watch_line;  /* first matching `watch` line before it, 0 = none */
 	uint8_t watch_action; /* enum action of that line */
 	uint32_t revision;    /* of the policy image */
-	uint64_t
+	WIDE uint64_t
 		until_s; /* UTC seconds when the hours that matched end; 0 = no hours on the rule */
 };
+LAYOUT_AT(struct verdict, device, 6);
+LAYOUT_AT(struct verdict, until_s, 32);
+LAYOUT(struct verdict, 40);
 
 const char *action_key(enum action a);	       /* "allow" "block" "wait" */
 const char *refuse_key(enum refuse r);	       /* "default" "reset" "alert" "drop" "page" */

@@ -19,16 +19,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/layout.h"
+
 enum { HEADER = 4096, LINE = 64 };
 
 struct shared {
-	uint64_t item_size;
+	WIDE uint64_t item_size;
 	uint32_t capacity;
 	_Alignas(LINE) _Atomic uint64_t head;
-	_Atomic uint64_t dropped;
+	WIDE _Atomic uint64_t dropped;
 	_Alignas(LINE) _Atomic uint64_t tail;
 };
+LAYOUT_AT(struct shared, capacity, 8);
+LAYOUT_AT(struct shared, head, LINE);
+LAYOUT_AT(struct shared, dropped, LINE + 8);
+LAYOUT_AT(struct shared, tail, 2 * LINE);
+LAYOUT(struct shared, 3 * LINE);
 _Static_assert(sizeof(struct shared) <= HEADER, "the ring's header is one page");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock of one process would say nothing to the other");
 
 struct ring {
 	struct shared *sh;

@@ -24,9 +24,12 @@ enum {
 };
 
 struct sealed {
-	uint64_t digest; /* of the program's version and the settings' bytes */
+	WIDE uint64_t digest; /* of the program's version and the settings' bytes */
 	struct settings settings;
 };
+LAYOUT(struct port_set, 4 * SETTING_PORTS + 2);
+LAYOUT_AT(struct sealed, settings, 8);
+LAYOUT(struct sealed, (8 + sizeof(struct settings) + 7) / 8 * 8);
 
 static uint64_t digest_of(const struct settings *s)
 {

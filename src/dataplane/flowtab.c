@@ -208,7 +208,7 @@ void flowtab_use(struct flowtab *t, struct flow_rec *r, enum flow_list list, uin
 
 bool flowtab_charge(struct flowtab *t, struct flow_rec *r, size_t bytes)
 {
-	t->memory += bytes - r->bytes;
+	t->memory = t->memory - r->bytes + bytes;
 	if (undecided(r->list))
 		quota_add(r->client, 0, (int64_t)bytes - r->bytes);
 	r->bytes = (uint32_t)bytes;

@@ -61,7 +61,7 @@ struct img_term {
 };
 /* One slot of the open-addressing name table. tag 0 = empty. */
 struct img_name {
-	uint64_t hash;
+	WIDE uint64_t hash;
 	uint32_t set;
 	uint32_t tag; /* line << 3 | scope + 1; scope: enum name_scope or SCOPE_EXCEPT */
 };
@@ -124,6 +124,26 @@ typedef uint64_t img_word;
 	S(WINDOWS, struct img_window)                                                              \
 	S(TZ, struct tz_change)
 
+LAYOUT(img_char, 1);
+LAYOUT(struct img_device, 4);
+LAYOUT(struct img_mac, 8);
+LAYOUT(struct img_addr, 20);
+LAYOUT(struct img_party, 8);
+LAYOUT(img_word, 8);
+LAYOUT(struct img_netgroup, 8);
+LAYOUT(struct img_range, 32);
+LAYOUT(struct img_list, 4);
+LAYOUT(struct img_term, 16);
+LAYOUT(struct img_name, 16);
+LAYOUT(struct img_line, 12);
+LAYOUT(struct img_setting, 8);
+LAYOUT(struct img_block, 44);
+LAYOUT(struct img_who, 8);
+LAYOUT(struct img_rule, 24);
+LAYOUT(struct img_what, 16);
+LAYOUT(struct conf_port, 6);
+LAYOUT(struct img_window, 12);
+
 enum image_section_id {
 #define S(e, t) SEC_##e,
 	IMAGE_SECTIONS(S)
@@ -137,11 +157,11 @@ struct image_section {
 
 enum { IMAGE_FAIL_OPEN = 1, IMAGE_JUDGES_ALL = 2, IMAGE_OTHERWISE_BLOCK = 4 };
 struct image {
-	uint64_t magic;
+	WIDE uint64_t magic;
 	uint32_t version;
-	uint32_t size;	   /* bytes of the whole block */
-	uint64_t checksum; /* of everything after this field */
-	uint64_t made_wall_ms;
+	uint32_t size;		/* bytes of the whole block */
+	WIDE uint64_t checksum; /* of everything after this field */
+	WIDE uint64_t made_wall_ms;
 	uint32_t revision;
 	uint32_t flags;
 	struct hash_key key; /* of the name table */
@@ -153,6 +173,10 @@ struct image {
 	struct img_slice local; /* ranges of `local-networks` */
 	struct image_section section[SECTIONS];
 };
+LAYOUT_AT(struct image, checksum, 16);
+LAYOUT_AT(struct image, key, 40);
+LAYOUT_AT(struct image, local, 88);
+LAYOUT(struct image, 96 + 8 * SECTIONS);
 
 uint64_t image_checksum(const struct image *i, size_t size); /* over what follows the field */
 int image_check(const struct image *i, const char **why);    /* every index; 0 or -EINVAL */
