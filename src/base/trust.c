@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,24 +31,33 @@ struct walk {
 	char *why;
 };
 
+/* Why not, in words; those about a path of thousands of bytes are cut at their end. */
+__attribute__((format(printf, 2, 3))) static int refuse(const struct walk *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->why, TRUST_WHY, fmt, ap);
+	va_end(ap);
+	return -EPERM;
+}
+
 static int say_owner(const struct walk *w, const char *path, uid_t uid)
 {
 	const struct passwd *pw = getpwuid(uid);
 
-	snprintf(w->why, TRUST_WHY,
+	return refuse(w,
 		"%s belongs to %s (user %u), not to root, and would be obeyed as root: "
 		"look what it holds, then: chown -h root:root %s",
 		path, pw ? pw->pw_name : "nobody known", (unsigned)uid, path);
-	return -EPERM;
 }
 
 static int say_mode(const struct walk *w, const char *path, mode_t mode)
 {
-	snprintf(w->why, TRUST_WHY,
+	return refuse(w,
 		"%s may be changed by others than root (mode %04o), and would be obeyed as root: "
 		"look what it holds, then: chmod go-w %s",
 		path, (unsigned)mode & 07777, path);
-	return -EPERM;
 }
 
 static int check_folder(struct walk *w, const char *path, const struct stat *st, bool last)
@@ -64,22 +74,17 @@ static int check_folder(struct walk *w, const char *path, const struct stat *st,
 
 static int check_file(struct walk *w, const char *path, const struct stat *st)
 {
-	if (!S_ISREG(st->st_mode)) {
-		snprintf(w->why, TRUST_WHY, "%s is no regular file", path);
-		return -EPERM;
-	}
+	if (!S_ISREG(st->st_mode))
+		return refuse(w, "%s is no regular file", path);
 	if (st->st_uid != 0)
 		return say_owner(w, path, st->st_uid);
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
 		return say_mode(w, path, st->st_mode);
-	if (w->sticky && st->st_nlink > 1) {
-		snprintf(w->why, TRUST_WHY,
+	if (w->sticky && st->st_nlink > 1)
+		return refuse(w,
 			"%s has a second name (hard link), and others may make names in its "
-			"folder: "
-			"move it to a folder that is root's alone",
+			"folder: move it to a folder that is root's alone",
 			path);
-		return -EPERM;
-	}
 	return 0;
 }
 
