@@ -12,7 +12,6 @@
 
 struct list {
 	struct flow_rec *head, *tail;
-	size_t n;
 };
 
 struct flowtab {
@@ -100,7 +99,6 @@ static void list_add(struct flowtab *t, struct flow_rec *r, enum flow_list which
 	else
 		l->head = r;
 	l->tail = r;
-	l->n++;
 }
 
 static void list_take(struct flowtab *t, struct flow_rec *r)
@@ -115,7 +113,6 @@ static void list_take(struct flowtab *t, struct flow_rec *r)
 		r->next->prev = r->prev;
 	else
 		l->tail = r->prev;
-	l->n--;
 }
 
 static bool undecided(int list)
@@ -227,11 +224,6 @@ struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list)
 size_t flowtab_count(const struct flowtab *t)
 {
 	return t->n;
-}
-
-size_t flowtab_count_list(const struct flowtab *t, enum flow_list list)
-{
-	return t->lists[list].n;
 }
 
 uint64_t flowtab_memory(const struct flowtab *t)

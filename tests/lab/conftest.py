@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fixture `lab`: one lab a test module, and the module's tests run twice, without and with NAT.
+"""The fixture `own`: a lab for one test. The fixture `lab`: one lab a test module, and the module's tests run twice, without and with NAT.
 
 A module says what it wants in variables: POLICY (text; without it the lab's own), SETTINGS (text), DAEMON (False:
 plain forwarding), NAT (a tuple of False, True; the default is both), PATHS (a dict: N, the inspect path, or T, the proxy
@@ -78,6 +78,16 @@ def pytest_terminal_summary(terminalreporter):
                 took[r.nodeid.split("::")[0]] += r.duration
     for module, seconds in took.most_common(10):
         terminalreporter.write_line(f"slowest: {seconds:.0f} s {module}")
+
+
+@pytest.fixture
+def own(request):
+    """A lab for one test alone, under the module's POLICY; parametrized indirectly: with NAT or not."""
+    one = labkit.Lab(policy=request.module.POLICY, nat=getattr(request, "param", False)).up()
+    try:
+        yield one
+    finally:
+        one.down()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -21,15 +21,6 @@ RULES = os.path.join(labkit.REPO, "iptables", "durward-rules")
 BOTH_PATHS = pytest.mark.parametrize("own", [False, True], ids=["plain", "nat"], indirect=True)
 
 
-@pytest.fixture
-def own(request):
-    lab = labkit.Lab(policy=POLICY, nat=getattr(request, "param", False)).up()
-    try:
-        yield lab
-    finally:
-        lab.down()
-
-
 def works(lab):
     return all(lab.curl("http://fine.test/", v6=v6).status == 200 and lab.curl("https://fine.test/", v6=v6).status == 200
                and lab.curl("http://tracker.example/", v6=v6).status == 403

@@ -23,15 +23,6 @@ FAMILIES = pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 BOTH_PATHS = pytest.mark.parametrize("own", [False, True], ids=["plain", "nat"], indirect=True)
 
 
-@pytest.fixture
-def own(request):
-    lab = labkit.Lab(policy=POLICY, nat=getattr(request, "param", False)).up()
-    try:
-        yield lab
-    finally:
-        lab.down()
-
-
 def kill_supervisor(lab):
     """kill -9; failsafe does what `fail` says, and ends."""
     os.kill(lab.processes()["supervisor"], signal.SIGKILL)
