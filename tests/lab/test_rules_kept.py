@@ -12,6 +12,8 @@ import pytest
 
 import labkit
 
+ALONE = True
+LONG = True
 POLICY = """\
 timezone UTC
 fail {fail}

@@ -10,6 +10,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 POLICY = """\
 timezone UTC
 fail closed
