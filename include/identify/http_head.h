@@ -47,7 +47,4 @@ enum parse http_head_parse(struct slice in, size_t *scanned, struct http_head *o
 enum parse http_in_body(
 	struct slice in, bool last, size_t *scanned, size_t *used, struct http_head *out);
 
-/* The status line of a response: OK and its three digits. */
-enum parse http_status_parse(struct slice in, unsigned *status);
-
 #endif

@@ -55,7 +55,5 @@ uint64_t http_stream_rest(const struct http_stream *s);
 void http_stream_skip(struct http_stream *s, uint64_t n); /* n <= rest */
 /* The next byte is one of a body or chunk, whether it need be seen or not. */
 bool http_stream_in_body(const struct http_stream *s);
-/* The server agreed to the last request's switch (101, or 2xx to CONNECT): what follows is a tunnel, whatever it looks like. */
-void http_stream_switched(struct http_stream *s);
 
 #endif

@@ -88,7 +88,5 @@ bool stream_ident_may_differ(const struct stream_ident *s, uint64_t at, struct s
 void stream_ident_server(struct stream_ident *s, enum server_says what);
 /* A hello has begun and is not complete. */
 bool stream_ident_reads_hello(const struct stream_ident *s);
-/* The server agreed to an Upgrade (101): what follows is a tunnel. Need not be called (identify/http_stream.h). */
-void stream_ident_switched(struct stream_ident *s);
 
 #endif

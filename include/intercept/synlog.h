@@ -28,7 +28,7 @@ struct synlog;
 /* Binds the group; needs CAP_NET_ADMIN. *fd: CLOEXEC, not blocking, the caller's. -EBUSY: another process has it. */
 int synlog_open(uint16_t group, int *fd);
 int synlog_adopt(int fd, const struct hash_key *key, struct synlog **out);
-void synlog_free(struct synlog *l); /* NULL is fine */
+void synlog_free(struct synlog *l); /* NULL is fine. For tests: a dataplane has it to its end */
 int synlog_fd(const struct synlog *l);
 int synlog_read(struct synlog *l); /* all that waits; how many messages, or -errno */
 

@@ -30,7 +30,8 @@ struct problems {	 /* {0}: none */
 _Static_assert(PROBLEMS <= 32, "struct problems holds a bit a row");
 
 bool problem_is(const struct problems *s, enum problem p);
-/* true: it was not there before, or with another detail. fmt "" for no detail. */
+/* true: it was not there before, or with another detail. fmt "" for no detail. (The supervisor says it by problem_vset, in words of its
+ * own; the tests by problem_set.) */
 bool problem_set(struct problems *s, enum problem p, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool problem_vset(struct problems *s, enum problem p, const char *fmt, va_list ap)

@@ -70,7 +70,8 @@ enum priv_role {
 	PRIV_DATAPLANE, /* anything not listed kills the process */
 	PRIV_CONTROLLER, /* anything not listed is -EPERM; execve, ptrace, mount and their like kill the process */
 };
-/* False in SANITIZE builds, which leave seccomp out (their run-time needs calls of its own). */
+/* False in SANITIZE builds, which leave seccomp out (their run-time needs calls of its own): what the
+ * tests may expect. */
 bool priv_seccomp_built(void);
 int priv_seccomp(enum priv_role role); /* 0 also when not built */
 /* Before priv_seccomp(PRIV_DATAPLANE): these netlink sockets may be read, and sent on only without an address; no descriptor can

@@ -31,9 +31,6 @@ bool devices_mac_of(struct devices *d, const struct addr *a, struct mac *out);
 /* latest first; how many were written */
 size_t devices_addrs_of(
 	struct devices *d, const struct mac *m, struct addr out[static DEVICE_ADDRS]);
-/* Addresses of the device that holds `a` (with `a` itself); 0 when unknown. */
-size_t devices_siblings_of(
-	struct devices *d, const struct addr *a, struct addr out[static DEVICE_ADDRS]);
-size_t devices_count(struct devices *d); /* addresses held */
+size_t devices_count(struct devices *d); /* addresses held: the tests see the bounds by it */
 
 #endif

@@ -27,7 +27,7 @@ struct shared {
 	WIDE uint64_t item_size;
 	uint32_t capacity;
 	_Alignas(LINE) _Atomic uint64_t head;
-	_Atomic uint64_t dropped;
+	WIDE _Atomic uint64_t dropped;
 	_Alignas(LINE) _Atomic uint64_t tail;
 	_Atomic uint32_t awaited;
 };

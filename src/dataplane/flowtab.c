@@ -14,7 +14,6 @@
 
 struct list {
 	struct flow_rec *head, *tail;
-	size_t n;
 };
 
 struct flowtab {
@@ -94,7 +93,7 @@ static void list_add(struct flowtab *t, struct flow_rec *r, enum flow_list which
 {
 	struct list *l = &t->lists[which];
 
-	invariant((l->n == 0) == !l->head && (l->n == 0) == !l->tail);
+	invariant(!l->head == !l->tail);
 	r->list = (uint8_t)which;
 	r->next = NULL;
 	r->prev = l->tail;
@@ -103,14 +102,13 @@ static void list_add(struct flowtab *t, struct flow_rec *r, enum flow_list which
 	else
 		l->head = r;
 	l->tail = r;
-	l->n++;
 }
 
 static void list_take(struct flowtab *t, struct flow_rec *r)
 {
 	struct list *l = &t->lists[r->list];
 
-	invariant(l->n > 0);
+	invariant(l->head && l->tail);
 	invariant(r->prev ? r->prev->next == r : l->head == r);
 	invariant(r->next ? r->next->prev == r : l->tail == r);
 	if (r->prev)
@@ -121,7 +119,6 @@ static void list_take(struct flowtab *t, struct flow_rec *r)
 		r->next->prev = r->prev;
 	else
 		l->tail = r->prev;
-	l->n--;
 }
 
 static bool undecided(int list)
@@ -239,11 +236,6 @@ struct flow_rec *flowtab_oldest(const struct flowtab *t, enum flow_list list)
 size_t flowtab_count(const struct flowtab *t)
 {
 	return t->n;
-}
-
-size_t flowtab_count_list(const struct flowtab *t, enum flow_list list)
-{
-	return t->lists[list].n;
 }
 
 uint64_t flowtab_memory(const struct flowtab *t)

@@ -418,24 +418,3 @@ enum parse http_in_body(
 		return PARSE_INVALID;
 	return read_in_body(in, at.lf, last, scanned, out);
 }
-
-enum parse http_status_parse(struct slice in, unsigned *status)
-{
-	static const char start[] = "HTTP/1.";
-	size_t i, n = sizeof(start) - 1;
-
-	for (i = 0; i < n && i < in.n; i++)
-		if (in.p[i] != (uint8_t)start[i])
-			return PARSE_INVALID;
-	for (i = n; i < n + 5 && i < in.n; i++) {
-		bool digit = in.p[i] >= '0' && in.p[i] <= '9';
-
-		if (i == n + 1 ? in.p[i] != ' ' : !digit)
-			return PARSE_INVALID;
-	}
-	if (in.n < n + 5)
-		return PARSE_NEED_MORE;
-	*status = (in.p[n + 2] - (unsigned)'0') * 100 + (in.p[n + 3] - (unsigned)'0') * 10 +
-		  (in.p[n + 4] - (unsigned)'0');
-	return PARSE_OK;
-}

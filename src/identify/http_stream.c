@@ -20,12 +20,6 @@ void http_stream_init(struct http_stream *s, uint32_t limit)
 	*s = (struct http_stream){.limit = limit};
 }
 
-void http_stream_switched(struct http_stream *s)
-{
-	if (s->switch_to != HTTP_SWITCH_NONE && s->state == AFTER)
-		s->state = TUNNEL;
-}
-
 static enum http_step bad(struct http_stream *s, struct http_head *out, enum anomaly anomaly)
 {
 	*out = (struct http_head){0};

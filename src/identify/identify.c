@@ -47,11 +47,6 @@ bool stream_ident_reads_hello(const struct stream_ident *s)
 	return s->state == HELLO;
 }
 
-void stream_ident_switched(struct stream_ident *s)
-{
-	http_stream_switched(&s->http);
-}
-
 uint64_t stream_ident_rest(const struct stream_ident *s)
 {
 	if (s->state == PREAMBLE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * quic.c - the QUIC connections of one UDP 4-tuple: which datagram is whose, and what their hellos say.
+ * quic.c - the QUIC connections of one UDP 4-tuple: which datagram is whose, and what is done with it.
  *
  *	datagram -> packets -> (keys that open it) -> connection -> frames -> CRYPTO stream -> tls_hello -> ident
  *
@@ -19,40 +19,9 @@
 
 #include <stdlib.h>
 
-#include "identify/quic_frames.h"
-#include "identify/tls_hello.h"
+#include "quic_conn_int.h"
 
-enum {
-	DCIDS = 2, /* the client's first, a Retry's */
-	SERVER_CIDS = 2,
-	KEYS = 4,	  /* two versions of each of DCIDS */
-	PENDING_MAX = 64, /* Initials of a hello that never ends */
-	CLIENT_HELLO = 1,
-	FIRST_CID_MIN = 8, /* RFC 9000 7.2 */
-	PACKETS_MAX = 64,  /* looked at in one datagram */
-};
-
-struct key_slot {
-	uint32_t version;
-	struct quic_cid dcid;
-	struct quic_keys keys;
-};
-
-struct conn {
-	struct ident ident; /* PENDING until the hello is complete */
-	bool news;	    /* ident was not reported yet */
-	uint8_t n_dcids, n_server, n_keys;
-	struct quic_cid dcids[DCIDS], server[SERVER_CIDS], scid;
-	struct quic_cid opened_by; /* of the newest Initial */
-	struct key_slot keys[KEYS];
-	struct quic_stream stream;
-	uint32_t checked;  /* bytes of the stream whose messages were judged */
-	uint32_t hello;	   /* bytes of the first message; 0 = not complete */
-	uint64_t next_pn;  /* one more than the highest packet number that opened */
-	uint32_t initials; /* while PENDING */
-	uint16_t packet;   /* number of the newest datagram with an Initial of this connection */
-	uint64_t born_ms, seen_ms;
-};
+enum { PACKETS_MAX = 64 /* looked at in one datagram */ };
 
 struct quic_ident {
 	struct conn *conns[QUIC_CONNS]; /* filled from the front; one is replaced, never removed */
@@ -90,17 +59,10 @@ bool quic_ident_pending(const struct quic_ident *q)
 	return false;
 }
 
-static void conn_free(struct conn *k)
-{
-	if (k)
-		quic_stream_fini(&k->stream);
-	free(k);
-}
-
 void quic_ident_free(struct quic_ident *q)
 {
 	for (int i = 0; q && i < QUIC_CONNS; i++)
-		conn_free(q->conns[i]);
+		quic_conn_free(q->conns[i]);
 	free(q);
 }
 
@@ -118,52 +80,6 @@ struct slice quic_ident_hello(const struct quic_ident *q, uint8_t conn)
 	if (conn >= QUIC_CONNS || !q->conns[conn])
 		return slice_of(NULL, 0);
 	return slice_of(q->conns[conn]->stream.bytes, q->conns[conn]->hello);
-}
-
-/* ---- keys ---- */
-
-static const struct quic_keys *keys_for(
-	struct conn *k, struct quic_crypt *c, uint32_t version, const struct quic_cid *dcid)
-{
-	for (int i = 0; i < k->n_keys; i++)
-		if (k->keys[i].version == version && quic_cid_eq(&k->keys[i].dcid, dcid))
-			return &k->keys[i].keys;
-	struct key_slot *s = &k->keys[k->n_keys < KEYS ? k->n_keys : KEYS - 1];
-	if (!quic_crypt_keys(c, version, dcid, QUIC_CLIENT, &s->keys))
-		return NULL;
-	s->version = version;
-	s->dcid = *dcid;
-	if (k->n_keys < KEYS)
-		k->n_keys++;
-	return &s->keys;
-}
-
-/* Newest destination ID first: after a Retry the old keys are done with. */
-static bool conn_opens(
-	struct conn *k, struct quic_crypt *c, const struct quic_packet *p, struct slice *plain)
-{
-	uint64_t pn;
-	for (int i = k->n_dcids - 1; i >= 0; i--) {
-		const struct quic_keys *keys = keys_for(k, c, p->version, &k->dcids[i]);
-		if (keys && quic_crypt_open(c, keys, p, k->next_pn, plain, &pn)) {
-			k->opened_by = k->dcids[i];
-			if (pn >= k->next_pn)
-				k->next_pn = pn + 1;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool conn_knows(const struct conn *k, const struct quic_cid *dcid)
-{
-	for (int i = 0; i < k->n_dcids; i++)
-		if (quic_cid_eq(&k->dcids[i], dcid))
-			return true;
-	for (int i = 0; i < k->n_server; i++)
-		if (quic_cid_eq(&k->server[i], dcid))
-			return true;
-	return false;
 }
 
 /* ---- which connection ---- */
@@ -195,18 +111,11 @@ static int add_conn(struct quic_ident *q, const struct quic_packet *p, const str
 	uint64_t next_pn, uint64_t now_ms)
 {
 	int i = find_slot(q, now_ms);
-	struct conn *k = i >= 0 ? calloc(1, sizeof(*k)) : NULL;
+	struct conn *k = i >= 0 ? quic_conn_new(p, keys, next_pn, now_ms) : NULL;
 	if (!k)
 		return NO_SLOT;
-	conn_free(q->conns[i]);
+	quic_conn_free(q->conns[i]);
 	q->conns[i] = k;
-	k->ident = (struct ident){.kind = IDENT_PENDING, .source = SOURCE_QUIC, .app = APP_QUIC};
-	k->scid = p->scid;
-	k->born_ms = now_ms;
-	k->next_pn = next_pn;
-	k->dcids[k->n_dcids++] = k->opened_by = p->dcid;
-	k->keys[k->n_keys++] =
-		(struct key_slot){.version = p->version, .dcid = p->dcid, .keys = *keys};
 	return i;
 }
 
@@ -216,82 +125,17 @@ static int open_initial(struct quic_ident *q, struct quic_crypt *c, const struct
 	struct quic_keys own;
 	uint64_t pn;
 	for (int i = 0; i < QUIC_CONNS; i++)
-		if (q->conns[i] && conn_knows(q->conns[i], &p->dcid) &&
-			conn_opens(q->conns[i], c, p, plain))
+		if (q->conns[i] && quic_conn_knows(q->conns[i], &p->dcid) &&
+			quic_conn_opens(q->conns[i], c, p, plain))
 			return i;
 	if (quic_crypt_keys(c, p->version, &p->dcid, QUIC_CLIENT, &own) &&
 		quic_crypt_open(c, &own, p, 0, plain, &pn))
 		return add_conn(q, p, &own, pn + 1, now_ms);
 	for (int i = 0; i < QUIC_CONNS; i++)
-		if (q->conns[i] && !conn_knows(q->conns[i], &p->dcid) &&
-			conn_opens(q->conns[i], c, p, plain))
+		if (q->conns[i] && !quic_conn_knows(q->conns[i], &p->dcid) &&
+			quic_conn_opens(q->conns[i], c, p, plain))
 			return i;
 	return NOT_OPENED;
-}
-
-/* ---- what it says ---- */
-
-static void conclude(struct conn *k, const struct ident *id)
-{
-	k->ident = *id;
-	k->ident.source = SOURCE_QUIC;
-	k->ident.app = APP_QUIC;
-	k->ident.packet = k->packet;
-	k->news = true;
-}
-
-/* The name, if one was read, stays for the log. */
-static void evade(struct conn *k, enum anomaly anomaly)
-{
-	struct ident id = k->ident;
-	if (id.kind == IDENT_EVASIVE)
-		return;
-	id.kind = IDENT_EVASIVE;
-	id.anomaly = (uint8_t)anomaly;
-	conclude(k, &id);
-}
-
-static bool same_answer(const struct ident *a, const struct ident *b)
-{
-	return a->kind == b->kind && a->name_len == b->name_len &&
-	       memcmp(a->name, b->name, a->name_len) == 0;
-}
-
-static void judge_message(struct conn *k, struct slice message)
-{
-	struct tls_hello h = {0};
-	struct ident id = {0};
-	enum parse status = tls_hello_parse(message, &h);
-	if (status == PARSE_NEED_MORE)
-		status = PARSE_INVALID;
-	tls_hello_ident(status, &h, APP_QUIC, SOURCE_QUIC, &id);
-	if (k->checked == 0) {
-		k->hello = (uint32_t)message.n;
-		conclude(k, &id);
-	} else if (!same_answer(&k->ident, &id)) {
-		evade(k,
-			ANOMALY_NAME_CHANGED); /* the hello after a HelloRetryRequest may not change it */
-	}
-}
-
-/* Judges every handshake message that is complete by now. */
-static void judge_stream(struct conn *k)
-{
-	struct slice s = quic_stream_start(&k->stream);
-	while (k->ident.kind != IDENT_EVASIVE && s.n >= k->checked + 4) {
-		const uint8_t *m = s.p + k->checked;
-		size_t n = 4 + ((size_t)m[1] << 16 | (size_t)m[2] << 8 | m[3]);
-		if (m[0] != CLIENT_HELLO) {
-			evade(k, ANOMALY_BAD_FRAME);
-		} else if (n > QUIC_STREAM_MAX - k->checked) {
-			evade(k, ANOMALY_TOO_LARGE);
-		} else if (s.n - k->checked < n) {
-			return;
-		} else {
-			judge_message(k, slice_of(m, n));
-			k->checked += (uint32_t)n;
-		}
-	}
 }
 
 /* Where the stream of k must end, so that the flow does not hold more than its limit. */
@@ -303,54 +147,6 @@ static uint32_t room_for(const struct quic_ident *q, const struct conn *k)
 		if (q->conns[i] && q->conns[i] != k)
 			others += quic_stream_end(&q->conns[i]->stream);
 	return others < q->limit ? q->limit - others : 0;
-}
-
-/* False: out of memory. */
-static bool take_frames(const struct quic_ident *q, struct conn *k, struct slice plain)
-{
-	uint32_t room = room_for(q, k);
-	struct quic_frame f;
-	int more;
-	while ((more = quic_frame_next(&plain, &f)) > 0) {
-		if (f.type != QUIC_FRAME_CRYPTO)
-			continue;
-		if (f.data.n && f.offset + f.data.n > room) {
-			evade(k, ANOMALY_TOO_LARGE);
-			continue;
-		}
-		switch (quic_stream_add(&k->stream, f.offset, f.data)) {
-		case QUIC_STREAM_OK:
-			break;
-		case QUIC_STREAM_CONTRADICTION:
-			evade(k, ANOMALY_CONTRADICTION);
-			break;
-		case QUIC_STREAM_FULL:
-			evade(k, ANOMALY_TOO_LARGE);
-			break;
-		case QUIC_STREAM_MEMORY:
-			return false;
-		}
-	}
-	if (more < 0)
-		evade(k, ANOMALY_BAD_FRAME);
-	return true;
-}
-
-static bool feed(const struct quic_ident *q, struct conn *k, struct slice plain, uint64_t now_ms)
-{
-	k->packet = q->datagrams;
-	k->seen_ms = now_ms;
-	if (k->ident.kind == IDENT_PENDING && q->deadline_ms &&
-		now_ms - k->born_ms >= q->deadline_ms)
-		evade(k, ANOMALY_TIMEOUT);
-	if (k->dcids[0].n < FIRST_CID_MIN)
-		evade(k, ANOMALY_BAD_LENGTH); /* a lax server would take it */
-	if (k->ident.kind == IDENT_PENDING && ++k->initials > PENDING_MAX)
-		evade(k, ANOMALY_TOO_LARGE);
-	if (!take_frames(q, k, plain))
-		return false;
-	judge_stream(k);
-	return true;
 }
 
 /* ---- a client's datagram ---- */
@@ -383,7 +179,11 @@ static void walk_initial(struct quic_ident *q, struct quic_crypt *c, const struc
 			true; /* two connections in one datagram, or one that a server must discard */
 		return;
 	}
-	if (!feed(q, q->conns[i], plain, now_ms))
+	if (!quic_conn_feed(q->conns[i], plain,
+		    &(struct quic_feed){.datagram = q->datagrams,
+			    .room = room_for(q, q->conns[i]),
+			    .deadline_ms = q->deadline_ms,
+			    .now_ms = now_ms}))
 		w->hold = true;
 }
 
@@ -491,7 +291,7 @@ static void say_later(struct quic_ident *q, const struct walk *w, struct quic_se
 {
 	for (int i = 0; i < QUIC_CONNS; i++) {
 		struct conn *k = q->conns[i];
-		if (k && conn_knows(k, &w->first.dcid)) {
+		if (k && quic_conn_knows(k, &w->first.dcid)) {
 			say_conn(k, i, k->ident.kind == IDENT_PENDING || k->news, out);
 			return;
 		}
@@ -585,13 +385,6 @@ static struct conn *conn_of_client(struct quic_ident *q, const struct quic_cid *
 	return best;
 }
 
-static void learn_server_cid(struct conn *k, const struct quic_cid *cid)
-{
-	if (conn_knows(k, cid))
-		return;
-	k->server[k->n_server < SERVER_CIDS ? k->n_server++ : SERVER_CIDS - 1] = *cid;
-}
-
 enum quic_type quic_ident_server(
 	struct quic_ident *q, struct quic_crypt *c, struct slice d, uint64_t now_ms)
 {
@@ -606,10 +399,8 @@ enum quic_type quic_ident_server(
 		return QUIC_TYPE_UNKNOWN;
 	k->seen_ms = now_ms;
 	if (p.type != QUIC_TYPE_RETRY)
-		learn_server_cid(k, &p.scid);
-	else if (k->n_dcids < DCIDS && quic_crypt_retry_ok(c, &p, &k->dcids[0]))
-		k->dcids[k->n_dcids++] = p.scid;
-	else
+		quic_conn_learn(k, &p.scid);
+	else if (!quic_conn_retried(k, c, &p))
 		return QUIC_TYPE_UNKNOWN;
 	return p.type;
 }

@@ -332,19 +332,6 @@ size_t devices_addrs_of(
 	return n;
 }
 
-size_t devices_siblings_of(
-	struct devices *d, const struct addr *a, struct addr out[static DEVICE_ADDRS])
-{
-	uint32_t i;
-	size_t n;
-
-	pthread_mutex_lock(&d->lock);
-	i = find_entry(d, a);
-	n = copy_addrs(d, i ? d->entries[i].owner : 0, out);
-	pthread_mutex_unlock(&d->lock);
-	return n;
-}
-
 size_t devices_count(struct devices *d)
 {
 	size_t n;

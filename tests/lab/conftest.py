@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fixture `lab`: one lab a test module, and the module's tests run twice, without and with NAT.
+"""The fixture `lab`: one lab a test module, and the module's tests run twice, without and with NAT. The fixture `own`: a lab for
+one test. What goes to which worker of xdist.
 
 A module says what it wants in variables: POLICY (text; without it the lab's own), SETTINGS (text), DAEMON (False:
 plain forwarding), NAT (a tuple of False, True; the default is both), PATHS (a dict: N, the inspect path, or T, the proxy
 path, to settings that lead there; the module's tests run once for each, lab.path says which, and NAT may be a dict of
-tuples by path), PATH (for tests/catalogue only: which of them the module's tests take). Run by /usr/bin/python3 -m
-pytest, as root.
+tuples by path), PATH (for tests/catalogue only: which of them the module's tests take), ALONE (True: each of its tests has a
+lab of its own, so that they may go to different workers), LONG (True: it takes minutes, and begins first, so that nobody waits for
+it at the end). Run by /usr/bin/python3 -m pytest, as root.
 """
 import collections
+import functools
 import os
 import re
 import signal
@@ -26,7 +29,31 @@ def pytest_addoption(parser):
     parser.addoption("--rows", action="store_true", help="only tests whose name carries an id of tests/catalogue.rows")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """--dist loadscope: what shares a lab goes to one worker, and no more than that."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLab(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.split("::")[0]
+            kind = re.search(r"\[(?:plain|nat)(?:-path[A-Za-z]+)?", nodeid)
+            return nodeid if alone(module) else module + (kind[0] if kind else "")
+
+    return ByLab(config, log)
+
+
+@functools.lru_cache(None)
+def alone(module):
+    """The module's ALONE. Its text is asked: xdist's own process imports no test."""
+    with open(os.path.join(labkit.HERE, os.path.basename(module)), encoding="utf-8") as f:
+        return bool(re.search(r"^ALONE = True", f.read(), flags=re.M))
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda i: not getattr(i.module, "LONG", False))
     if config.pluginmanager.hasplugin("timeout"):
         for i in items:
             i.add_marker(pytest.mark.timeout(LIMIT))
@@ -78,6 +105,16 @@ def pytest_terminal_summary(terminalreporter):
                 took[r.nodeid.split("::")[0]] += r.duration
     for module, seconds in took.most_common(10):
         terminalreporter.write_line(f"slowest: {seconds:.0f} s {module}")
+
+
+@pytest.fixture
+def own(request):
+    """A lab for one test alone, under the module's POLICY; parametrized indirectly: with NAT or not."""
+    one = labkit.Lab(policy=request.module.POLICY, nat=getattr(request, "param", False)).up()
+    try:
+        yield one
+    finally:
+        one.down()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,6 +3,7 @@
 
 Owns: one lab a Lab object, by a LAB_PREFIX of this process. Standard library only. See tests/README.md.
 """
+import concurrent.futures
 import contextlib
 import ctypes
 import itertools
@@ -274,6 +275,12 @@ def until(what, seconds=PATIENCE, step=0.05):
         if value or time.monotonic() > end:
             return value
         time.sleep(step)
+
+
+def together(what, rows):
+    """what(*row) of each row, all at once: for what ends in silence only."""
+    with concurrent.futures.ThreadPoolExecutor(len(rows)) as pool:
+        return list(pool.map(lambda row: what(*row), rows))
 
 
 def at_once(attempt, seconds=AT_ONCE, tries=4):

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(labkit.REPO, "tests", "evade"))
 import quic  # noqa: E402
 import tls   # noqa: E402
 
+LONG = True
 PATH = "N"
 POLICY = """\
 timezone UTC

@@ -12,6 +12,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 PATH = "N"
 POLICY = """\
 timezone UTC

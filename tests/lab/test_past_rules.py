@@ -10,6 +10,7 @@ import pytest
 import labkit
 from labkit import until
 
+LONG = True
 POLICY = """
 timezone UTC
 fail closed

@@ -8,6 +8,7 @@ import pytest
 import hello
 from quicends import BOTH, POLICY, Ends, quic  # noqa: F401 pylint: disable=unused-import (the lab's POLICY)
 
+LONG = True
 NAT = (False, True)
 PATH = "N"
 

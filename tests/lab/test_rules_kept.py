@@ -13,6 +13,8 @@ import pytest
 
 import labkit
 
+ALONE = True
+LONG = True
 POLICY = """\
 timezone UTC
 fail {fail}

@@ -10,6 +10,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 POLICY = """\
 timezone UTC
 fail closed
@@ -19,15 +20,6 @@ otherwise allow
 """
 RULES = os.path.join(labkit.REPO, "iptables", "durward-rules")
 BOTH_PATHS = pytest.mark.parametrize("own", [False, True], ids=["plain", "nat"], indirect=True)
-
-
-@pytest.fixture
-def own(request):
-    lab = labkit.Lab(policy=POLICY, nat=getattr(request, "param", False)).up()
-    try:
-        yield lab
-    finally:
-        lab.down()
 
 
 def works(lab):

@@ -13,6 +13,7 @@ import pytest
 import labkit
 from labkit import until
 
+ALONE = True
 POLICY = """
 timezone UTC
 fail closed

@@ -13,6 +13,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 POLICY = """\
 timezone UTC
 fail {fail}

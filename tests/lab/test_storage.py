@@ -10,6 +10,8 @@ import pytest
 
 import labkit
 
+ALONE = True
+LONG = True
 POLICY = """\
 timezone UTC
 fail closed

@@ -17,7 +17,8 @@ import pytest
 import labkit
 
 PATHS = {"N": "", "T": "proxy-tcp 80 443\n"}
-NAT = (False,)  # with it: test_taken_back_nat.py, so that the two run side by side
+NAT = {"N": (False, True), "T": (False,)}
+LONG = True
 HEAD = """\
 timezone UTC
 fail closed

@@ -12,6 +12,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 POLICY = """\
 timezone UTC
 fail {fail}

@@ -9,6 +9,7 @@ import pytest
 
 import labkit
 
+ALONE = True
 POLICY = """\
 timezone UTC
 fail closed

@@ -373,19 +373,6 @@ static void H18_H23_odd_first_lines_in_any_pieces(void **state)
 	expect_text("GET x\r\nHost: a\r\n\r\n", "none:no-host/http evasive:bad-request/http .");
 }
 
-static void H12_a_switch_the_server_agreed_to_is_a_tunnel(void **state)
-{
-	static const char text[] = "GET / HTTP/1.1\r\nHost: w\r\nUpgrade: tcp\r\n\r\nls -l\r\n";
-	struct stream_ident s;
-	struct identify_result r;
-
-	(void)state;
-	stream_ident_init(&s, IDENTIFY_LIMIT, &first);
-	assert_int_equal(stream_ident_next(&s, 0, slice_str(text), scratch, &r), IDENTIFY_RESULT);
-	stream_ident_switched(&s);
-	assert_int_equal(stream_ident_next(&s, 0, slice_str(text), scratch, &r), IDENTIFY_DONE);
-}
-
 static void random_bytes_crash_nothing(void **state)
 {
 	struct wire *w = wire_new();
@@ -424,7 +411,6 @@ int main(void)
 		cmocka_unit_test(T12_H19_the_limit_is_kept),
 		cmocka_unit_test(T12_H19_the_limit_is_kept_in_any_pieces),
 		cmocka_unit_test(H18_H23_odd_first_lines_in_any_pieces),
-		cmocka_unit_test(H12_a_switch_the_server_agreed_to_is_a_tunnel),
 		cmocka_unit_test(random_bytes_crash_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

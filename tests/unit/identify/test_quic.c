@@ -1,90 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Datagrams of clients and servers, as browsers, retries and evaders send them, against struct quic_ident.
+ * test_quic.c - what the hellos of a connection say, whichever way its datagrams come.
  */
-#include "identify/quic.h"
-#include "quic_help.h"
-
-static struct quic_crypt *crypt_;
-static struct quic_ident *q;
-static struct quic_seen seen;
-static uint64_t now;
-
-static int group_setup(void **state)
-{
-	crypt_ = quic_crypt_new();
-	return crypt_ ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-	quic_crypt_free(crypt_);
-	return 0;
-}
-
-static int setup(void **state)
-{
-	q = quic_ident_new();
-	now = 1000;
-	return q ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	quic_ident_free(q);
-	return 0;
-}
-
-#define A "8394c8f03e515708"
-#define B "0011223344556677"
-#define S "f067a5502a4262b5" /* a server's */
-
-static struct initial first_of(const char *dcid)
-{
-	return (struct initial){.version = QUIC_V1, .dcid = cid(dcid), .scid = cid("c1c2")};
-}
-
-static void client(struct slice d)
-{
-	struct guard g = boot_guard_copy(d);
-	quic_ident_client(q, crypt_, g.s, now, &seen);
-	boot_guard_free(&g);
-}
-
-/* One Initial with hello[from, to). */
-static void send_part(const struct initial *in, const struct bytes *hello, size_t from, size_t to)
-{
-	struct bytes f = {0};
-	put_crypto(&f, from, slice_of(hello->b + from, to - from));
-	f = seal(crypt_, in, &f);
-	client(of(&f));
-}
-
-static void send_all(const struct initial *in, const struct bytes *hello)
-{
-	send_part(in, hello, 0, hello->n);
-}
-
-/* hello_message() with another name of the same length. */
-static struct bytes hello_for(const char *eleven)
-{
-	struct bytes h = hello_message();
-	uint8_t *at = memmem(h.b, h.n, "example.com", 11);
-	assert_non_null(at);
-	memcpy(at, eleven, 11);
-	return h;
-}
-
-static void is(enum quic_step step, enum ident_kind kind, enum anomaly anomaly, const char *name)
-{
-	assert_int_equal(seen.step, step);
-	assert_int_equal(seen.ident.kind, kind);
-	assert_int_equal(seen.ident.anomaly, anomaly);
-	assert_string_equal(seen.ident.name, name);
-	if (step != QUIC_STEP_OTHER) {
-		assert_int_equal(seen.ident.app, APP_QUIC);
-		assert_int_equal(seen.ident.source, SOURCE_QUIC);
-	}
-}
+#include "identify/quic_tuple.h"
 
 static void Q01_Q02_the_packets_of_the_rfcs_name_example_com(void **state)
 {
@@ -163,144 +80,6 @@ static void Q10_other_bytes_later_are_evasive(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "");
 }
 
-static void Q16_a_second_connection_is_judged_for_itself(void **state)
-{
-	struct bytes h = hello_message(), other = hello_for("blocked.com");
-	struct initial a = first_of(A), b = first_of(B);
-	send_all(&a, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	send_all(&b, &other);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "blocked.com");
-	assert_int_equal(seen.conn, 1);
-	send_all(&a, &h);
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_int_equal(seen.conn, 0);
-}
-
-static void Q13_two_connections_in_one_datagram_do_not_pass(void **state)
-{
-	struct bytes h = hello_message(), other = hello_for("blocked.com"), fa = {0}, fb = {0};
-	struct initial a = first_of(A), b = first_of(B);
-	a.no_padding = true;
-	put_crypto(&fa, 0, of(&h));
-	put_crypto(&fb, 0, of(&other));
-	fa = seal(crypt_, &a, &fa);
-	fb = seal(crypt_, &b, &fb);
-	put(&fa, fb.b, fb.n);
-	client(of(&fa));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
-}
-
-static void slots_are_not_taken_from_the_young(void **state)
-{
-	struct bytes h = hello_message();
-	struct initial in = first_of(A);
-	for (int i = 0; i < QUIC_CONNS; i++) {
-		in.dcid.b[0] = (uint8_t)i;
-		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	}
-	in.dcid.b[0] = 99;
-	send_all(&in, &h);
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_OVERLOAD, "");
-	now += QUIC_CONN_IDLE_MS;
-	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_true(quic_ident_memory(q) < QUIC_CONNS * 2560);
-}
-
-static void P36_all_connections_share_one_limit(void **state)
-{
-	struct bytes h = hello_message();
-	struct initial in = first_of(A);
-
-	quic_ident_limit(q, 2 * (uint32_t)h.n, 0);
-	for (int i = 0; i < 2; i++) {
-		in.dcid.b[0] = (uint8_t)i;
-		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	}
-	in.dcid.b[0] = 2;
-	send_all(&in, &h);
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_TOO_LARGE, "");
-}
-
-static void server_initial(const char *scid)
-{
-	struct initial in = {.version = QUIC_V1,
-		.dcid = cid("c1c2"),
-		.scid = cid(scid),
-		.keys_of = cid(A),
-		.side = QUIC_SERVER};
-	struct bytes f = {.n = 20, .b = {1}};
-	f = seal(crypt_, &in, &f);
-	assert_int_equal(quic_ident_server(q, crypt_, of(&f), now), QUIC_TYPE_INITIAL);
-}
-
-/* Q11: the second half goes to the server's ID, under the first one's keys; with the answer seen or not. */
-static void Q11_keys_stay_those_of_the_first_id(void **state)
-{
-	struct bytes h = hello_message();
-	for (int answered = 0; answered < 2; answered++) {
-		struct initial in = first_of(A);
-		send_part(&in, &h, 0, 100);
-		if (answered)
-			server_initial(S);
-		in.dcid = cid(S);
-		in.keys_of = cid(A);
-		send_part(&in, &h, 100, h.n);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-		assert_int_equal(seen.conn, 0);
-		quic_ident_free(q);
-		q = quic_ident_new();
-	}
-}
-
-/* Q12 */
-static void Q12_after_a_retry_the_same_hello_must_come(void **state)
-{
-	struct bytes h = hello_message(), other = hello_for("blocked.com"),
-		     retry = vector("rfc9001_retry.packet");
-	for (int change = 0; change < 2; change++) {
-		struct initial in = first_of(A);
-		in.scid = (struct quic_cid){0}; /* as in the RFC's Retry */
-		send_all(&in, &h);
-		is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-		assert_int_equal(quic_ident_server(q, crypt_, of(&retry), now), QUIC_TYPE_RETRY);
-		in.dcid = cid(S);
-		in.token = slice_str("token");
-		in.pn = 1;
-		send_all(&in, change ? &other : &h);
-		if (change)
-			is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_CONTRADICTION, "example.com");
-		else
-			is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-		assert_int_equal(seen.conn, 0);
-		assert_true(quic_cid_eq(
-			&seen.dcid, &in.dcid)); /* a close is sealed with the Retry's keys */
-		quic_ident_free(q);
-		q = quic_ident_new();
-	}
-	struct initial in = first_of(A);
-	send_all(&in, &h);
-	retry.b[retry.n - 1] ^= 1;
-	assert_int_equal(quic_ident_server(q, crypt_, of(&retry), now), QUIC_TYPE_UNKNOWN);
-}
-
-/* Q06: version 2 keys come from the first destination ID too. */
-static void Q06_a_compatible_change_of_version_goes_on(void **state)
-{
-	struct bytes h = hello_message();
-	struct initial in = first_of(A);
-	send_part(&in, &h, 0, 100);
-	in.version = QUIC_V2;
-	in.dcid = cid(S);
-	in.keys_of = cid(A);
-	send_part(&in, &h, 100, h.n);
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_int_equal(seen.conn, 0);
-}
-
 static void T28_a_second_hello_may_not_change_the_name(void **state)
 {
 	for (int change = 0; change < 2; change++) {
@@ -355,27 +134,6 @@ static void Q21_too_small_a_datagram_says_nothing(void **state)
 	in.no_padding = false;
 	send_all(&in, &h);
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-}
-
-/* Q13, Q14: what no key of ours opens goes as its Initial goes. */
-static void Q13_Q14_zero_rtt_waits_for_its_initial(void **state)
-{
-	struct bytes early = unhex("d000000001088394c8f03e51570802c1c24032"), h = hello_message();
-	struct initial in = first_of(A);
-	early.n += 50;
-	client(of(&early));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
-	send_part(&in, &h, 0, 100);
-	client(of(&early));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
-	send_part(&in, &h, 100, h.n);
-	client(of(&early));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_int_equal(seen.conn, 0);
-	early.b[6] ^= 1; /* an ID never seen */
-	client(of(&early));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_int_equal(seen.conn, QUIC_CONN_ANY);
 }
 
 static void Q13_a_hello_in_the_second_packet_of_a_datagram(void **state)
@@ -465,62 +223,6 @@ static void Q15_junk_first_changes_nothing(void **state)
 	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "blocked.com");
 }
 
-/* The keys are those of another 4-tuple's connection. */
-static void what_began_on_another_port_is_evasive(void **state)
-{
-	struct bytes real = vector("rfc9001_client_initial.packet"), closed = real, d = {0};
-	struct bytes handshake = unhex("e000000001088394c8f03e51570802c1c24032");
-
-	handshake.n += 50;
-	client(of(&handshake));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
-	closed.b[6] ^= 1; /* to the ID that the server chose */
-	client(of(&closed));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
-	/* behind another datagram in a super-packet, too */
-	d.n = 1200;
-	put(&d, closed.b, closed.n);
-	client(of(&d));
-	is(QUIC_STEP_JUDGE, IDENT_EVASIVE, ANOMALY_MID_STREAM, "");
-	teardown(state);
-	setup(state);
-	d.n = 1200;
-	put(&d, real.b, real.n);
-	client(of(&d));
-	is(QUIC_STEP_JUDGE, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	teardown(state);
-	setup(state);
-	/* in the midst of bytes that are no QUIC it is none */
-	d.n = 100;
-	put(&d, closed.b, closed.n);
-	client(of(&d));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
-	/* and nobody's hello takes it along */
-	d = real;
-	put(&d, closed.b, closed.n);
-	client(of(&d));
-	is(QUIC_STEP_HOLD, IDENT_PENDING, ANOMALY_NOTHING, "");
-}
-
-static void Q17_short_headers_follow_or_are_told(void **state)
-{
-	struct bytes s = unhex("41"), real = vector("rfc9001_client_initial.packet");
-	s.n = 40;
-	client(of(&s));
-	is(QUIC_STEP_JUDGE, IDENT_NONE, ANOMALY_QUIC_SHORT, "");
-	client(of(&real));
-	client(of(&s));
-	is(QUIC_STEP_FOLLOW, IDENT_NAME, ANOMALY_NOTHING, "example.com");
-	assert_int_equal(seen.conn, QUIC_CONN_ANY);
-	struct bytes stun = unhex("0001000c2112a442b7e7a701bc34d686fa87dfae");
-	quic_ident_free(q);
-	q = quic_ident_new();
-	client(of(&stun));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
-	client(slice_of(NULL, 0));
-	is(QUIC_STEP_OTHER, IDENT_NOT_PROTO, ANOMALY_NOT_KNOWN, "");
-}
-
 static void Q22_odd_frames_ids_and_sizes_are_evasive(void **state)
 {
 	struct initial in = first_of(A), small = first_of("0102");
@@ -585,34 +287,24 @@ static void no_prefix_of_a_datagram_names_a_site(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(Q01_Q02_the_packets_of_the_rfcs_name_example_com),
-		T(what_began_on_another_port_is_evasive),
 		T(Q08_Q09_a_hello_cut_anywhere_is_named_when_complete),
 		T(Q07_Q23_chaos_in_one_packet_is_put_together),
 		T(Q10_other_bytes_later_are_evasive),
-		T(Q16_a_second_connection_is_judged_for_itself),
-		T(Q13_two_connections_in_one_datagram_do_not_pass),
-		T(slots_are_not_taken_from_the_young),
-		T(P36_all_connections_share_one_limit),
-		T(Q11_keys_stay_those_of_the_first_id),
-		T(Q12_after_a_retry_the_same_hello_must_come),
-		T(Q06_a_compatible_change_of_version_goes_on),
 		T(T28_a_second_hello_may_not_change_the_name),
 		T(Q04_Q05_an_unreadable_version_is_not_let_by),
 		T(Q21_too_small_a_datagram_says_nothing),
-		T(Q13_Q14_zero_rtt_waits_for_its_initial),
 		T(Q13_a_hello_in_the_second_packet_of_a_datagram),
 		T(Q23_a_number_cut_short_is_made_whole),
 		T(P05_a_super_packet_of_two_datagrams),
 		T(P05_a_hello_hidden_behind_another_is_evasive),
 		T(Q15_junk_first_changes_nothing),
-		T(Q17_short_headers_follow_or_are_told),
 		T(Q22_odd_frames_ids_and_sizes_are_evasive),
 		T(an_endless_hello_ends),
 		T(Q26_the_fixed_bit_means_nothing_to_the_name),
 		T(no_prefix_of_a_datagram_names_a_site),
 	};
+
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
