@@ -44,7 +44,7 @@ CFLAGS_  = -std=c17 -g $(OPT) $(WARN) $(HARD) $(DEFS) -Iinclude $(PKG_CFLAGS) -M
 LDFLAGS_ = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_LD)
 LIBS     = $(PKG_LIBS) -lcrypt -lpthread -lm
 
-LAYER_DIRS := base model identify decide conf intercept act record netsetup who load fetch supervisor dataplane controller show
+LAYER_DIRS := base model netfilter identify decide conf intercept act record netsetup who load fetch supervisor dataplane controller show
 LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(LAYER_DIRS))))
 LIB_OBJ  := $(LIB_SRC:%.c=$B/%.o) $B/web/assets_data.o
 MAIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard src/main/*.c))

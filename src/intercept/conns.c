@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * conns.c - changes and reads the kernel's connection table, with the builder and the parser of libnetfilter_conntrack.
  *
- * A change bears the tuples, CTA_MARK and CTA_MARK_MASK and nothing else: without the mask, for which the library has no
+ * A change bears the tuple, CTA_MARK and CTA_MARK_MASK and nothing else: without the mask, for which the library has no
  * attribute, the bits of others would be lost. Many leave in one datagram. The kernel answers those that fail.
  *
  * Owns: the descriptor. Thread: one at a time. Fails: see the door. See: net/netfilter/nf_conntrack_netlink.c.
@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/ctmsg.h"
 #include "base/invariant.h"
+#include "netfilter/ctmsg.h"
 
 enum {
 	OUT_BYTES = 16 * 1024,
-	CHANGE_BYTES = 512, /* two tuples of IPv6 are 200 */
+	CHANGE_BYTES = 256, /* a tuple of IPv6 is 92 */
 	IN_BYTES = 32 * 1024,
 	LEFT_OVER = 64, /* datagrams of an earlier holder */
 };
@@ -122,19 +122,17 @@ static struct nlmsghdr *header_put(
 	return h;
 }
 
-/* Its name and nothing else: what the table said of its state is old. Of a ping, the library builds the one tuple only with the
- * other, and its copy leaves out the reply's type, without which ICMPv6 is refused: setting the type sets both. */
+/* Its name and nothing else: what the table said of its state is old. One tuple names it, and both would not do for ICMPv6: the
+ * library's copy leaves out the reply's type, and the kernel refuses the message. */
 static void name_copy(struct conns *c, const struct nf_conntrack *ct)
 {
-	static const enum nf_conntrack_attr zones[] = {ATTR_ZONE, ATTR_ORIG_ZONE, ATTR_REPL_ZONE};
+	static const enum nf_conntrack_attr zones[] = {ATTR_ZONE, ATTR_ORIG_ZONE};
 
 	nfct_copy(c->change, c->message.empty, NFCT_CP_OVERRIDE);
-	nfct_copy(c->change, ct, NFCT_CP_ORIG | NFCT_CP_REPL);
+	nfct_copy(c->change, ct, NFCT_CP_ORIG);
 	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
 		if (nfct_attr_is_set(ct, zones[i]) > 0)
 			nfct_set_attr_u16(c->change, zones[i], nfct_get_attr_u16(ct, zones[i]));
-	if (nfct_attr_is_set(ct, ATTR_ICMP_TYPE) > 0)
-		nfct_set_attr_u8(c->change, ATTR_ICMP_TYPE, nfct_get_attr_u8(ct, ATTR_ICMP_TYPE));
 }
 
 void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uint32_t mask)

@@ -12,7 +12,7 @@
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
 
-#include "base/ctmsg.h"
+#include "netfilter/ctmsg.h"
 
 enum { DATAGRAM = 32768, DATAGRAMS = 16384 };
 

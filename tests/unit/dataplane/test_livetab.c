@@ -3,11 +3,14 @@
  */
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +143,27 @@ static void readings_that_miss_it_are_counted(void **state)
 	livetab_free(t);
 }
 
+/* The program is wrong then, and ends (base/invariant.h). */
+static void no_record_is_removed_twice(void **state)
+{
+	struct livetab *t = table();
+	struct live *l = note(t, 1, IPPROTO_TCP, "one.example");
+	int status;
+	pid_t pid;
+
+	(void)state;
+	livetab_remove(t, l);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGABRT, SIG_DFL);
+		livetab_remove(t, l);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	livetab_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +171,7 @@ int main(void)
 		cmocka_unit_test(the_newest_word_counts_and_of_udp_each),
 		cmocka_unit_test(what_has_no_room_is_not_kept),
 		cmocka_unit_test(readings_that_miss_it_are_counted),
+		cmocka_unit_test(no_record_is_removed_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  *
  * Owns: see the door. Thread: any. Fails: see the door. See: nfct_copy() of libnetfilter_conntrack.
  */
-#include "base/ctmsg.h"
+#include "netfilter/ctmsg.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

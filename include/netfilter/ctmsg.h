@@ -6,8 +6,8 @@
  *
  * Owns: its two objects. Thread: one at a time. Fails: false, or -ENOMEM. See: linux/netfilter/nfnetlink_conntrack.h, ctnetlink_fill_info() in net/netfilter/nf_conntrack_netlink.c.
  */
-#ifndef BASE_CTMSG_H
-#define BASE_CTMSG_H
+#ifndef NETFILTER_CTMSG_H
+#define NETFILTER_CTMSG_H
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <linux/netlink.h>
