@@ -98,6 +98,20 @@ static void print_counts(const struct json *j)
 		printf("shortage  waited %.0f times for a free file descriptor\n", rests);
 }
 
+/* A few are usual: devices go away with packets in a queue, addresses have nobody. */
+static void print_failed(const struct json *j)
+{
+	double verdicts = number(j, "counters", "verdicts_failed"),
+	       marks = number(j, "counters", "marks_failed"),
+	       answers = number(j, "counters", "answers_failed");
+
+	if (verdicts + marks + answers > 0)
+		printf("kernel    did not take %.0f verdicts, %.0f marks of connections, %.0f "
+		       "packets of "
+		       "refusals\n",
+			verdicts, marks, answers);
+}
+
 static void print_words(const struct ctl *c, const struct json *j)
 {
 	const struct json *problems = jr_get(j, "problems");
@@ -113,6 +127,7 @@ static void print_words(const struct ctl *c, const struct json *j)
 	print_lists(j);
 	print_processes(j);
 	print_counts(j);
+	print_failed(j);
 	for (size_t i = 0; i < jr_count(problems); i++)
 		printf("%sproblem   %s%s\n", ctl_paint(c, "\033[31m"), jr_text(jr_at(problems, i)),
 			ctl_paint(c, "\033[0m"));

@@ -313,6 +313,15 @@ static int message_read(struct nfq *q, const struct nlmsghdr *nlh,
 	return 0;
 }
 
+/* nfq_drop_before() where nothing was left is told so by an error, too. */
+static bool is_failure(const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+
+	return mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) || e->error != -ENOENT ||
+	       e->msg.nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_VERDICT_BATCH);
+}
+
 /* One datagram: packets, or what the kernel has to say about a verdict that failed. Returns packets. */
 static int datagram_read(struct nfq *q, const uint8_t *buf, size_t n,
 	void (*on_packet)(void *user, const struct nfq_packet *p), void *user)
@@ -324,7 +333,7 @@ static int datagram_read(struct nfq *q, const uint8_t *buf, size_t n,
 		if (nlh->nlmsg_type == ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
 			packets += message_read(q, nlh, on_packet, user);
 		else if (nlh->nlmsg_type == NLMSG_ERROR)
-			q->stats.verdicts_failed++;
+			q->stats.verdicts_failed += is_failure(nlh);
 		else
 			q->stats.errors++;
 	}

@@ -237,6 +237,10 @@ static void a_verdict_that_failed_is_counted(void **state)
 	assert_int_equal(stats_of(q).verdicts, 3);
 	assert_int_equal(stats_of(q).verdicts_failed, 3);
 	assert_int_equal(stats_of(q).errors, 0);
+	assert_int_equal(nfq_drop_before(q, 0), 0); /* nothing is left: the kernel says so */
+	wait_for(nfq_socket(q));
+	assert_int_equal(nfq_read(q, 100, on_packet, &s), 0);
+	assert_int_equal(stats_of(q).verdicts_failed, 3);
 	nfq_free(q);
 }
 
