@@ -26,6 +26,7 @@ enum message_type {
 	MESSAGE_NO_POLICY, /* controller -> supervisor: there is no policy that could be put in force */
 	MESSAGE_STOP,	   /* supervisor -> child: end in order */
 	MESSAGE_HEARD, /* controller -> supervisor: the status says that we are ready, and so do I */
+	MESSAGE_CUT, /* controller -> supervisor -> dataplane: the live flow `flow` is to be cut, because somebody said so */
 	MESSAGE_LISTENER, /* supervisor -> controller: a listening TCP socket for the web, opened late */
 };
 
@@ -46,6 +47,7 @@ enum rules_state {
 struct message {
 	uint32_t type;		    /* enum message_type */
 	uint32_t revision;	    /* IMAGE, TAKEN */
+	uint64_t flow;		    /* CUT: model/live.h, live_id() */
 	bool fail_open, judges_all; /* IMAGE */
 	uint8_t rules;		    /* STATUS: enum rules_state */
 	bool starting;		    /* STATUS: not ready yet for the first time */

@@ -18,6 +18,7 @@ enum decided_by {
 	BY_OTHERWISE, /* the last word */
 	BY_FAIL,      /* no policy, mid-stream, overload: what `fail` says */
 	BY_SELF,      /* the gateway's own needs */
+	BY_HAND,      /* somebody cut it while it went on (durwardctl flows --cut) */
 };
 enum { NO_LIST = 0xffff, NO_DEVICE = 0xffff };
 
@@ -38,8 +39,9 @@ struct verdict {
 		until_s; /* UTC seconds when the hours that matched end; 0 = no hours on the rule */
 };
 
-const char *action_key(enum action a);	       /* "allow" "block" "wait" */
-const char *refuse_key(enum refuse r);	       /* "default" "reset" "alert" "drop" "page" */
-const char *decided_by_key(enum decided_by b); /* "rule" "setting" "otherwise" "fail" "self" */
+const char *action_key(enum action a); /* "allow" "block" "wait" */
+const char *refuse_key(enum refuse r); /* "default" "reset" "alert" "drop" "page" */
+const char *decided_by_key(
+	enum decided_by b); /* "rule" "setting" "otherwise" "fail" "self" "hand" */
 
 #endif

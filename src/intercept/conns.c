@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conns_int.h"
 
 enum {
 	OUT_BYTES = 16 * 1024,
@@ -204,6 +205,12 @@ static bool read_entry(const struct nlmsghdr *h, struct conns_entry *e)
 		case CTA_MARK:
 			if (mnl_attr_get_payload_len(a) == 4)
 				e->mark = ntohl(mnl_attr_get_u32(a));
+			break;
+		case CTA_COUNTERS_ORIG:
+			e->counted = conns_count(a, &e->bytes[0], &e->packets[0]);
+			break;
+		case CTA_COUNTERS_REPLY:
+			e->counted &= conns_count(a, &e->bytes[1], &e->packets[1]);
 			break;
 		case CTA_PROTOINFO:
 			e->ended = has_ended(a);

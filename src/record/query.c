@@ -166,7 +166,7 @@ static void read_ident(sqlite3_stmt *st, struct ident *i)
 static void read_verdict(sqlite3_stmt *st, struct verdict *v)
 {
 	v->action = (uint8_t)column_key(st, 2, ACTION_WAIT + 1);
-	v->by = (uint8_t)column_key(st, 3, BY_SELF + 1);
+	v->by = (uint8_t)column_key(st, 3, BY_HAND + 1);
 	v->refuse = (uint8_t)column_key(st, 4, REFUSE_PAGE + 1);
 	v->tcp_instead = sqlite3_column_int(st, 5) != 0;
 	v->device = NO_DEVICE;

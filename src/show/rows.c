@@ -13,7 +13,7 @@
 
 /* --- JSON --- */
 
-static void write_line(struct strbuf *b, const char *key, uint32_t line, const char *text)
+void row_write_line(struct strbuf *b, const char *key, uint32_t line, const char *text)
 {
 	if (!line) {
 		jw_null(b, key);
@@ -25,7 +25,7 @@ static void write_line(struct strbuf *b, const char *key, uint32_t line, const c
 	jw_close(b, '}');
 }
 
-static void write_flow(struct strbuf *b, const struct row *r)
+void row_write_flow(struct strbuf *b, const struct row *r)
 {
 	const struct flow *f = &r->event.flow;
 	char text[ADDR_TEXT], mac[MAC_TEXT], proto[16];
@@ -52,7 +52,7 @@ static void write_anomaly_at(struct strbuf *b, const struct ident *i, uint8_t pa
 		i->anomaly && i->packet && (!request || i->app == APP_HTTP) ? text : NULL);
 }
 
-static void write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
+void row_write_ident(struct strbuf *b, const struct ident *i, uint8_t path)
 {
 	jw_text(b, "app", app_proto_key(i->app));
 	jw_text(b, "name", i->name[0] ? i->name : NULL);
@@ -72,7 +72,7 @@ static void write_verdict(struct strbuf *b, const struct row *r)
 	jw_text(b, "verdict", action_key(v->action));
 	jw_text(b, "by", decided_by_key(v->by));
 	jw_bool(b, "tcp_instead", v->tcp_instead);
-	write_line(b, "rule", v->rule_line, r->rule);
+	row_write_line(b, "rule", v->rule_line, r->rule);
 	jw_text(b, "because", r->because[0] ? r->because : NULL);
 	if (r->list[0]) {
 		jw_open(b, "list", '{');
@@ -82,7 +82,7 @@ static void write_verdict(struct strbuf *b, const struct row *r)
 	} else {
 		jw_null(b, "list");
 	}
-	write_line(b, "watch", v->watch_line, r->watch);
+	row_write_line(b, "watch", v->watch_line, r->watch);
 	jw_text(b, "watch_verdict", v->watch_line ? action_key(v->watch_action) : NULL);
 	jw_uint(b, "revision", v->revision);
 	jw_time(b, "until", v->until_s * 1000);
@@ -111,8 +111,8 @@ void row_write(struct strbuf *b, const char *key, const struct row *r)
 	jw_uint(b, "count", r->count > 1 ? r->count : 1);
 	jw_time(b, "last", r->count > 1 ? r->last_ms : 0);
 	jw_text(b, "reference", reference_write(r->event.wall_ms, r->event.flow.sport, reference));
-	write_flow(b, r);
-	write_ident(b, &r->event.ident, r->event.flow.path);
+	row_write_flow(b, r);
+	row_write_ident(b, &r->event.ident, r->event.flow.path);
 	write_verdict(b, r);
 	write_end(b, r);
 	jw_close(b, '}');

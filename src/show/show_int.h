@@ -143,6 +143,10 @@ unsigned sse_clients(struct sse *s);
 
 /* --- rows.c --- */
 void row_write(struct strbuf *b, const char *key, const struct row *r);
+/* Parts of it: fields of the object that is open. */
+void row_write_flow(struct strbuf *b, const struct row *r);
+void row_write_ident(struct strbuf *b, const struct ident *i, uint8_t path);
+void row_write_line(struct strbuf *b, const char *key, uint32_t line, const char *text);
 /* Reads verdict= name= who= rule= since= until= after= before= limit= reference=. False: the reply says what is wrong. */
 bool row_filter_read(struct request *r, struct row_filter *f);
 

@@ -185,6 +185,13 @@ static void on_message(struct child *c, const struct message *m, int fd)
 			supervisor_ready(su);
 		}
 		break;
+	case MESSAGE_CUT:
+		if (c == &su->controller) {
+			struct message cut = {.type = MESSAGE_CUT, .flow = m->flow};
+
+			child_send(&su->dataplane, &cut, -1);
+		}
+		break;
 	case MESSAGE_HEARD:
 		if (c == &su->controller && su->ready_ms)
 			announce(su);
