@@ -25,7 +25,7 @@
 
 enum {
 	FLOWS = 65536, /* where the settings say nothing, and no map is there */
-	SLICE_US = 2000,
+	SLICE_US = 1000,
 	SLOW_US = 5000,
 	BETWEEN_CLOCKS = 16, /* records */
 	ROUND_MS = 4000,
@@ -434,7 +434,7 @@ static bool is_due(struct dataplane_worker *w)
 
 	if (k->adopted && w->now_ms >= w->own->start_ms + ADOPTED_MS) {
 		k->adopted = false;
-		k->generation = 0;
+		k->generation = ~w->generation;
 	}
 	if (k->generation == w->generation && now_s == then_s)
 		return false;

@@ -30,7 +30,7 @@ enum {
 	DIAL_MS = 10000,
 	SPARE_FDS = 64,
 	REST_MS = 100,	 /* of the listeners, when no descriptor is left */
-	SLICE_US = 2000, /* of judging relays again */
+	SLICE_US = 1000, /* of judging relays again */
 };
 
 static void begin(struct proxy *p)
