@@ -263,7 +263,7 @@ bool flow_live_packet(struct seen *s, struct flow_rec **r);
 /* Cut now, whatever the policy says: a record of the inspect path. */
 void flow_live_cut(struct dataplane_worker *w, struct live *l);
 /* What is said of a flow that somebody cut. */
-struct verdict flow_live_by_hand(const struct dataplane_worker *w);
+struct verdict flow_live_by_hand(const struct live *l);
 /* HTTP, r->tcp->asked: this packet belongs to what is refused. True: it was dealt with. */
 bool flow_live_end_asked(struct seen *s, struct flow_rec *r);
 

@@ -84,7 +84,7 @@ static void ask(struct dataplane_worker *w, const struct live *l, struct flow *f
 	live_flow(l, f);
 	live_ident(w->own->live.flows, l, i);
 	if (l->by_hand) {
-		*v = flow_live_by_hand(w);
+		*v = flow_live_by_hand(l);
 		return;
 	}
 	flow_who(w, f, &who);
@@ -204,7 +204,7 @@ static void judge_again(struct dataplane_worker *w, struct live *l)
 
 void flow_live_cut(struct dataplane_worker *w, struct live *l)
 {
-	struct verdict v = flow_live_by_hand(w);
+	struct verdict v = flow_live_by_hand(l);
 	struct flow f;
 
 	live_flow(l, &f);

@@ -5,13 +5,13 @@
  */
 #include "flow_int.h"
 
-struct verdict flow_live_by_hand(const struct dataplane_worker *w)
+struct verdict flow_live_by_hand(const struct live *l)
 {
 	return (struct verdict){.action = ACTION_BLOCK,
 		.by = BY_HAND,
-		.device = NO_DEVICE,
+		.device = l->device,
 		.list = NO_LIST,
-		.revision = w->image ? image_revision(w->image) : 0};
+		.revision = l->revision};
 }
 
 struct live *dataplane_live_get(struct dataplane_worker *w, uint64_t id)

@@ -106,7 +106,8 @@ def test_one_flow_is_cut_by_hand(lab, download, kind, v6):  # noqa: F811
         print(f"{kind} v{6 if v6 else 4}: cut {took:.2f} s after it was asked for")
         assert took < labkit.AT_ONCE
     assert other.goes_on()
-    assert labkit.until(lambda: [e for e in lab.events(f'"{name}"') if e["verdict"] == "block" and e["by"] == "hand"])
+    assert labkit.until(lambda: [e for e in lab.events(f'"{name}"')
+                                 if e["verdict"] == "block" and e["by"] == "hand" and e["who"] == "one"])
     assert "to be cut by socket, uid 0" in lab.words()
     again = begin(lab, download, kind, name, v6)  # that flow, and no rule
     assert again.goes_on()
@@ -190,3 +191,19 @@ def test_a_table_that_cannot_be_is_thrown_away(lab, download, how):  # noqa: F81
     lab.set_policy(blocking("fresh.example"))
     assert fresh.is_cut() < labkit.AT_ONCE
     assert lab.processes()["dataplane"] == pid, "it died again"
+
+
+def test_the_controller_can_only_look(lab):
+    controller = lab.processes()["controller"]
+    fds = [fd for fd in glob.glob(f"/proc/{controller}/fd/*") if "durward-flows" in os.readlink(fd)]
+    assert fds
+    for fd in fds:
+        with open(fd.replace("/fd/", "/fdinfo/"), encoding="ascii") as f:
+            flags = int(next(line.split()[1] for line in f if line.startswith("flags:")), 8)
+        assert flags & os.O_ACCMODE == os.O_RDONLY
+        was = os.stat(fd)  # opened anew, it would be by these
+        assert was.st_uid == 0 and was.st_mode & 0o777 == 0o600
+    for kind in ("r--s", "rw-s"):
+        with open(f"/proc/{controller}/maps", encoding="utf-8") as f:
+            mapped = [line for line in f if "durward-flows" in line and line.split()[1] == kind]
+        assert bool(mapped) == (kind == "r--s"), mapped
