@@ -260,6 +260,8 @@ void flow_live_sweep(struct dataplane_worker *w);
 struct flow_rec *flow_live_recall(struct seen *s, struct flow_rec *r);
 /* A packet of a flow that was cut, r->cut. False: it is of a new one (and r is gone), or to be dealt with as ever. */
 bool flow_live_packet(struct seen *s, struct flow_rec **r);
+/* live_hand.c: k->flows, with what an earlier dataplane left. */
+int flow_live_open(struct dataplane_worker *w);
 /* Cut now, whatever the policy says: a record of the inspect path. */
 void flow_live_cut(struct dataplane_worker *w, struct live *l);
 /* What is said of a flow that somebody cut. */

@@ -24,7 +24,6 @@
 #include "intercept/conns.h"
 
 enum {
-	FLOWS = 65536, /* where the settings say nothing, and no map is there */
 	SLICE_US = 1000,
 	SLOW_US = 5000,
 	BETWEEN_CLOCKS = 16, /* records */
@@ -479,30 +478,12 @@ void flow_live_sweep(struct dataplane_worker *w)
 int flow_live_init(struct dataplane_worker *w)
 {
 	struct live_work *k = &w->own->live;
-	uint32_t n = w->settings->flows_max ? w->settings->flows_max : FLOWS;
-	const char *why = NULL;
-	int rc;
 
 	k->timer = (struct timer){.on_due = on_turn, .user = w};
 	k->round_ms = w->now_ms;
 	k->generation = w->generation;
 	k->judged_s = (int64_t)(w->wall_ms / 1000);
-	if (!w->live_map.head)
-		return livetab_new(&k->flows, n, &w->settings->hash_key);
-	rc = livetab_adopt(&k->flows, &w->live_map, &w->settings->hash_key, &why);
-	if (why)
-		log_warn("live flows of the dataplane before, worker %u: %s; they are thrown away, "
-			 "and "
-			 "what "
-			 "was allowed goes on until it ends",
-			w->index, why);
-	if (rc != 0)
-		return rc;
-	k->adopted = k->look_again = livetab_count(k->flows) > 0;
-	if (k->adopted)
-		log_info("worker %u: %u live flows of the dataplane before", w->index,
-			livetab_count(k->flows));
-	return 0;
+	return flow_live_open(w);
 }
 
 void flow_live_fini(struct dataplane_worker *w)

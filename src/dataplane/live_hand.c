@@ -1,9 +1,39 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * live_hand.c - the table of live flows, for who is not the inspect path: what somebody cuts, and the relays.
+ * live_hand.c - the table of live flows, but for the judging: what an earlier dataplane left, what somebody cuts, the relays.
  *
  * Owns: nothing. Thread: its worker's. Fails: by result.
  */
+#include "base/log.h"
 #include "flow_int.h"
+
+enum { FLOWS = 65536 }; /* where the settings say nothing, and no map is there */
+
+int flow_live_open(struct dataplane_worker *w)
+{
+	struct live_work *k = &w->own->live;
+	const char *why = NULL;
+	int rc;
+
+	if (!w->live_map.head)
+		return livetab_new(&k->flows,
+			w->settings->flows_max ? w->settings->flows_max : FLOWS,
+			&w->settings->hash_key);
+	rc = livetab_adopt(&k->flows, &w->live_map, &w->settings->hash_key, &why);
+	if (why)
+		log_warn("live flows of the dataplane before, worker %u: %s; they are thrown away, "
+			 "and "
+			 "what was allowed goes on until it ends",
+			w->index, why);
+	if (rc != 0)
+		return rc;
+	k->adopted = k->look_again = livetab_count(k->flows) > 0;
+	if (!k->adopted)
+		livetab_works(k->flows); /* nothing in it can do harm */
+	else
+		log_info("worker %u: %u live flows of the dataplane before", w->index,
+			livetab_count(k->flows));
+	return 0;
+}
 
 struct verdict flow_live_by_hand(const struct live *l)
 {

@@ -511,6 +511,31 @@ static void the_rule_came_while_no_dataplane_was_there(void **state)
 	shared_map.head = NULL;
 }
 
+/* A dataplane that dies before it has read the kernel's table may have died of its own; three are too many. An empty one is no
+ * reason. */
+static void dataplanes_that_die_soon(void **state)
+{
+	struct home h;
+
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		shared_map.head = NULL;
+		allowed_by_an_earlier_dataplane("fine.example");
+		entries = 0;
+		open_home(&h, POLICY);
+		h.w.conns = (struct conns *)&entry;
+		if (!full)
+			seconds(&h, 3);
+		close_home(&h);
+		for (int i = 0; i < 3; i++) {
+			open_home(&h, POLICY);
+			assert_int_equal(livetab_count(h.w.own->live.flows), full && i < 2);
+			close_home(&h);
+		}
+	}
+	shared_map.head = NULL;
+}
+
 static void what_ended_meanwhile_is_nobodys(void **state)
 {
 	struct home h;
@@ -553,6 +578,7 @@ int main(void)
 		cmocka_unit_test(somebody_cuts_what_waits),
 		cmocka_unit_test(the_next_dataplane_cuts_what_is_refused_now),
 		cmocka_unit_test(the_rule_came_while_no_dataplane_was_there),
+		cmocka_unit_test(dataplanes_that_die_soon),
 		cmocka_unit_test(what_ended_meanwhile_is_nobodys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
