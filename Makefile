@@ -156,6 +156,15 @@ build/musl/headers/%: %
 		-idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch) -fsyntax-only $<
 	@touch $@
 
+# figures, as root; see tests/README.md
+$B/bench/%: tests/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	@$(CC) $(CFLAGS_) -Itests/unit -Isrc/dataplane $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS_) -o $@ $< $(LIB) -lcmocka $(LIBS)
+
+bench-live: $B/bench/live
+	@$<
+
 lint:
 	@tests/lint/run
 
@@ -218,7 +227,7 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: FORCE evade fuzz all unit unit-programs portable-programs unit32 musl musl-headers lint deps deps-test check catalogue lab-test web-backend web-test programs demo clean
+.PHONY: FORCE bench-live evade fuzz all unit unit-programs portable-programs unit32 musl musl-headers lint deps deps-test check catalogue lab-test web-backend web-test programs demo clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 

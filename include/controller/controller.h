@@ -33,6 +33,8 @@ struct controller_in {
 	int control;		     /* SOCK_SEQPACKET to the supervisor (model/message.h) */
 	int rings[CONTROLLER_RINGS]; /* base/ring.h, struct event, EVENT_RING_ITEMS each */
 	size_t n_rings;		     /* 0 is fine */
+	int lives[CONTROLLER_RINGS]; /* model/live.h, of each worker, to read only */
+	size_t n_lives;		     /* 0 is fine: nobody sees what goes on just now */
 	int ring_signal; /* eventfd that the dataplane writes after pushing; -1 = look every 100 ms */
 	int listeners[CONTROLLER_LISTENERS]; /* TCP, listening, for the web */
 	size_t n_listeners;

@@ -32,6 +32,8 @@ int proxy_new(struct proxy **out, const struct proxy_config *c);
 /* When worker->judgements has moved: what each relay carries is judged again, a few at a time, and what is refused now is reset;
  * of HTTP, what waits for its next request is left for it. Called now and then. */
 void proxy_judge_again(struct proxy *p);
+/* The relay of this number (model/live.h: live_id) is reset, because somebody said so. False: there is none. */
+bool proxy_cut(struct proxy *p, uint64_t id);
 void proxy_free(struct proxy *p); /* NULL is fine; open relays end with RST */
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "decide/policy.h"
 #include "model/event.h"
+#include "model/live.h"
 #include "model/message.h"
 #include "model/settings.h"
 
@@ -60,6 +61,8 @@ struct dataplane_worker {
 	struct conns *
 		conns; /* NULL: no decision can be taken back but by the next packet that is queued */
 
+	struct live_map live_map; /* head NULL: live flows are forgotten with this worker */
+
 	/* the turn: set by the process at the start of each loop turn, before any packet */
 	uint64_t now_ms;	   /* monotonic */
 	uint64_t wall_ms;	   /* UTC */
@@ -85,6 +88,13 @@ void dataplane_worker_fini(struct dataplane_worker *w);
 void dataplane_packet(struct dataplane_worker *w, const struct nfq_packet *p);
 /* Deadlines and idle flows; called by the worker's timer, and by tests with a scripted clock. */
 void dataplane_sweep(struct dataplane_worker *w);
+/* A live flow by its number (model/live.h: live_id). NULL: it has ended, or is another worker's. */
+struct live *dataplane_live_get(struct dataplane_worker *w, uint64_t id);
+/* One of the inspect path is cut now, whatever the policy says; true. False: none, or a relay (proxy_cut). */
+bool dataplane_live_cut(struct dataplane_worker *w, uint64_t id);
+/* A relay among the live flows, as this decision says; `before`: its number until now, or 0. Its number; 0: no room. */
+uint64_t dataplane_live_relay(struct dataplane_worker *w, uint64_t before, const struct event *e);
+void dataplane_live_forget(struct dataplane_worker *w, uint64_t id); /* 0 is fine */
 /* The next decision's id: index << 56 | counter. For both paths of this worker. */
 uint64_t dataplane_event_id(struct dataplane_worker *w);
 /* Records a decision; wall_ms, worker and kind are set here. Never blocks. */

@@ -30,6 +30,8 @@ struct conns_entry {
 	struct flow
 		flow; /* src, sport as the client has them; dst, dport after DNAT; proto; 0 ports where there are none */
 	uint32_t mark;
+	bool counted; /* nf_conntrack_acct: bytes (with headers) and packets, of orig and reply */
+	uint64_t bytes[2], packets[2];
 	bool ended;		       /* TCP: closed both ways, or reset */
 	const struct nf_conntrack *ct; /* private */
 };

@@ -27,6 +27,7 @@ enum message_type {
 	MESSAGE_NO_POLICY, /* controller -> supervisor: there is no policy that could be put in force */
 	MESSAGE_STOP,	   /* supervisor -> child: end in order */
 	MESSAGE_HEARD, /* controller -> supervisor: the status says that we are ready, and so do I */
+	MESSAGE_CUT, /* controller -> supervisor -> dataplane: the live flow `flow` is to be cut, because somebody said so */
 	MESSAGE_LISTENER, /* supervisor -> controller: a listening TCP socket for the web, opened late */
 };
 
@@ -47,6 +48,7 @@ enum rules_state {
 struct message {
 	uint32_t type;		    /* enum message_type */
 	uint32_t revision;	    /* IMAGE, TAKEN */
+	WIDE uint64_t flow;	    /* CUT: model/live.h, live_id() */
 	bool fail_open, judges_all; /* IMAGE */
 	uint8_t rules;		    /* STATUS: enum rules_state */
 	bool starting;		    /* STATUS: not ready yet for the first time */
@@ -61,12 +63,12 @@ struct message {
 	struct dataplane_counters counters;		  /* HEARTBEAT of the dataplane, STATUS */
 	struct problems problems; /* STATUS: what the supervisor finds wrong now */
 };
-LAYOUT_AT(struct message, dataplane_pid, 24);
-LAYOUT_AT(struct message, start_wall_ms, 48);
-LAYOUT_AT(struct message, counters, 56);
+LAYOUT_AT(struct message, dataplane_pid, 32);
+LAYOUT_AT(struct message, start_wall_ms, 56);
+LAYOUT_AT(struct message, counters, 64);
 LAYOUT(struct problems, 4 + PROBLEMS * PROBLEM_DETAIL);
 LAYOUT(struct message,
-	(56 + sizeof(struct dataplane_counters) + sizeof(struct problems) + 7) / 8 * 8);
+	(64 + sizeof(struct dataplane_counters) + sizeof(struct problems) + 7) / 8 * 8);
 
 int message_send(int sock, const struct message *m, int fd /* -1 = none; stays the caller's */);
 int message_recv(int sock, struct message *m, int *fd /* -1 when none came */);

@@ -20,6 +20,7 @@ enum decided_by {
 	BY_OTHERWISE, /* the last word */
 	BY_FAIL,      /* no policy, mid-stream, overload: what `fail` says */
 	BY_SELF,      /* the gateway's own needs */
+	BY_HAND,      /* somebody cut it while it went on (durwardctl flows --cut) */
 };
 enum { NO_LIST = 0xffff, NO_DEVICE = 0xffff };
 
@@ -44,8 +45,9 @@ LAYOUT_AT(struct verdict, device, 6);
 LAYOUT_AT(struct verdict, until_s, 32);
 LAYOUT(struct verdict, 40);
 
-const char *action_key(enum action a);	       /* "allow" "block" "wait" */
-const char *refuse_key(enum refuse r);	       /* "default" "reset" "alert" "drop" "page" */
-const char *decided_by_key(enum decided_by b); /* "rule" "setting" "otherwise" "fail" "self" */
+const char *action_key(enum action a); /* "allow" "block" "wait" */
+const char *refuse_key(enum refuse r); /* "default" "reset" "alert" "drop" "page" */
+const char *decided_by_key(
+	enum decided_by b); /* "rule" "setting" "otherwise" "fail" "self" "hand" */
 
 #endif

@@ -4,6 +4,7 @@
  * ROUTE(METHOD, "path", SCOPE, handler, "help")
  * SCOPE  OPEN    no login                     READ    a session, or a socket peer of the group
  *        POLICY  may change the policy        ADMIN   the administrator; on the socket: root
+ * A path that ends in "/{id}" takes one more word there, of letters and digits.
  * A route whose method writes also needs the custom header and the JSON content type (show/auth.c).
  * router.c, openapi.json and durward-api(7) come from these rows.
  */
@@ -18,6 +19,11 @@ ROUTE(GET, "/api/v1/status", READ, status, "what is in force, who runs, what was
 ROUTE(GET, "/api/v1/events", READ, events,
 	"recorded decisions: verdict= name= who= rule= since= until= after= before= limit= "
 	"reference=")
+ROUTE(GET, "/api/v1/flows", READ, flows,
+	"what goes on just now: verdict= name= who= rule= since= until= limit= as for events, "
+	"path= "
+	"sort=newest|bytes cursor=")
+ROUTE(DELETE, "/api/v1/flows/{id}", POLICY, flow_cut, "cut this flow now")
 ROUTE(GET, "/api/v1/stream", READ, stream,
 	"decisions as they happen (server-sent events): topics=events and filters")
 ROUTE(GET, "/api/v1/explain", READ, explain,

@@ -25,6 +25,9 @@ DATAPLANE_COUNTER(marks_failed,
 	"cut goes on until the next try")
 DATAPLANE_COUNTER(
 	live_lost, "allowed flows that did not fit in the table, and go on whatever changes")
+DATAPLANE_COUNTER(live_rounds, "readings of the kernel's connection table")
+DATAPLANE_COUNTER(live_us, "microseconds of this work")
+DATAPLANE_COUNTER(live_slow, "pieces of it that held a worker for more than 5 ms")
 DATAPLANE_COUNTER(evicted, "unfinished flows pushed out of the full table")
 DATAPLANE_COUNTER(
 	overload, "packets judged as evasive because a table or a client's quota was full")

@@ -53,7 +53,7 @@ EVENT_COLUMN(
 	1, alpn, TEXT, event.ident.alpn, 0, "alpn", text, "the protocols that were offered in TLS")
 EVENT_COLUMN(
 	1, action, KEY, event.verdict.action, ACTION_WAIT + 1, "verdict", action, "allow or block")
-EVENT_COLUMN(1, by, KEY, event.verdict.by, BY_SELF + 1, "by", by,
+EVENT_COLUMN(1, by, KEY, event.verdict.by, BY_HAND + 1, "by", by,
 	"what decided: rule, setting, otherwise, fail or self")
 EVENT_COLUMN(1, refuse, KEY, event.verdict.refuse, REFUSE_PAGE + 1, "", hidden, "")
 EVENT_COLUMN(1, tcp_instead, FLAG, event.verdict.tcp_instead, 0, "tcp_instead", flag,

@@ -8,6 +8,8 @@
 VERB(status, "status", "[-q]", "what is in force, who runs, what was decided")
 VERB(watch, "watch", "[FILTER...]", "decisions as they happen")
 VERB(log, "log", "[-n N] [FILTER...]", "recorded decisions")
+VERB(flows, "flows", "[-n N] [FILTER...] | --cut ID",
+	"what goes on just now, newest first; or one of it cut")
 VERB(explain, "explain", "[--policy FILE] WHO NAME|ADDRESS [...] | --batch FILE",
 	"what would be decided for WHO, and by which line")
 VERB(check, "check", "[--settings FILE] [FILE]", "every error in a policy file")

@@ -14,6 +14,7 @@
 
 #include "base/loop.h"
 #include "controller/controller.h"
+#include "controller/flows.h"
 #include "controller/revision_step.h"
 #include "controller/service.h"
 #include "load/policy_load.h"
@@ -57,6 +58,8 @@ struct controller {
 	struct timer heart, nets;
 	bool heard;		   /* the supervisor knows that we know that it is ready */
 	pthread_mutex_t send_lock; /* one writer a socket */
+
+	struct live_map lives[CONTROLLER_RINGS]; /* flows.c; head NULL: none */
 
 	struct watch neighbours; /* neighbours.c; neigh NULL: they cannot be followed */
 	struct devices *devices;
@@ -142,6 +145,10 @@ int main_loop_send(struct controller *d, const struct message *m, int fd);
 /* neighbours.c: who stands behind an address, for explain; without it the events must do */
 void neighbours_start(struct controller *d); /* once the loop is there */
 void neighbours_stop(struct controller *d);
+
+/* flows.c: the dataplane's tables of live flows; those that cannot be mapped are done without, and said */
+void controller_flows_open(struct controller *d);
+void controller_flows_close(struct controller *d);
 
 /* localnets.c: connected prefixes, loopback and the default route's interface apart */
 size_t local_nets(struct cidr *out, size_t max);

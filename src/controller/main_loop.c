@@ -214,6 +214,7 @@ static int open_all(struct controller *d)
 		rc = query_open(d->events_path, &d->query);
 	if (rc == 0)
 		rc = start_recorder(d);
+	controller_flows_open(d);
 	if (rc == 0)
 		rc = start_face(d);
 	return rc;
@@ -231,6 +232,7 @@ static void close_all(struct controller *d)
 	numbers_close(d->numbers);
 	strbuf_fini(&d->unkept_text);
 	controller_snapshots_fini(d);
+	controller_flows_close(d);
 	list_facts_fini(&d->policy.lists);
 	neighbours_stop(d);
 	loop_free(d->loop);

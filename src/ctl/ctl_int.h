@@ -13,6 +13,8 @@ enum { GOOD_DIR = 600 };
 
 /* Text of strangers made fit for a terminal: controls become '?', UTF-8 stays. */
 void ctl_safe(struct strbuf *b, const char *text);
+/* ISO 8601 as local time: "21:04:33" of today, else "11-23 21:04:33". */
+void ctl_add_time(struct strbuf *b, const char *iso);
 /* Prints one decision as a line: time, verdict, who, name, where to, by which line; with -j its JSON. */
 void ctl_print_row(const struct ctl *c, const struct json *row);
 /* By the settings: where the daemon's last good copies of lists lie (they are looked at, not used), and, where in->path is

@@ -28,7 +28,7 @@ const char *ctl_paint(const struct ctl *c, const char *code)
 }
 
 /* "21:04:33" of today, else "11-23 21:04:33", local time. */
-static void add_time(struct strbuf *b, const char *iso)
+void ctl_add_time(struct strbuf *b, const char *iso)
 {
 	int64_t utc_s;
 	time_t t, now = time(NULL);
@@ -142,14 +142,14 @@ static void add_count(const struct json *row, struct strbuf *b)
 	if (count < 2)
 		return;
 	strbuf_fmt(b, "  %.0f times until ", count);
-	add_time(b, jr_get_text(row, "last"));
+	ctl_add_time(b, jr_get_text(row, "last"));
 }
 
 static void add_row(const struct ctl *c, const struct json *row, struct strbuf *b)
 {
 	const char *who = jr_get_text(row, "who");
 
-	add_time(b, jr_get_text(row, "time"));
+	ctl_add_time(b, jr_get_text(row, "time"));
 	add_verdict(c, row, b);
 	strbuf_str(b, "  ");
 	ctl_safe(b, who[0] ? who : jr_get_text(row, "src"));
@@ -186,8 +186,8 @@ static void add_pair(struct strbuf *q, const char *key, size_t key_len, const ch
 
 static bool is_key(const char *word, size_t n)
 {
-	static const char *const keys[] = {
-		"name", "who", "verdict", "rule", "since", "until", "after", "before", "reference"};
+	static const char *const keys[] = {"name", "who", "verdict", "rule", "since", "until",
+		"after", "before", "reference", "path", "sort"};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (strlen(keys[i]) == n && strncmp(keys[i], word, n) == 0)

@@ -47,6 +47,7 @@ enum {
 	SYNS_MS = 100,
 	SYNS_FLOOD_MS = 10,
 	SYNS_FLOOD = 1000,
+	CUTS = 64,
 };
 
 struct thread {
@@ -61,6 +62,8 @@ struct thread {
 	atomic_uint revision; /* of the image it uses */
 	pthread_mutex_t lock; /* counters */
 	struct dataplane_counters counters;
+	uint64_t cuts[CUTS]; /* live flows that somebody cuts; under lock */
+	unsigned n_cuts;
 	pthread_t id;
 	bool started;
 };
@@ -129,6 +132,21 @@ static void on_queue(struct watch *w, uint32_t events)
 	done(t);
 }
 
+static void cut(struct thread *t)
+{
+	uint64_t ids[CUTS];
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->n_cuts;
+	memcpy(ids, t->cuts, n * sizeof *ids);
+	t->n_cuts = 0;
+	pthread_mutex_unlock(&t->lock);
+	for (unsigned i = 0; i < n; i++)
+		if (!dataplane_live_cut(&t->worker, ids[i]))
+			proxy_cut(t->proxy, ids[i]);
+}
+
 static void worker_beat(struct timer *tm, uint64_t now)
 {
 	struct thread *t = tm->user;
@@ -139,6 +157,7 @@ static void worker_beat(struct timer *tm, uint64_t now)
 	t->counters = t->worker.counters;
 	pthread_mutex_unlock(&t->lock);
 	proxy_judge_again(t->proxy);
+	cut(t);
 	done(t);
 	loop_timer_set(t->worker.loop, tm, now + BEAT_MS);
 }
@@ -191,6 +210,19 @@ static int thread_proxy(struct thread *t, const struct inherited *h, unsigned i)
 	return proxy_new(&t->proxy, &c);
 }
 
+/* Where the supervisor's is none of ours, live flows are forgotten with this process. */
+static void map_live(struct dataplane_worker *w, int fd)
+{
+	int rc = fd < 0 ? -EBADF : live_map(fd, true, 0, &w->live_map);
+
+	if (rc != 0)
+		log_warn("the table of live flows, worker %u: %s; it does not outlive this "
+			 "dataplane, "
+			 "and "
+			 "nobody sees it",
+			w->index, strerror(-rc));
+}
+
 static int thread_open(struct dataplane *g, unsigned i, const struct inherited *h)
 {
 	struct thread *t = &g->threads[i];
@@ -213,6 +245,7 @@ static int thread_open(struct dataplane *g, unsigned i, const struct inherited *
 		rc = thread_queue(t, inherited_get(h, "queue.%u", i), i);
 	if (rc == 0)
 		rc = conns_adopt(inherited_get(h, "conns.%u", i), &w->conns);
+	map_live(w, inherited_get(h, "live.%u", i));
 	w->now_ms = clock_mono_ms();
 	w->wall_ms = clock_wall_ms();
 	/* decisions of an earlier dataplane keep their ids apart from ours */
@@ -311,6 +344,20 @@ static void take_image(struct dataplane *g, int fd)
 		loop_wake(g->threads[i].worker.loop);
 }
 
+/* Its worker looks at its next beat. More at once than it has room for are not carried out, and whoever asked sees that. */
+static void take_cut(struct dataplane *g, uint64_t flow)
+{
+	unsigned i = flow >> 24 & 0xff;
+	struct thread *t = i < g->n ? &g->threads[i] : NULL;
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (t->n_cuts < CUTS)
+		t->cuts[t->n_cuts++] = flow;
+	pthread_mutex_unlock(&t->lock);
+}
+
 static void on_control(struct watch *w, uint32_t events)
 {
 	struct dataplane *g = w->user;
@@ -321,6 +368,8 @@ static void on_control(struct watch *w, uint32_t events)
 	while ((rc = message_recv(w->fd, &m, &fd)) == 0) {
 		if (m.type == MESSAGE_IMAGE && fd >= 0)
 			take_image(g, fd);
+		else if (m.type == MESSAGE_CUT)
+			take_cut(g, m.flow);
 		else if (m.type == MESSAGE_STOP)
 			loop_stop(g->loop);
 		if (fd >= 0)

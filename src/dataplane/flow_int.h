@@ -7,7 +7,7 @@
  *   flow_udp.c      QUIC and other UDP on inspected ports         flow_other.c   first packets of every other flow
  *   refusal.c       the answers of a refusal                      answer.c       how many of them, and how they are sent
  *   flow_held.c     UDP datagrams that wait                       flow_sweep.c   deadlines, idle flows
- *   flow_live.c     decisions that are taken back
+ *   flow_live.c     decisions that are taken back           live_hand.c    what somebody cuts, relays in the table
  */
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
@@ -165,10 +165,12 @@ struct live_work {
 	int64_t judged_s;    /* UTC */
 	uint32_t at;	     /* the next record */
 	bool judging, reading, ageing;
+	bool adopted;	   /* records of the dataplane before are there, and were not judged yet */
 	bool cut;	   /* some were, since the table was read last */
 	bool broken;	   /* it could not be read */
 	bool look_again;   /* some lost their marks a moment ago */
 	uint64_t round_ms; /* when it was */
+	uint64_t round_us; /* what that took, with all that came of it */
 };
 
 /* The worker's own. */
@@ -268,6 +270,12 @@ void flow_live_sweep(struct dataplane_worker *w);
 struct flow_rec *flow_live_recall(struct seen *s, struct flow_rec *r);
 /* A packet of a flow that was cut, r->cut. False: it is of a new one (and r is gone), or to be dealt with as ever. */
 bool flow_live_packet(struct seen *s, struct flow_rec **r);
+/* live_hand.c: k->flows, with what an earlier dataplane left. */
+int flow_live_open(struct dataplane_worker *w);
+/* Cut now, whatever the policy says: a record of the inspect path. */
+void flow_live_cut(struct dataplane_worker *w, struct live *l);
+/* What is said of a flow that somebody cut. */
+struct verdict flow_live_by_hand(const struct live *l);
 /* HTTP, r->tcp->asked: this packet belongs to what is refused. True: it was dealt with. */
 bool flow_live_end_asked(struct seen *s, struct flow_rec *r);
 

@@ -6,8 +6,8 @@
  *	their next packet is queued --> RST both ways, ICMP or nothing, by that packet's own numbers
  *	a TCP connection that says nothing for AGAIN_MS is made to say where it stands
  *
- * All in pieces of SLICE_US, between which packets are judged. The kernel's table is also read from time to time to learn what
- * has ended, sooner when records run short. A refusal is recorded when the kernel shows that the flow is there, or it comes.
+ * All in pieces of SLICE_US, between which packets are judged. The kernel's table is also read every few seconds to learn what
+ * has ended, and how much the others have carried. A refusal is recorded when the kernel shows that the flow is there, or it comes.
  *
  * HTTP: only an answer or a body that is on its way is cut. A connection that waits is left for its next request, which gets
  * the page, or is allowed as ever.
@@ -24,12 +24,13 @@
 #include "intercept/conns.h"
 
 enum {
-	FLOWS = 65536, /* where the settings say nothing */
-	SLICE_US = 2000,
+	SLICE_US = 1000,
+	SLOW_US = 5000,
 	BETWEEN_CLOCKS = 16, /* records */
-	ROUND_MS = 60000,
-	PRESSED_MS = 5000,
+	ROUND_MS = 4000,
+	ROUND_SHARE = 50, /* a reading takes a fiftieth of the time at most */
 	AGAIN_MS = 500,
+	ADOPTED_MS = 1000, /* after the start: by then the kernel has told whose address is whose */
 };
 
 /* --- what is remembered --- */
@@ -37,6 +38,7 @@ enum {
 void flow_live_note(struct dataplane_worker *w, const struct flow_rec *r, bool first)
 {
 	struct live *l = livetab_note(w->own->live.flows, &r->flow, &r->ident);
+	uint64_t since;
 
 	if (!l) {
 		w->counters.live_lost++;
@@ -44,12 +46,23 @@ void flow_live_note(struct dataplane_worker *w, const struct flow_rec *r, bool f
 	}
 	l->first = first;
 	l->mark = r->mark;
+	l->rule_line = r->verdict.rule_line;
+	l->revision = r->verdict.revision;
+	l->device = r->verdict.device;
+	/* a request of a connection that is known, or the same ports again */
+	since = w->wall_ms - (w->now_ms - r->born_ms);
+	if (l->since_ms + 1000 < since)
+		livetab_renew(w->own->live.flows, l, since);
 }
 
 void flow_live_note_overload(struct seen *s, const struct ident *i)
 {
-	if (!livetab_note(s->w->own->live.flows, &s->flow, i))
+	struct live *l = livetab_note(s->w->own->live.flows, &s->flow, i);
+
+	if (!l)
 		s->w->counters.live_lost++;
+	else if (!l->since_ms)
+		l->since_ms = s->w->wall_ms;
 }
 
 void flow_live_forget(struct dataplane_worker *w, const struct flow_rec *r)
@@ -68,7 +81,11 @@ static void ask(struct dataplane_worker *w, const struct live *l, struct flow *f
 	struct policy_who who;
 
 	live_flow(l, f);
-	live_ident(l, i);
+	live_ident(w->own->live.flows, l, i);
+	if (l->by_hand) {
+		*v = flow_live_by_hand(l);
+		return;
+	}
 	flow_who(w, f, &who);
 	dataplane_ask(w, &who, f, l->first ? NULL : i, l->first ? STAGE_FIRST : STAGE_NAMED, v);
 }
@@ -106,6 +123,8 @@ static void set_cut(struct live *l, enum live_cut how, const struct verdict *v)
 	l->told = false;
 	l->refuse = v->refuse;
 	l->revision = v->revision;
+	l->rule_line = v->rule_line;
+	l->device = v->device;
 }
 
 static bool waits_for_requests(const struct flow_rec *r)
@@ -126,7 +145,7 @@ static void refuse(
 		return;
 	}
 	w->own->live.cut = true;
-	if (waits_for_requests(r)) {
+	if (waits_for_requests(r) && !l->by_hand) {
 		set_cut(l, LIVE_ASKED, v);
 		r->tcp->asked = true;
 		return;
@@ -167,12 +186,29 @@ static void judge_again(struct dataplane_worker *w, struct live *l)
 	struct ident i;
 	struct verdict v;
 
+	if (l->path == PATH_PROXY)
+		return; /* proxy_judge_again() */
 	w->counters.live_judged++;
 	ask(w, l, &f, &i, &v);
-	if (v.action == ACTION_BLOCK)
+	if (v.action == ACTION_BLOCK) {
 		refuse(w, l, &f, &v);
-	else if (!goes_on(l))
+		return;
+	}
+	l->rule_line = v.rule_line;
+	l->revision = v.revision;
+	l->device = v.device;
+	if (!goes_on(l))
 		restore(w, l, &f);
+}
+
+void flow_live_cut(struct dataplane_worker *w, struct live *l)
+{
+	struct verdict v = flow_live_by_hand(l);
+	struct flow f;
+
+	live_flow(l, &f);
+	l->by_hand = true;
+	refuse(w, l, &f, &v);
 }
 
 /* --- the kernel's table --- */
@@ -208,6 +244,18 @@ static void probe(struct dataplane_worker *w, const struct live *l)
 		answer_send(w, &r, INJECT_TO_CLIENT, slice_of(out, n));
 }
 
+static void count(struct live *l, const struct conns_entry *e)
+{
+	bool turned = !addr_eq(&l->src, &e->flow.src); /* its server spoke first */
+
+	for (int i = 0; i < 2 && e->counted; i++) {
+		uint64_t n = e->packets[turned ? 1 - i : i];
+
+		l->bytes[i] = e->bytes[turned ? 1 - i : i];
+		l->packets[i] = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+	}
+}
+
 /* What was cut has REFUSED. Decided a moment later it was decided just then, by a rule or a packet that was on its way: cut
  * again. Later it is another flow by the same ports. */
 static void show(struct dataplane_worker *w, struct live *l, const struct conns_entry *e)
@@ -217,7 +265,12 @@ static void show(struct dataplane_worker *w, struct live *l, const struct conns_
 
 	have = (e->mark & conn) / (mask & -mask);
 	decided = (have & MARK_ALLOWED) || have == MARK_TENTATIVE;
+	if (l->unsure && l->proto == IPPROTO_TCP && !decided && !(have & MARK_REFUSED)) {
+		livetab_remove(w->own->live.flows, l); /* it ended while no dataplane was there */
+		return;
+	}
 	livetab_seen(w->own->live.flows, l);
+	count(l, e);
 	if (goes_on(l) || (!decided && !(have & MARK_REFUSED)))
 		return; /* undecided: another connection by the same ports */
 	if (decided && l->told && l->round - l->told_round > 1) {
@@ -272,6 +325,7 @@ static void read_begin(struct dataplane_worker *w)
 	if (k->reading || k->ageing)
 		return; /* once more, then */
 	k->round_ms = w->now_ms;
+	k->round_us = 0;
 	k->cut = k->look_again = false;
 	if (!w->conns)
 		return;
@@ -293,6 +347,8 @@ static void read_on(struct dataplane_worker *w)
 	if (rc == 0) {
 		k->ageing = true;
 		k->broken = false;
+		w->counters.live_rounds++;
+		livetab_works(k->flows);
 		k->at = 0;
 	} else if (rc < 0) {
 		broken(k, rc);
@@ -303,15 +359,16 @@ static void read_on(struct dataplane_worker *w)
 
 static bool is_pressed(const struct dataplane_worker *w)
 {
-	uint32_t max = w->settings->flows_max;
+	const struct livetab *t = w->own->live.flows;
 
-	return livetab_count(w->own->live.flows) > (max ? max : FLOWS) / 4 * 3;
+	return livetab_count(t) > livetab_max(t) / 4 * 3;
 }
 
 /* A table that changes its size while it is read may show one flow less: that is made sure of, where there is room. */
 static bool is_gone(const struct dataplane_worker *w, const struct live *l)
 {
-	return livetab_missed(w->own->live.flows, l) >= (is_pressed(w) ? 1 : 2);
+	return l->path != PATH_PROXY &&
+	       livetab_missed(w->own->live.flows, l) >= (is_pressed(w) ? 1 : 2);
 }
 
 /* True: all were. */
@@ -325,6 +382,8 @@ static bool walk(struct dataplane_worker *w)
 
 		if (l && k->ageing && is_gone(w, l))
 			livetab_remove(k->flows, l);
+		else if (l && k->ageing)
+			k->look_again |= l->unsure;
 		else if (l && k->judging)
 			judge_again(w, l);
 		if (k->at % BETWEEN_CLOCKS == 0 && clock_mono_us() >= until)
@@ -336,6 +395,7 @@ static bool walk(struct dataplane_worker *w)
 static void turn(struct dataplane_worker *w)
 {
 	struct live_work *k = &w->own->live;
+	uint64_t from = clock_mono_us(), took;
 
 	if (k->judging) {
 		k->judging = !walk(w);
@@ -346,6 +406,10 @@ static void turn(struct dataplane_worker *w)
 	} else if (k->ageing) {
 		k->ageing = !walk(w);
 	}
+	took = clock_mono_us() - from;
+	k->round_us += took;
+	w->counters.live_us += took;
+	w->counters.live_slow += took > SLOW_US;
 }
 
 static bool busy(const struct live_work *k)
@@ -367,6 +431,10 @@ static bool is_due(struct dataplane_worker *w)
 	struct live_work *k = &w->own->live;
 	int64_t now_s = (int64_t)(w->wall_ms / 1000), then_s = k->judged_s;
 
+	if (k->adopted && w->now_ms >= w->own->start_ms + ADOPTED_MS) {
+		k->adopted = false;
+		k->generation = ~w->generation;
+	}
 	if (k->generation == w->generation && now_s == then_s)
 		return false;
 	k->judged_s = now_s;
@@ -383,7 +451,8 @@ static bool wants_reading(const struct dataplane_worker *w)
 
 	if (k->cut || k->look_again)
 		return (k->cut && !k->broken) || idle_ms >= AGAIN_MS;
-	return livetab_count(k->flows) > 0 && idle_ms >= (is_pressed(w) ? PRESSED_MS : ROUND_MS);
+	return livetab_count(k->flows) > 0 && idle_ms >= ROUND_MS &&
+	       idle_ms >= k->round_us * ROUND_SHARE / 1000;
 }
 
 void flow_live_sweep(struct dataplane_worker *w)
@@ -409,13 +478,12 @@ void flow_live_sweep(struct dataplane_worker *w)
 int flow_live_init(struct dataplane_worker *w)
 {
 	struct live_work *k = &w->own->live;
-	uint32_t n = w->settings->flows_max;
 
 	k->timer = (struct timer){.on_due = on_turn, .user = w};
 	k->round_ms = w->now_ms;
 	k->generation = w->generation;
 	k->judged_s = (int64_t)(w->wall_ms / 1000);
-	return livetab_new(&k->flows, n ? n : FLOWS, &w->settings->hash_key);
+	return flow_live_open(w);
 }
 
 void flow_live_fini(struct dataplane_worker *w)
@@ -432,7 +500,7 @@ static struct flow_rec *rec_again(struct seen *s, const struct live *l)
 
 	if (!r)
 		return NULL;
-	live_ident(l, &r->ident);
+	live_ident(s->w->own->live.flows, l, &r->ident);
 	r->mark = s->reply ? l->mark : s->p->mark & ~s->w->settings->mark_mask;
 	r->verdict = (struct verdict){.action = ACTION_BLOCK,
 		.refuse = l->refuse,

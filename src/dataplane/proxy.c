@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "act/dial.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
@@ -28,8 +29,8 @@ enum {
 	 * are sent again (after 1, 3 and 7 s) must do */
 	DIAL_MS = 10000,
 	SPARE_FDS = 64,
-	REST_MS = 100,	     /* of the listeners, when no descriptor is left */
-	JUDGED_AGAIN = 1000, /* relays at a time */
+	REST_MS = 100,	 /* of the listeners, when no descriptor is left */
+	SLICE_US = 1000, /* of judging relays again */
 };
 
 static void begin(struct proxy *p)
@@ -85,6 +86,8 @@ void conn_close(struct conn *c, bool orderly)
 		return;
 	c->dead = true;
 	push_end(c);
+	dataplane_live_forget(p->c.worker, c->live);
+	c->live = 0;
 	conn_undecided(c, false);
 	quota_put(p->clients, c->quota);
 	p->c.worker->counters.relays_ended++;
@@ -160,6 +163,16 @@ void conn_back_off(struct conn *c)
 	c->rested_ms = w->now_ms + REST_MS;
 }
 
+static void count_bytes(const struct conn *c)
+{
+	struct live *l = dataplane_live_get(c->proxy->c.worker, c->live);
+
+	if (!l)
+		return;
+	l->bytes[0] = c->up.bytes;
+	l->bytes[1] = c->down.bytes;
+}
+
 void conn_arm(struct conn *c)
 {
 	struct loop *loop = c->proxy->c.worker->loop;
@@ -167,6 +180,7 @@ void conn_arm(struct conn *c)
 
 	if (c->dead)
 		return;
+	count_bytes(c);
 	if (wants_client_bytes(c))
 		client |= EPOLLIN;
 	if (c->down.pipe.held || (c->state == CONN_ANSWER && !c->answer_waits))
@@ -403,8 +417,10 @@ static void on_again(struct timer *t, uint64_t now)
 {
 	struct proxy *p = t->user;
 
+	uint64_t until = clock_mono_us() + SLICE_US;
+
 	begin(p);
-	for (int i = 0; i < JUDGED_AGAIN && p->look; i++) {
+	for (int i = 0; p->look && (i % 8 || clock_mono_us() < until); i++) {
 		struct conn *c = p->look;
 
 		p->look = c->next;
@@ -424,6 +440,21 @@ void proxy_judge_again(struct proxy *p)
 	p->judgements = w->judgements;
 	p->look = p->conns;
 	loop_timer_set(w->loop, &p->again, w->now_ms);
+}
+
+bool proxy_cut(struct proxy *p, uint64_t id)
+{
+	struct conn *c;
+	bool found;
+
+	begin(p);
+	for (c = p->conns; c && c->live != id;)
+		c = c->next;
+	found = c && dataplane_live_get(p->c.worker, id);
+	if (found)
+		conn_cut(c);
+	finish(p);
+	return found;
 }
 
 static uint32_t room(const struct proxy_config *c)

@@ -65,6 +65,7 @@ struct conn {
 	bool answer_waits;	/* for the server's answers to earlier requests */
 	uint64_t idle_since_ms; /* when the server last sent or took something */
 
+	uint64_t live;	   /* its number among the live flows; 0: none */
 	uint64_t event_id; /* of the last decision */
 	struct event last; /* for EVENT_END */
 	uint64_t requests, down_at_request;
@@ -103,6 +104,7 @@ void conn_server_spoke(
 void conn_judge_evasive(
 	struct conn *c, enum anomaly anomaly); /* a hello or head begun and not ended */
 void conn_judge_again(struct conn *c);	       /* by another policy, or at another hour */
+void conn_cut(struct conn *c);		       /* because somebody said so: reset */
 void conn_end_asked(struct conn *c);	       /* c->asked, and it goes on: reset */
 
 /* proxy_relay.c: moves what can be moved; closes when both directions have ended */

@@ -26,10 +26,12 @@ static void record(struct conn *c, const struct ident *i, const struct verdict *
 	c->requests++;
 	c->last = e;
 	w->counters.relay_requests += i->app == APP_HTTP;
-	if (v->action == ACTION_BLOCK)
+	if (v->action == ACTION_BLOCK) {
 		w->counters.refused++;
-	else
+	} else {
 		w->counters.allowed++;
+		c->live = dataplane_live_relay(w, c->live, &e);
+	}
 	dataplane_event_push(w, &e);
 }
 
@@ -295,12 +297,37 @@ void conn_end_asked(struct conn *c)
 	conn_close(c, false);
 }
 
+void conn_cut(struct conn *c)
+{
+	struct dataplane_worker *w = c->proxy->c.worker;
+	struct verdict v = {.action = ACTION_BLOCK,
+		.by = BY_HAND,
+		.device = c->last.verdict.device,
+		.list = NO_LIST,
+		.revision = c->last.verdict.revision};
+	struct ident i = c->last.ident;
+
+	w->counters.live_cut++;
+	record(c, &i, &v);
+	conn_close(c, false);
+}
+
+/* As the table of live flows shows it. */
+static void set_asked(struct conn *c, bool asked)
+{
+	struct live *l = dataplane_live_get(c->proxy->c.worker, c->live);
+
+	c->asked = asked;
+	if (l)
+		l->cut = asked ? LIVE_ASKED : LIVE_GOES_ON;
+}
+
 void conn_judge_again(struct conn *c)
 {
-	c->asked = false;
+	set_asked(c, false);
 	if (c->dead || c->state > CONN_OPEN || !still_refused(c))
 		return;
-	c->asked = true;
+	set_asked(c, true);
 	if (!waits_for_requests(c))
 		conn_end_asked(c);
 }

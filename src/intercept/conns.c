@@ -164,6 +164,19 @@ static bool has_ended(const struct nf_conntrack *ct)
 	return state >= TCP_CONNTRACK_LAST_ACK && state <= TCP_CONNTRACK_CLOSE;
 }
 
+/* What the connection has carried, where the kernel counts it (nf_conntrack_acct). */
+static void count(const struct nf_conntrack *ct, struct conns_entry *e)
+{
+	e->counted = nfct_attr_is_set(ct, ATTR_ORIG_COUNTER_BYTES) > 0 &&
+		     nfct_attr_is_set(ct, ATTR_REPL_COUNTER_BYTES) > 0;
+	if (!e->counted)
+		return;
+	e->bytes[0] = nfct_get_attr_u64(ct, ATTR_ORIG_COUNTER_BYTES);
+	e->bytes[1] = nfct_get_attr_u64(ct, ATTR_REPL_COUNTER_BYTES);
+	e->packets[0] = nfct_get_attr_u64(ct, ATTR_ORIG_COUNTER_PACKETS);
+	e->packets[1] = nfct_get_attr_u64(ct, ATTR_REPL_COUNTER_PACKETS);
+}
+
 static bool read_entry(struct conns *c, const struct nlmsghdr *h, struct conns_entry *e)
 {
 	struct ctmsg_ends ends;
@@ -178,6 +191,7 @@ static bool read_entry(struct conns *c, const struct nlmsghdr *h, struct conns_e
 			.sport = ends.sport,
 			.dport = ends.dport,
 			.proto = ends.proto}};
+	count(c->message.ct, e);
 	return true;
 }
 

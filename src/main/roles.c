@@ -94,6 +94,9 @@ int role_controller(const struct role_in *in)
 	while (d.n_rings < CONTROLLER_RINGS &&
 		(fd = inherited_get(&in->fds, "ring.%zu", d.n_rings)) >= 0)
 		d.rings[d.n_rings++] = fd;
+	while (d.n_lives < CONTROLLER_RINGS &&
+		(fd = inherited_get(&in->fds, "live.%zu", d.n_lives)) >= 0)
+		d.lives[d.n_lives++] = fd;
 	while (d.n_listeners < CONTROLLER_LISTENERS &&
 		(fd = inherited_get(&in->fds, "web.%zu", d.n_listeners)) >= 0)
 		d.listeners[d.n_listeners++] = fd;

@@ -25,7 +25,7 @@ const char *refuse_key(enum refuse r)
 
 const char *decided_by_key(enum decided_by b)
 {
-	static const char *const keys[] = {"rule", "setting", "otherwise", "fail", "self"};
+	static const char *const keys[] = {"rule", "setting", "otherwise", "fail", "self", "hand"};
 
 	return TEXT(keys, b);
 }

@@ -181,7 +181,7 @@ static void clean(struct event *e)
 	v->action = v->action <= ACTION_WAIT ? v->action : ACTION_BLOCK;
 	v->watch_action = v->watch_action <= ACTION_WAIT ? v->watch_action : 0;
 	v->refuse = v->refuse <= REFUSE_PAGE ? v->refuse : 0;
-	v->by = v->by <= BY_SELF ? v->by : 0;
+	v->by = v->by <= BY_HAND ? v->by : 0;
 }
 
 static uint64_t flow_key(const struct addr *src, const struct addr *dst, uint16_t sport,

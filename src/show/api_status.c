@@ -439,6 +439,18 @@ static void write_operation(struct strbuf *b, const struct route *t)
 	jw_open(b, method, '{');
 	jw_text(b, "summary", t->help);
 	jw_text(b, "x-scope", scope_key(t->scope));
+	if (strstr(t->path, "{id}")) {
+		jw_open(b, "parameters", '[');
+		jw_open(b, NULL, '{');
+		jw_text(b, "name", "id");
+		jw_text(b, "in", "path");
+		jw_bool(b, "required", true);
+		jw_open(b, "schema", '{');
+		jw_text(b, "type", "string");
+		jw_close(b, '}');
+		jw_close(b, '}');
+		jw_close(b, ']');
+	}
 	jw_open(b, "responses", '{');
 	if (t->handle == api_events)
 		write_events_answer(b);

@@ -125,13 +125,26 @@ static bool check_host(struct request *r)
 
 /* --- route --- */
 
+static bool is_path(const char *path, const char *asked)
+{
+	size_t n = strcspn(path, "{");
+
+	if (!path[n])
+		return strcmp(path, asked) == 0;
+	if (strncmp(path, asked, n) != 0 || !asked[n])
+		return false;
+	for (asked += n; isalnum((unsigned char)*asked);)
+		asked++;
+	return !*asked;
+}
+
 static bool find_route(struct request *r)
 {
 	char *allow = r->reply.allow;
 
 	for (size_t i = 0; i < show_n_routes; i++) {
 		const struct route *t = &show_routes[i];
-		if (strcmp(t->path, r->path) != 0)
+		if (!is_path(t->path, r->path))
 			continue;
 		if (strcmp(t->method, r->method) == 0) {
 			r->route = t;

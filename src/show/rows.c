@@ -252,6 +252,21 @@ void row_write(struct strbuf *b, const char *key, const struct row *r)
 	jw_close(b, '}');
 }
 
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+void row_write_members(struct strbuf *b, const struct row *r, const char *const *names, size_t n)
+{
+	for (int i = 0; i < MEMBERS; i++)
+		if (members[i].form->write && is_one_of(members[i].name, names, n))
+			members[i].form->write(b, r, &members[i]);
+}
+
 int row_version(void)
 {
 	int version = 0;

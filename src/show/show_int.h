@@ -145,6 +145,8 @@ unsigned sse_clients(struct sse *s);
 void row_write(struct strbuf *b, const char *key, const struct row *r);
 int row_version(void); /* of the members of an event: the greatest SINCE of tbl/event_columns.h */
 void row_schema(struct strbuf *b, const char *key); /* an event in openapi.json */
+/* The members of a row with these JSON names, in the order of the table; fields of the object that is open. */
+void row_write_members(struct strbuf *b, const struct row *r, const char *const *names, size_t n);
 /* Reads verdict= name= who= rule= since= until= after= before= limit= reference=. False: the reply says what is wrong. */
 bool row_filter_read(struct request *r, struct row_filter *f);
 

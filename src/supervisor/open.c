@@ -30,11 +30,14 @@
 #include "intercept/synlog.h"
 #include "intercept/tproxy.h"
 #include "model/event.h"
+#include "model/live.h"
 #include "model/mark.h"
 #include "netsetup/lsm.h"
 #include "netsetup/priv.h"
 #include "supervisor_int.h"
 #include "who/neigh.h"
+
+enum { FLOWS_MIN = 64 }; /* of a worker */
 
 static int fail(int rc, const char *what, const char *fixes)
 {
@@ -194,6 +197,20 @@ static int open_without_rights(struct supervisor *su)
 	return rc ? fail(rc, "routes and neighbours", "") : 0;
 }
 
+/* The dataplane's records of live flows outlive it; the controller may look. */
+static int open_live(struct supervisor *su, unsigned i)
+{
+	uint32_t flows = su->s->flow_limit / su->workers;
+	int fd, reader, rc;
+
+	rc = live_create(flows > FLOWS_MIN ? flows : FLOWS_MIN, &fd, &reader);
+	if (rc != 0)
+		return fail(rc, "table of live flows", "");
+	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "live.%u", i);
+	inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, reader, "live.%u", i);
+	return 0;
+}
+
 static int open_worker(struct supervisor *su, unsigned i)
 {
 	int fd, rc = open_listeners(su, i);
@@ -211,7 +228,7 @@ static int open_worker(struct supervisor *su, unsigned i)
 		return fail(rc, "ring of events", "");
 	inherited_add(&su->child[SUPERVISOR_DATAPLANE].fds, fd, "ring.%u", i);
 	inherited_add(&su->child[SUPERVISOR_CONTROLLER].fds, fd, "ring.%u", i);
-	return 0;
+	return open_live(su, i);
 }
 
 enum { ENDS_BYTES = 8 << 20 };

@@ -91,6 +91,7 @@ static enum supervisor_on meaning(const struct child *c, const struct message *m
 		return controller ? ON_NO_POLICY : ON_SAID;
 	case MESSAGE_HEARTBEAT:
 	case MESSAGE_IMAGE:
+	case MESSAGE_CUT:
 		return ON_SAID;
 	default:
 		log_warn("the %s sent a message of type %u", c->role, m->type);
@@ -108,6 +109,9 @@ static void on_message(struct child *c, const struct message *m, int fd)
 	}
 	if (m->type == MESSAGE_HEARTBEAT && c->kind == SUPERVISOR_DATAPLANE)
 		su->counters = m->counters;
+	if (m->type == MESSAGE_CUT && c->kind == SUPERVISOR_CONTROLLER)
+		child_send(&su->child[SUPERVISOR_DATAPLANE],
+			&(struct message){.type = MESSAGE_CUT, .flow = m->flow}, -1);
 	supervisor_post(
 		su, (struct supervisor_event){
 			    .what = meaning(c, m), .child = c->kind, .revision = m->revision});

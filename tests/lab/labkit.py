@@ -256,6 +256,13 @@ class Lab:
         return [e for e in read_json(self.ctl("-j", "log", "-n", str(limit)).stdout) if text in json.dumps(e)]
 
 
+def json_of(lab, path):
+    """What the API says, over its socket."""
+    done = subprocess.run(["curl", "-sS", "--unix-socket", lab.api, f"http://localhost{path}"], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False)
+    return json.loads(done.stdout)
+
+
 def read_json(text):
     """The objects in a tool's -j answer, whether it is one array, {"events": [...]}, or an object a line."""
     try:

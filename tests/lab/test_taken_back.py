@@ -89,10 +89,13 @@ class Download:
             return self.size() == was
         return labkit.until(still)
 
-    def end(self):
+    def end_now(self):
         if self.proc.poll() is None:
             os.killpg(self.proc.pid, signal.SIGKILL)  # `timeout` and its like have children
         self.proc.wait()
+
+    def end(self):
+        self.end_now()
         shutil.rmtree(self.folder)
 
 

@@ -117,6 +117,7 @@ const en = {
 	"by.otherwise": "No rule applied",
 	"by.fail": "No decision was possible: the failure mode answered",
 	"by.self": "The gateway's own needs",
+	"by.hand": "Somebody cut it while it went on",
 
 	"why.title": "Why?",
 	"why.because": "because “{because}”",

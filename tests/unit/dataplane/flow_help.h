@@ -124,6 +124,8 @@ struct home {
 	uint32_t id;
 };
 
+static struct live_map shared_map; /* of the homes that are opened; head NULL: none */
+
 static const char POLICY[] = "fail closed\nfor everyone\nblock blocked.example\nblock port tcp/25\n"
 			     "block no.example refuse drop\notherwise allow\n";
 
@@ -145,6 +147,7 @@ static inline void open_home(struct home *h, const char *policy)
 	hash_key_set(&h->settings.hash_key, seed);
 	h->w.settings = &h->settings;
 	h->w.inject = &h->inject;
+	h->w.live_map = shared_map;
 	h->w.image = h->policy.image;
 	h->w.now_ms = 5000;
 	h->w.wall_ms = 1700000000000;

@@ -2,10 +2,14 @@
  * test_flow_live.c - what was allowed is judged again by another policy and at another hour; what is refused then is cut, what
  * is not goes on.
  *
- * The kernel's table is ours here: one connection, with a mark.
+ * The kernel's table is ours here: one connection, with a mark. And what somebody cuts; and what a dataplane finds that an earlier
+ * one left.
  */
 #include "dataplane/flow_help.h"
 
+#include <unistd.h>
+
+#include "../../../src/dataplane/flow_int.h"
 #include "intercept/conns.h"
 
 enum { ASKED = MARK_HELD | MARK_REFUSED, CUT = MARK_TENTATIVE | MARK_REFUSED };
@@ -364,6 +368,200 @@ static void a_new_dataplane_keeps_what_is_cut(void **state)
 	close_home(&h);
 }
 
+/* The n-th record's number, as the API says it. */
+static uint64_t id_of(const struct home *h, uint32_t n)
+{
+	const struct live *l = livetab_at(h->w.own->live.flows, n);
+
+	assert_non_null(l);
+	return live_id(h->w.index, n, l->born);
+}
+
+static void what_it_carried_is_counted(void **state)
+{
+	const struct live *l;
+	struct home h;
+
+	(void)state;
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	allow_tls(&h, "fine.example");
+	l = livetab_at(h.w.own->live.flows, 0);
+	assert_int_equal(l->since_ms, h.w.wall_ms);
+	assert_int_equal(l->rule_line, 6);
+	entry.counted = true;
+	entry.bytes[0] = 1ull << 40;
+	entry.bytes[1] = 77;
+	entry.packets[0] = 1ull << 40;
+	entry.packets[1] = 7;
+	for (int i = 0; i < 6; i++, h.w.now_ms += 1000)
+		dataplane_sweep(&h.w);
+	assert_true(l->bytes[0] == 1ull << 40 && l->bytes[1] == 77);
+	assert_true(l->packets[0] == UINT32_MAX && l->packets[1] == 7);
+	close_home(&h);
+}
+
+static void somebody_cuts_it_and_no_policy_takes_that_back(void **state)
+{
+	struct home h;
+	struct event e;
+	uint64_t id;
+
+	(void)state;
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	allow_tls(&h, "fine.example");
+	id = id_of(&h, 0);
+	assert_false(dataplane_live_cut(&h.w, id + 1));
+	assert_false(dataplane_live_cut(&h.w, id + (1ull << 32)));
+	assert_false(dataplane_live_cut(&h.w, id + (1ull << 24)));
+	assert_false(dataplane_live_cut(&h.w, UINT64_MAX));
+	assert_int_equal(changes, 0);
+	assert_true(dataplane_live_cut(&h.w, id));
+	dataplane_sweep(&h.w);
+	assert_int_equal(kernel(), CUT);
+	e = last_event(&h);
+	assert_int_equal(e.verdict.action, ACTION_BLOCK);
+	assert_int_equal(e.verdict.by, BY_HAND);
+	assert_string_equal(e.ident.name, "fine.example");
+	change(&h, NOW);
+	change(&h, POLICY);
+	assert_int_equal(kernel(), CUT);
+	assert_int_equal(tcp(&h, CUT, 900, slice_str("words")), DROPPED);
+	assert_int_equal(seen.injected[INJECT_TO_CLIENT] + seen.injected[INJECT_TO_SERVER], 2);
+	assert_int_equal(last_event(&h).id, 0);
+	/* that connection, and no other by its ports */
+	entry.mark = 0x123456 | (uint32_t)MARK_HELD << MASK_SHIFT;
+	allow_tls(&h, "fine.example");
+	assert_int_equal(livetab_at(h.w.own->live.flows, 0)->by_hand, false);
+	close_home(&h);
+}
+
+/* HTTP that waits for a request is not left for it: whoever cuts it, means now. */
+static void somebody_cuts_what_waits(void **state)
+{
+	static const char get[] = "GET / HTTP/1.1\r\nHost: fine.example\r\n\r\n";
+	struct home h;
+
+	(void)state;
+	open_live(&h, IPPROTO_TCP, 443, REQUESTS);
+	allow_http(&h, get);
+	assert_true(dataplane_live_cut(&h.w, id_of(&h, 0)));
+	dataplane_sweep(&h.w);
+	assert_int_equal(kernel(), CUT);
+	assert_int_equal(tcp(&h, CUT, sizeof get - 1, slice_str(get)), DROPPED);
+	close_home(&h);
+}
+
+/* A dataplane allowed it, and died. */
+static void allowed_by_an_earlier_dataplane(const char *name)
+{
+	static int fd = -1, reader;
+	struct home h;
+
+	if (fd >= 0) {
+		close(fd);
+		close(reader);
+		live_unmap(&shared_map);
+	}
+	assert_int_equal(live_create(256, &fd, &reader), 0);
+	assert_int_equal(live_map(fd, true, 0, &shared_map), 0);
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	allow_tls(&h, name);
+	close_home(&h);
+}
+
+static void seconds(struct home *h, int n)
+{
+	nfq_flush(NULL); /* nothing was let through yet */
+	for (int i = 0; i < 10 * n; i++, h->w.now_ms += 100)
+		dataplane_sweep(&h->w);
+}
+
+static void the_next_dataplane_cuts_what_is_refused_now(void **state)
+{
+	struct home h;
+
+	(void)state;
+	allowed_by_an_earlier_dataplane("www.taken.example");
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	seconds(&h, 3);
+	assert_int_equal(kernel(), MARK_ALLOWED);
+	assert_int_equal(h.w.counters.live_judged, 1);
+	change(&h, NOW);
+	assert_int_equal(kernel(), CUT);
+	assert_string_equal(last_event(&h).ident.name, "www.taken.example");
+	close_home(&h);
+	/* what was cut is cut, whoever comes next */
+	entry.mark = 0x123456 | (uint32_t)MARK_ALLOWED << MASK_SHIFT;
+	open_home(&h, NOW);
+	h.w.conns = (struct conns *)&entry;
+	seconds(&h, 3);
+	assert_int_equal(kernel(), CUT);
+	assert_int_equal(last_event(&h).id, 0); /* it was told of */
+	close_home(&h);
+	shared_map.head = NULL;
+}
+
+static void the_rule_came_while_no_dataplane_was_there(void **state)
+{
+	struct home h;
+
+	(void)state;
+	shared_map.head = NULL;
+	allowed_by_an_earlier_dataplane("www.taken.example");
+	open_home(&h, NOW);
+	h.w.conns = (struct conns *)&entry;
+	seconds(&h, 3);
+	assert_int_equal(kernel(), CUT);
+	assert_string_equal(last_event(&h).ident.name, "www.taken.example");
+	close_home(&h);
+	shared_map.head = NULL;
+}
+
+/* A dataplane that dies before it has read the kernel's table may have died of its own; three are too many. An empty one is no
+ * reason. */
+static void dataplanes_that_die_soon(void **state)
+{
+	struct home h;
+
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		shared_map.head = NULL;
+		allowed_by_an_earlier_dataplane("fine.example");
+		entries = 0;
+		open_home(&h, POLICY);
+		h.w.conns = (struct conns *)&entry;
+		if (!full)
+			seconds(&h, 3);
+		close_home(&h);
+		for (int i = 0; i < 3; i++) {
+			open_home(&h, POLICY);
+			assert_int_equal(livetab_count(h.w.own->live.flows), full && i < 2);
+			close_home(&h);
+		}
+	}
+	shared_map.head = NULL;
+}
+
+static void what_ended_meanwhile_is_nobodys(void **state)
+{
+	struct home h;
+
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		shared_map.head = NULL;
+		allowed_by_an_earlier_dataplane("www.taken.example");
+		open_live(&h, IPPROTO_TCP, 443, how ? MARK_HELD : MARK_ALLOWED);
+		entries = how; /* gone; or another one by its ports that is not decided yet */
+		seconds(&h, 3);
+		assert_int_equal(livetab_count(h.w.own->live.flows), 0);
+		change(&h, NOW);
+		assert_int_equal(changes, 0);
+		assert_int_equal(last_event(&h).id, 0);
+		close_home(&h);
+	}
+	shared_map.head = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +579,13 @@ int main(void)
 		cmocka_unit_test(what_the_kernel_no_longer_has_is_forgotten),
 		cmocka_unit_test(decided_just_then_is_cut_again),
 		cmocka_unit_test(a_new_dataplane_keeps_what_is_cut),
+		cmocka_unit_test(what_it_carried_is_counted),
+		cmocka_unit_test(somebody_cuts_it_and_no_policy_takes_that_back),
+		cmocka_unit_test(somebody_cuts_what_waits),
+		cmocka_unit_test(the_next_dataplane_cuts_what_is_refused_now),
+		cmocka_unit_test(the_rule_came_while_no_dataplane_was_there),
+		cmocka_unit_test(dataplanes_that_die_soon),
+		cmocka_unit_test(what_ended_meanwhile_is_nobodys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static void a_changed_block_is_refused(void **state)
 static void what_is_behind_the_header_is_in_the_checksum(void **state)
 {
 	struct {
-		struct policy_live head;
+		_Alignas(8) struct policy_live head;
 		uint64_t more;
 	} block = {policy_live_none, 7};
 	const struct policy_live *l;

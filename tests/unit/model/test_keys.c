@@ -24,6 +24,7 @@ static void every_row_has_its_key(void **state)
 	assert_string_equal(action_key(ACTION_WAIT), "wait");
 	assert_string_equal(refuse_key(REFUSE_PAGE), "page");
 	assert_string_equal(decided_by_key(BY_SELF), "self");
+	assert_string_equal(decided_by_key(BY_HAND), "hand");
 	assert_string_equal(flow_path_key(PATH_PROXY), "proxy");
 	assert_string_equal(flow_proto_key(IPPROTO_ICMPV6, buf), "icmpv6");
 	assert_string_equal(flow_proto_key(132, buf), "132");

@@ -21,16 +21,19 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "controller/controller.h"
+#include "model/live.h"
 #include "model/message.h"
 #include "show/json.h"
 #include "show/show.h"
+
+enum { LIVE_FLOWS = 3000 };
 
 static struct {
 	struct controller_in in;
 	char policy_path[100], sock_path[100];
 	int supervisor; /* our end */
 	struct ring *ring;
-	int ring_fd, signal_fd;
+	int ring_fd, signal_fd, live_fd, live_reader;
 	uint16_t port;
 	pthread_t thread;
 	int exit_status;
@@ -106,9 +109,12 @@ static inline void controller_start(void)
 	assert_int_equal(
 		ring_map(house.ring_fd, sizeof(struct event), EVENT_RING_ITEMS, &house.ring), 0);
 	house.signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(live_create(LIVE_FLOWS, &house.live_fd, &house.live_reader), 0);
 	house.in = (struct controller_in){.control = pair[1],
 		.rings = {house.ring_fd},
 		.n_rings = 1,
+		.lives = {house.live_reader},
+		.n_lives = 1,
 		.ring_signal = house.signal_fd,
 		.listeners = {listen_tcp()},
 		.n_listeners = 1,
@@ -134,6 +140,8 @@ static inline void controller_end(void)
 	ring_unmap(house.ring);
 	close(house.ring_fd);
 	close(house.signal_fd);
+	close(house.live_fd);
+	close(house.live_reader);
 	close(house.supervisor);
 	close(house.in.control);
 }
