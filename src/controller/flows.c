@@ -160,7 +160,7 @@ static bool matches(
 {
 	if (f->path >= 0 && flow->row.event.flow.path != f->path)
 		return false;
-	if (f->row.n_devices || f->row.unknown_device)
+	if (f->row.n_devices || f->row.unknown_device || f->row.rule_id[0])
 		controller_fill_row(d, &flow->row);
 	return row_matches(&flow->row, &f->row);
 }

@@ -73,12 +73,13 @@ __attribute__((unused)) static void cmocka_bytes(
 				file, line, "byte %zu of %zu: 0x%02x != 0x%02x", i, n, x[i], y[i]);
 }
 
-#define assert_true(c)	       ((c) ? (void)0 : cmocka_fail(__FILE__, __LINE__, "%s", #c))
-#define assert_false(c)	       ((c) ? cmocka_fail(__FILE__, __LINE__, "not: %s", #c) : (void)0)
-#define assert_null(p)	       assert_true((p) == NULL)
-#define assert_non_null(p)     assert_true((p) != NULL)
-#define assert_ptr_equal(a, b) assert_true((const void *)(a) == (const void *)(b))
-#define assert_int_equal(a, b) cmocka_numbers((uintmax_t)(a), (uintmax_t)(b), 1, __FILE__, __LINE__)
+#define assert_true(c)		   ((c) ? (void)0 : cmocka_fail(__FILE__, __LINE__, "%s", #c))
+#define assert_false(c)		   ((c) ? cmocka_fail(__FILE__, __LINE__, "not: %s", #c) : (void)0)
+#define assert_null(p)		   assert_true((p) == NULL)
+#define assert_non_null(p)	   assert_true((p) != NULL)
+#define assert_ptr_equal(a, b)	   assert_true((const void *)(a) == (const void *)(b))
+#define assert_ptr_not_equal(a, b) assert_true((const void *)(a) != (const void *)(b))
+#define assert_int_equal(a, b)	   cmocka_numbers((uintmax_t)(a), (uintmax_t)(b), 1, __FILE__, __LINE__)
 #define assert_int_not_equal(a, b)                                                                 \
 	cmocka_numbers((uintmax_t)(a), (uintmax_t)(b), 0, __FILE__, __LINE__)
 #define assert_in_range(v, lo, hi)                                                                 \
