@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "controller/service.h"
+#include "controller/policy.h"
 
 enum {
 	REVISION_EFFECTS = 4,

@@ -4,7 +4,7 @@
  *   main thread       loop: messages of the supervisor, heartbeat            main_loop.c
  *   policy thread    reads and compiles when asked; may take seconds   policy_store.c
  *   recorder thread  record/recorder.c; calls controller_fill_row            snapshots.c
- *   front-end threads     show/, through service.h
+ *   front-end threads     show/, through access.h, events.h, flows.h, policy.h, status.h
  */
 #ifndef CONTROLLER_CONTROLLER_INT_H
 #define CONTROLLER_CONTROLLER_INT_H
@@ -13,10 +13,13 @@
 #include <stdatomic.h>
 
 #include "base/loop.h"
+#include "controller/access.h"
 #include "controller/controller.h"
+#include "controller/events.h"
 #include "controller/flows.h"
+#include "controller/policy.h"
 #include "controller/revision_step.h"
-#include "controller/service.h"
+#include "controller/status.h"
 #include "load/policy_load.h"
 #include "record/admin_store.h"
 #include "record/numbers.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * service.c - the door for the front end: status, events, secrets. (Policy and images: policy_store.c, snapshots.c.)
+ * service.c - carries out status.h, events.h and access.h for the front end. (policy.h: policy_store.c, snapshots.c.)
  *
  * Owns: nothing. Thread: any. Fails: -errno; record/admin_store.h for the admin store.
  */
-#include "controller/service.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

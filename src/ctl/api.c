@@ -114,10 +114,8 @@ int api_report(struct ctl *c, const struct api_answer *a)
 		return EXIT_FAILED;
 	}
 	j = jr_parse(slice_of(a->body.s, a->body.n));
-	ctl_safe(&b, jr_get_text(j, "title"));
-	strbuf_str(&b, ": ");
 	ctl_safe(&b, jr_get_text(j, "detail"));
-	fprintf(stderr, "durwardctl: %s\n", b.n > 2 ? strbuf_text(&b) : "the daemon refused");
+	fprintf(stderr, "durwardctl: %s\n", b.n > 0 ? strbuf_text(&b) : "the daemon refused");
 	strbuf_fini(&b);
 	jr_free(j);
 	return EXIT_FAILED;

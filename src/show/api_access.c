@@ -20,7 +20,7 @@ static void reply_failed(struct request *r)
 	struct controller_status s;
 
 	controller_status_get(r->show->controller, &s);
-	reply_problem(r, 507, "Could not be kept", "%s; nothing was changed",
+	reply_problem(r, 507, "%s; nothing was changed",
 		s.admin_store_failure[0] ? s.admin_store_failure
 					 : "the state directory cannot be written");
 }
@@ -32,19 +32,19 @@ static void reply_result(struct request *r, enum auth_result got, unsigned wait_
 		reply_empty(r);
 		break;
 	case AUTH_WRONG:
-		reply_problem(r, 403, "Wrong",
+		reply_problem(r, 403,
 			"not the right password or token. Forgotten? As root on the gateway: "
 			"durwardctl passwd");
 		break;
 	case AUTH_THROTTLED:
 		r->reply.retry_after_s = wait_s;
-		reply_problem(r, 429, "Wait", "too many wrong guesses; try again in %u s", wait_s);
+		reply_problem(r, 429, "too many wrong guesses; try again in %u s", wait_s);
 		break;
 	case AUTH_WEAK:
-		reply_problem(r, 422, "Too short", "a password has 8 to 512 bytes");
+		reply_problem(r, 422, "a password has 8 to 512 bytes");
 		break;
 	case AUTH_DONE_BEFORE:
-		reply_problem(r, 409, "Already set up", "a password is set: log in with it");
+		reply_problem(r, 409, "a password is set: log in with it");
 		break;
 	case AUTH_FAILED:
 		reply_failed(r);
@@ -83,11 +83,11 @@ void api_setup_token(struct request *r)
 	char token[32];
 
 	if (!r->local) {
-		reply_problem(r, 403, "Not here", "as root on the gateway: durwardctl setup");
+		reply_problem(r, 403, "not from here; as root on the gateway: durwardctl setup");
 		return;
 	}
 	if (auth_new_token(r->show->auth, token) < 0) {
-		reply_problem(r, 500, "It failed", "no random numbers");
+		reply_problem(r, 500, "no random numbers");
 		return;
 	}
 	jw_open(b, NULL, '{');
@@ -104,13 +104,14 @@ void api_set_aside(struct request *r)
 	int rc;
 
 	if (!r->local) {
-		reply_problem(r, 403, "Not here", "as root on the gateway: durwardctl set-aside");
+		reply_problem(
+			r, 403, "not from here; as root on the gateway: durwardctl set-aside");
 		return;
 	}
 	rc = controller_admin_store_set_aside(r->show->controller);
 	if (rc == -EEXIST)
-		reply_problem(r, 409, "Nothing to set aside",
-			"the database of the password and the revisions is not damaged");
+		reply_problem(
+			r, 409, "the database of the password and the revisions is not damaged");
 	else if (rc < 0)
 		reply_failed(r);
 	else

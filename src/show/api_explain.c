@@ -65,7 +65,7 @@ void api_explain(struct request *r)
 	int rc;
 
 	if (!image) {
-		reply_problem(r, 503, "No policy", "no policy is in force");
+		reply_problem(r, 503, "no policy is in force");
 		return;
 	}
 	controller_status_get(r->show->controller, &s);
@@ -74,7 +74,7 @@ void api_explain(struct request *r)
 		strbuf_str(&r->reply.body, a.json);
 		reply_json(r, 200);
 	} else if (rc == -EINVAL || rc == -ENOENT) {
-		reply_problem(r, rc == -ENOENT ? 404 : 400, "Not understood", "%s", a.why);
+		reply_problem(r, rc == -ENOENT ? 404 : 400, "%s", a.why);
 	} else {
 		reply_errno(r, rc, "explain");
 	}

@@ -75,7 +75,7 @@ static bool read_path(struct request *r, struct controller_flows_filter *f)
 		if (strcmp(text, flow_path_key((enum flow_path)i)) == 0)
 			f->path = i;
 	if (f->path < 0)
-		reply_problem(r, 400, "No such path", "path= takes inspect, proxy, other or any");
+		reply_problem(r, 400, "path= takes inspect, proxy, other or any");
 	return f->path >= 0;
 }
 
@@ -86,7 +86,7 @@ static bool read_sort(struct request *r, struct controller_flows_filter *f)
 	f->by_bytes = text && strcmp(text, "bytes") == 0;
 	if (!text || f->by_bytes || strcmp(text, "newest") == 0)
 		return true;
-	reply_problem(r, 400, "No such order", "sort= takes newest or bytes");
+	reply_problem(r, 400, "sort= takes newest or bytes");
 	return false;
 }
 
@@ -110,7 +110,7 @@ static bool read_cursor(struct request *r, struct controller_flows_filter *f)
 	if (!text || (read_hex(text, '-', &f->last_key, &rest) &&
 			     read_hex(rest, '\0', &f->last_id, &rest)))
 		return true;
-	reply_problem(r, 400, "Not a cursor", "cursor= takes what `next` of the page before said");
+	reply_problem(r, 400, "cursor= takes what `next` of the page before said");
 	return false;
 }
 
@@ -121,8 +121,8 @@ static bool read_filter(struct request *r, struct controller_flows_filter *f)
 	*f = (struct controller_flows_filter){.row = row_filter_any()};
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (request_arg(r, others[i])) {
-			reply_problem(r, 400, "Not for flows",
-				"%s= is of recorded decisions: GET /api/v1/events", others[i]);
+			reply_problem(r, 400, "%s= is of recorded decisions: GET /api/v1/events",
+				others[i]);
 			return false;
 		}
 	if (!row_filter_read(r, &f->row) || !read_path(r, f) || !read_sort(r, f) ||
@@ -151,7 +151,7 @@ void api_flows(struct request *r)
 	rc = controller_flows(r->show->controller, &f, add_flow, &p, &matching);
 	if (rc < 0) {
 		strbuf_fini(p.b);
-		reply_problem(r, 503, "No live flows to see", "%s",
+		reply_problem(r, 503, "%s",
 			rc == -ENODEV ? "the dataplane has not begun its table" : strerror(-rc));
 		return;
 	}
@@ -172,7 +172,7 @@ void api_flow_cut(struct request *r)
 	int rc;
 
 	if (!read_hex(slash ? slash + 1 : NULL, '\0', &id, &rest)) {
-		reply_problem(r, 400, "Not a flow's id", "as GET /api/v1/flows shows it");
+		reply_problem(r, 400, "not the id of a flow; GET /api/v1/flows shows them");
 		return;
 	}
 	if (r->local)
@@ -181,8 +181,7 @@ void api_flow_cut(struct request *r)
 	if (rc == 0)
 		reply_empty(r);
 	else if (rc == -ENOENT)
-		reply_problem(r, 404, "Not there", "this flow has ended");
+		reply_problem(r, 404, "this flow has ended");
 	else
-		reply_problem(
-			r, 503, "Not cut", "the dataplane has not done it: %s", strerror(-rc));
+		reply_problem(r, 503, "the dataplane has not done it: %s", strerror(-rc));
 }

@@ -78,9 +78,10 @@ static void reply_findings(
 	jw_bool(b, "ok", ok);
 	if (!ok && put_in_force) {
 		jw_text(b, "type", "about:blank");
-		jw_text(b, "title", "The policy has errors");
+		jw_text(b, "title", http_reason(422));
 		jw_uint(b, "status", 422);
-		jw_text(b, "detail", "nothing was changed; the old policy goes on");
+		jw_text(b, "detail",
+			"the policy has errors: nothing was changed, and the old one goes on");
 	}
 	if (ok && put_in_force) {
 		jw_uint(b, "revision", revision);
@@ -100,7 +101,7 @@ static const char *body_text(struct request *r, struct json **j)
 	*j = request_json(r);
 	text = jr_text(jr_get(*j, "text"));
 	if (!text)
-		reply_problem(r, 400, "No text", "the body is {\"text\":\"...\"}");
+		reply_problem(r, 400, "the body is {\"text\":\"...\"}");
 	return text;
 }
 
@@ -138,8 +139,7 @@ static bool read_accept(struct request *r, const struct json *j, struct strbuf *
 			strbuf_fmt(accept, "%s%s", accept->n ? " " : "", name);
 	}
 	if (!ok)
-		reply_problem(r, 400, "Not understood",
-			"accept_lists is true, or an array of names of lists");
+		reply_problem(r, 400, "accept_lists is true, or an array of names of lists");
 	return ok;
 }
 
@@ -154,13 +154,14 @@ static bool read_if_match(struct request *r, uint64_t *etag)
 	char *end;
 
 	if (!m) {
-		reply_problem(r, 428, "If-Match is missing",
-			"send the ETag of GET /api/v1/policy, so that no other edit is lost");
+		reply_problem(r, 428,
+			"If-Match is missing: send the ETag of GET /api/v1/policy, so that no "
+			"other edit is lost");
 		return false;
 	}
 	*etag = strtoull(m + (*m == '"'), &end, 16);
 	if (end - m < 16) {
-		reply_problem(r, 412, "Not an ETag of ours", "read the policy again");
+		reply_problem(r, 412, "that is no ETag of ours; read the policy again");
 		return false;
 	}
 	return true;
@@ -182,13 +183,15 @@ static void reply_applied(struct request *r, int rc, const struct diag *d, uint3
 		reply_findings(r, d, 0, true);
 		break;
 	case -ESTALE:
-		reply_problem(r, 412, "The file has changed",
-			"somebody edited it since you read it; read it again");
+		reply_problem(r, 412,
+			"the file has changed: somebody edited it since you read it; read it "
+			"again");
 		break;
 	case -EROFS:
 		if (!r->show->in->policy_edit) {
-			reply_problem(r, 403, "The policy is not edited here",
-				"`policy-edit off` in the settings: edit the file, then "
+			reply_problem(r, 403,
+				"the policy is not edited here: `policy-edit off` in the settings: "
+				"edit the file, then "
 				"`durwardctl reload`");
 			break;
 		} /* fall through */

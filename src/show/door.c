@@ -176,8 +176,9 @@ static bool make_room(struct door *d, enum place place)
 
 /* --- our own words --- */
 
-static void answer(int fd, unsigned status, const char *title, const char *detail)
+static void answer(int fd, unsigned status, const char *detail)
 {
+	const char *title = http_reason(status);
 	char body[256], all[512], junk[4096];
 	int n;
 
@@ -200,10 +201,9 @@ static void answer(int fd, unsigned status, const char *title, const char *detai
 static void refuse(struct door *d, struct guest *g, enum head_state why)
 {
 	if (why == HEAD_TOO_LARGE)
-		answer(g->fd, 431, "Request Header Fields Too Large", "a head has 16 kB at most");
+		answer(g->fd, 431, "a head has 16 kB at most");
 	else
-		answer(g->fd, 400, "Bad Request",
-			"it is no HTTP, or can be read in more than one way");
+		answer(g->fd, 400, "it is no HTTP, or can be read in more than one way");
 	free_guest(d, g);
 }
 
@@ -223,7 +223,7 @@ static bool seat(struct door *d, struct guest *g, enum place place)
 	int copy = make_room(d, place) ? fcntl(g->fd, F_DUPFD_CLOEXEC, 0) : -1;
 
 	if (copy < 0) {
-		answer(g->fd, 503, "Service Unavailable", "too many connections; try again");
+		answer(g->fd, 503, "too many connections; try again");
 		free_guest(d, g);
 		return false;
 	}
@@ -367,7 +367,7 @@ static void accept_all(struct door *d, int listener)
 static void end_late(struct door *d, struct guest *g)
 {
 	if (g->place == WAITING) {
-		answer(g->fd, 408, "Request Timeout", "the head did not come in five seconds");
+		answer(g->fd, 408, "the head did not come in five seconds");
 		free_guest(d, g);
 	} else if (g->place == LEAVING) {
 		shutdown(g->fd, SHUT_RDWR);

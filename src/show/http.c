@@ -52,6 +52,11 @@ struct http {
 
 /* --- what handlers may ask --- */
 
+const char *http_reason(unsigned status)
+{
+	return MHD_get_reason_phrase_for(status);
+}
+
 const char *request_arg(const struct request *r, const char *name)
 {
 	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -172,8 +177,8 @@ static enum MHD_Result send_reply(struct request *r)
 
 	if (!m && r->reply.stream) {
 		r->reply.stream = false;
-		reply_problem(r, 503, "Too many streams",
-			"32 live streams are open, or 6 from your address; close one");
+		reply_problem(
+			r, 503, "32 live streams are open, or 6 from your address; close one");
 		m = response_of(r);
 	}
 	if (!m)
@@ -214,9 +219,9 @@ static void run_worker(struct http *h, struct lane *l)
 		if (r->local || door_waits_for(h->door, r->fd))
 			r->route->handle(r);
 		else
-			reply_problem(r, 503, "Too late", "others came meanwhile");
+			reply_problem(r, 503, "too late: others came meanwhile");
 		if (r->reply.status == 0)
-			reply_problem(r, 500, "Nothing came of it", "the handler gave no reply");
+			reply_problem(r, 500, "the handler gave no reply");
 		r->stage = STAGE_DONE;
 		MHD_resume_connection(r->connection);
 	}
@@ -308,13 +313,13 @@ static enum MHD_Result on_request(void *http, struct MHD_Connection *c, const ch
 	}
 	if (r->stage == STAGE_BODY && r->body.failed) {
 		strbuf_fini(&r->body);
-		reply_problem(r, 413, "Too large", "at most %zu bytes here", r->body_max);
+		reply_problem(r, 413, "at most %zu bytes here", r->body_max);
 		return send_reply(r);
 	}
 	if (r->stage == STAGE_BODY) {
 		if (hand_to_worker(h, r))
 			return MHD_YES;
-		reply_problem(r, 503, "Closing", "the controller is being stopped");
+		reply_problem(r, 503, "the controller is being stopped");
 		return send_reply(r);
 	}
 	return r->stage == STAGE_DONE ? send_reply(r) : MHD_YES;

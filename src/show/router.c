@@ -42,7 +42,7 @@ void reply_empty(struct request *r)
 	r->reply.status = 204;
 }
 
-void reply_problem(struct request *r, unsigned status, const char *title, const char *fmt, ...)
+void reply_problem(struct request *r, unsigned status, const char *fmt, ...)
 {
 	struct strbuf *b = &r->reply.body;
 	char detail[512];
@@ -54,7 +54,7 @@ void reply_problem(struct request *r, unsigned status, const char *title, const 
 	strbuf_fini(b);
 	jw_open(b, NULL, '{');
 	jw_text(b, "type", "about:blank");
-	jw_text(b, "title", title);
+	jw_text(b, "title", http_reason(status));
 	jw_uint(b, "status", status);
 	jw_text(b, "detail", detail);
 	jw_close(b, '}');
@@ -67,19 +67,18 @@ void reply_errno(struct request *r, int rc, const char *what)
 	switch (rc) {
 	case -ENOSPC:
 	case -EDQUOT:
-		reply_problem(r, 507, "The disk is full", "%s: nothing was changed", what);
+		reply_problem(r, 507, "%s: the disk is full; nothing was changed", what);
 		break;
 	case -EACCES:
 	case -EPERM:
 	case -EROFS:
-		reply_problem(
-			r, 507, "Not writable", "%s: %s; nothing was changed", what, strerror(-rc));
+		reply_problem(r, 507, "%s: %s; nothing was changed", what, strerror(-rc));
 		break;
 	case -ENOENT:
-		reply_problem(r, 404, "Not there", "%s", what);
+		reply_problem(r, 404, "%s: not there", what);
 		break;
 	default:
-		reply_problem(r, 500, "It failed", "%s: %s", what, strerror(-rc));
+		reply_problem(r, 500, "%s: %s", what, strerror(-rc));
 	}
 }
 
@@ -118,7 +117,7 @@ static bool check_host(struct request *r)
 
 	if (r->local || (host && host_is_ours(r, host)))
 		return true;
-	reply_problem(r, 421, "Not for this host",
+	reply_problem(r, 421,
 		"reach this page by its address, or name the host in the setting web-names");
 	return false;
 }
@@ -155,10 +154,11 @@ static bool find_route(struct request *r)
 			allow[0] ? ", " : "", t->method);
 	}
 	if (allow[0]) {
-		reply_problem(r, 405, "Not so", "%s takes %s", r->path, allow);
+		reply_problem(r, 405, "%s takes %s", r->path, allow);
 	} else if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->method, "GET") != 0 ||
 		   !assets_handle(r)) {
-		reply_problem(r, 404, "Not there", "GET /api/openapi.json lists what there is");
+		reply_problem(
+			r, 404, "nothing is there; GET /api/openapi.json lists what there is");
 	}
 	return false;
 }
@@ -179,12 +179,12 @@ static bool check_scope(struct request *r)
 	if (r->route->scope == SCOPE_OPEN || is_metrics_from_here(r))
 		return true;
 	if (!r->known) {
-		reply_problem(r, 401, "Log in first", "POST /api/v1/session with the password");
+		reply_problem(r, 401, "log in first: POST /api/v1/session with the password");
 		return false;
 	}
 	if (r->route->scope > SCOPE_READ && !r->admin) {
-		reply_problem(r, 403, "Not allowed",
-			"the group may read; only root may change things over the socket");
+		reply_problem(
+			r, 403, "the group may read; only root may change things over the socket");
 		return false;
 	}
 	return true;
@@ -220,12 +220,11 @@ static bool check_same_site(struct request *r)
 	if (r->local || !writes(r))
 		return true;
 	if (!origin_is_ours(r) || !request_header(r, "X-Durward")) {
-		reply_problem(r, 403, "Not from our own page",
-			"a change needs the header X-Durward and no foreign Origin");
+		reply_problem(r, 403, "a change needs the header X-Durward and no foreign Origin");
 		return false;
 	}
 	if (strcmp(r->method, "DELETE") != 0 && !is_json(request_header(r, "Content-Type"))) {
-		reply_problem(r, 415, "JSON only", "Content-Type: application/json");
+		reply_problem(r, 415, "JSON only: Content-Type: application/json");
 		return false;
 	}
 	return true;

@@ -314,8 +314,8 @@ static bool read_number(struct request *r, const char *name, uint64_t max, uint6
 		return true;
 	v = strtoull(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || v > max) {
-		reply_problem(r, 400, "Not a number", "%s= takes a number up to %llu", name,
-			(unsigned long long)max);
+		reply_problem(
+			r, 400, "%s= takes a number up to %llu", name, (unsigned long long)max);
 		return false;
 	}
 	*out = v;
@@ -341,7 +341,7 @@ static bool read_moment(struct request *r, const char *name, uint64_t *out_ms)
 	controller_status_get(r->show->controller, &st);
 	n *= *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : *end == 'd' ? 86400 : 0;
 	if (*text < '0' || *text > '9' || n == 0 || end[1] || n > st.now_ms / 1000) {
-		reply_problem(r, 400, "Not a moment",
+		reply_problem(r, 400,
 			"%s= takes 2026-11-23T20:00:00Z (a + is written %%2B) or 15m, 2h, 7d ago",
 			name);
 		return false;
@@ -363,8 +363,7 @@ static bool read_verdict(struct request *r, struct row_filter *f)
 	else if (strcmp(v, "watch") == 0)
 		f->watched = true;
 	else {
-		reply_problem(
-			r, 400, "No such verdict", "verdict= takes allow, block, watch or any");
+		reply_problem(r, 400, "verdict= takes allow, block, watch or any");
 		return false;
 	}
 	return true;
@@ -376,8 +375,9 @@ static bool read_who(struct request *r, struct row_filter *f)
 
 	if (!who || !*who || controller_filter_who(r->show->controller, slice_str(who), f))
 		return true;
-	reply_problem(r, 400, "Nobody of that name",
-		"who= takes an address, a MAC, unknown-devices, or a device, person or group with "
+	reply_problem(r, 400,
+		"nobody of that name: who= takes an address, a MAC, unknown-devices, or a device, "
+		"person or group with "
 		"devices of the policy in force");
 	return false;
 }
@@ -401,8 +401,8 @@ static bool read_reference(struct request *r, struct row_filter *f)
 	if (!text)
 		return true;
 	if (!reference_read(slice_str(text), &f->since_ms, &f->sport)) {
-		reply_problem(r, 400, "Not a reference",
-			"reference= takes the twelve letters and digits of a block page");
+		reply_problem(
+			r, 400, "reference= takes the twelve letters and digits of a block page");
 		return false;
 	}
 	f->has_sport = true;
@@ -444,7 +444,7 @@ static bool read_rule(struct request *r, struct row_filter *f)
 		return true;
 	}
 	if (!is_rule_id(text, n)) {
-		reply_problem(r, 400, "Not a rule",
+		reply_problem(r, 400,
 			"rule= takes a line of the policy, or a rule's id: letters, digits, - and "
 			"_");
 		return false;

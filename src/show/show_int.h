@@ -14,8 +14,11 @@
 #include <pthread.h>
 
 #include "base/addr.h"
+#include "controller/access.h"
 #include "controller/controller.h"
-#include "controller/service.h"
+#include "controller/events.h"
+#include "controller/policy.h"
+#include "controller/status.h"
 #include "show/json.h"
 
 enum { TOKEN_HEX = 65, BODY_SMALL = 4096, BODY_POLICY = 8 << 20 };
@@ -81,14 +84,16 @@ struct request {
 /* --- http.c --- */
 const char *request_arg(const struct request *r, const char *name);    /* NULL: not there */
 const char *request_header(const struct request *r, const char *name); /* NULL: not there */
+const char *http_reason(unsigned status); /* the reason phrase of RFC 9110 15 or RFC 6585; static */
 struct json *request_json(const struct request *r); /* NULL: not a JSON object; caller frees */
 
 /* --- router.c --- */
 void router_admit(struct request
 		*r); /* head only: fills the reply when refused, else sets route, known, body_max */
 void reply_json(struct request *r, unsigned status); /* r->reply.body holds it */
-void reply_problem(struct request *r, unsigned status, const char *title, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/* A problem (RFC 9457), whose title is the reason phrase of the status; the detail is a sentence for a person. */
+void reply_problem(struct request *r, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void reply_errno(struct request *r, int rc, const char *what);
 void reply_empty(struct request *r); /* 204 */
 extern const struct route show_routes[];

@@ -346,7 +346,7 @@ void api_stream(struct request *r)
 	const char *topics = request_arg(r, "topics");
 
 	if (topics && strcmp(topics, "events") != 0) {
-		reply_problem(r, 400, "No such topic", "topics=events is what there is");
+		reply_problem(r, 400, "topics=events is what there is");
 		return;
 	}
 	if (!row_filter_read(r, &f))

@@ -2,16 +2,16 @@
 // The live list: rows as they are decided, why they were, filters, freeze, keys, and names made by strangers.
 import assert from "node:assert/strict";
 import { before } from "node:test";
-import { ask, browser_open, claim, desktop, house_open, mia, page_open, phone, test, until } from "./help.mjs";
+import { ask, browser_open, claim, desktop, backend_open, mia, page_open, phone, test, until } from "./help.mjs";
 
-let house, browser, cookie;
+let backend, browser, cookie;
 before(async () => {
-	[house, browser] = await Promise.all([house_open(), browser_open()]);
-	cookie = await claim(house);
+	[backend, browser] = await Promise.all([backend_open(), browser_open()]);
+	cookie = await claim(backend);
 });
 
 const open = async (more = {}) => {
-	const page = await page_open(browser, house, { cookie, ...more });
+	const page = await page_open(browser, backend, { cookie, ...more });
 	await page.locator(".live.is-live").waitFor();
 	return page;
 };
@@ -19,12 +19,12 @@ const row = (page, text) => page.locator(".row", { hasText: text }).first();
 
 test("a decision appears by itself, with who, where to, verdict and reason", async () => {
 	const page = await open();
-	await house.flow("cdn.ads.example", mia);
+	await backend.flow("cdn.ads.example", mia);
 	await row(page, "cdn.ads.example").waitFor();
 	const text = await row(page, "cdn.ads.example").innerText();
 	for (const part of ["Blocked", "mia-phone", "192.0.2.2", "Advertising", "line 10", "block ads.example", "198.51.100.2", "tcp/443", "TLS name"])
 		assert.ok(text.includes(part), `${part} in ${text}`);
-	await house.flow("www.example", { src: "192.0.2.77", mac: "02:00:5e:00:53:77" });
+	await backend.flow("www.example", { src: "192.0.2.77", mac: "02:00:5e:00:53:77" });
 	await row(page, "www.example").waitFor();
 	assert.match(await row(page, "www.example").innerText(), /Allowed[^]*02:00:5e:00:53:77[^]*No rule applied/);
 	await page.done();
@@ -32,7 +32,7 @@ test("a decision appears by itself, with who, where to, verdict and reason", asy
 
 test("a watched flow says what would have happened", async () => {
 	const page = await open();
-	await house.flow("social.example");
+	await backend.flow("social.example");
 	await row(page, "social.example").waitFor();
 	assert.match(await row(page, "social.example").innerText(), /Watched[^]*would be Blocked: watch block social\.example/);
 	await page.done();
@@ -40,8 +40,8 @@ test("a watched flow says what would have happened", async () => {
 
 test("a flow without a name shows its kind or port", async () => {
 	const page = await open();
-	await house.flow("", { app: "none", dport: 25, dst: "203.0.113.9" });
-	await house.flow("", { kind: "opaque", dst: "2001:db8:2::2" });
+	await backend.flow("", { app: "none", dport: 25, dst: "203.0.113.9" });
+	await backend.flow("", { kind: "opaque", dst: "2001:db8:2::2" });
 	await row(page, "Encrypted name").waitFor();
 	assert.match(await row(page, "TCP port 25").innerText(), /Blocked[^]*Mail goes through the relay/);
 	await page.done();
@@ -51,7 +51,7 @@ test("hostile names are text: no element, no script, no invisible character", as
 	const page = await open();
 	const names = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>", "evil\u202egpj.example", "<b>bold</b>"];
 	page.on("dialog", () => page.wrong.push("a script of a name ran"));
-	for (const name of names) await house.flow(name, { app: "http", dport: 80 });
+	for (const name of names) await backend.flow(name, { app: "http", dport: 80 });
 	await row(page, "<b>bold</b>").waitFor();
 	const text = await page.locator("ol").innerText();
 	for (const name of [names[0], names[1], "evil⟨U+202E⟩gpj.example"]) assert.ok(text.includes(name), `${name} in ${text}`);
@@ -65,7 +65,7 @@ test("hostile names are text: no element, no script, no invisible character", as
 
 test("why: the walk to the verdict, the deciding line, and the command that asks the same", async () => {
 	const page = await open();
-	await house.flow("play.example", { ...mia, app: "quic" });
+	await backend.flow("play.example", { ...mia, app: "quic" });
 	await row(page, "play.example").click();
 	const drawer = page.getByRole("dialog");
 	await drawer.locator(".is-decides").waitFor();
@@ -83,7 +83,7 @@ test("why: the walk to the verdict, the deciding line, and the command that asks
 
 test("why: an evasive flow is asked for as one, whatever name was read in it", async () => {
 	const page = await open();
-	await house.flow("two.names.example", { ...mia, kind: "evasive" });
+	await backend.flow("two.names.example", { ...mia, kind: "evasive" });
 	await row(page, "two.names.example").click();
 	const drawer = page.getByRole("dialog");
 	await drawer.locator(".is-decides").waitFor();
@@ -95,7 +95,7 @@ test("why: an evasive flow is asked for as one, whatever name was read in it", a
 
 test("why: a later policy that answers otherwise is said so", async () => {
 	const page = await open();
-	await house.flow("early.ads.example", mia);
+	await backend.flow("early.ads.example", mia);
 	await row(page, "early.ads.example").waitFor();
 	await page.evaluate(async () => {
 		const now = await fetch("api/v1/policy"), etag = now.headers.get("ETag"), { text } = await now.json();
@@ -115,8 +115,8 @@ test("why: a later policy that answers otherwise is said so", async () => {
 
 test("filters are the gateway's work, stand in the address and survive a reload", async () => {
 	const page = await open();
-	await house.flow("one.ads.example", mia);
-	await house.flow("other.example", { src: "192.0.2.40" });
+	await backend.flow("one.ads.example", mia);
+	await backend.flow("other.example", { src: "192.0.2.40" });
 	await row(page, "other.example").waitFor();
 	await page.getByRole("group", { name: "Verdict" }).getByRole("button", { name: "Blocked" }).click();
 	await row(page, "other.example").waitFor({ state: "detached" });
@@ -126,10 +126,10 @@ test("filters are the gateway's work, stand in the address and survive a reload"
 	await page.reload();
 	await page.locator(".live.is-live").waitFor();
 	assert.equal(await page.getByLabel("Filter by device").inputValue(), "mia");
-	await house.flow("two.ads.example", mia);
+	await backend.flow("two.ads.example", mia);
 	await row(page, "two.ads.example").waitFor();
-	await house.flow("three.ads.example", { src: "192.0.2.40" });
-	await house.flow("four.ads.example", mia);
+	await backend.flow("three.ads.example", { src: "192.0.2.40" });
+	await backend.flow("four.ads.example", mia);
 	await row(page, "four.ads.example").waitFor();
 	assert.equal(await row(page, "three.ads.example").count(), 0);
 	await page.getByLabel("Filter by device").fill("nobody-of-that-name");
@@ -138,9 +138,9 @@ test("filters are the gateway's work, stand in the address and survive a reload"
 });
 
 test("what a block page calls its reference is found by typing it", async () => {
-	await house.flow("asked-about.ads.example", mia);
-	await house.flow("beside-it.ads.example", mia);
-	const asked = await until(async () => (await ask(house, cookie, "events?name=asked-about.ads")).events[0]);
+	await backend.flow("asked-about.ads.example", mia);
+	await backend.flow("beside-it.ads.example", mia);
+	const asked = await until(async () => (await ask(backend, cookie, "events?name=asked-about.ads")).events[0]);
 	const page = await open();
 	await row(page, "beside-it.ads.example").waitFor();
 	await page.getByLabel("Filter by site").fill(asked.reference.toLowerCase().replaceAll("-", " "));
@@ -155,9 +155,9 @@ test("what a block page calls its reference is found by typing it", async () => 
 test("one click is one row with a count, whatever a browser tries; the record keeps all", async () => {
 	const page = await open({ viewport: desktop });
 	const click = async (more = {}) => {
-		await house.flow("click.ads.example", { ...mia, count: 4, ...more });
-		await house.flow("click.ads.example", { ...mia, src: "2001:db8:1::2", app: "quic", count: 2, ...more });
-		await house.flow("click.ads.example", { ...mia, app: "http", dport: 80, ...more });
+		await backend.flow("click.ads.example", { ...mia, count: 4, ...more });
+		await backend.flow("click.ads.example", { ...mia, src: "2001:db8:1::2", app: "quic", count: 2, ...more });
+		await backend.flow("click.ads.example", { ...mia, app: "http", dport: 80, ...more });
 	};
 	const rows = page.locator(".row", { hasText: "click.ads.example" });
 	await click({ ago: 30000 });
@@ -168,16 +168,16 @@ test("one click is one row with a count, whatever a browser tries; the record ke
 	await rows.first().filter({ hasText: "×7" }).waitFor();
 	await click();
 	await rows.first().filter({ hasText: "×14" }).waitFor();
-	await house.flow("other.ads.example", mia);
-	await house.flow("click.ads.example", { src: "192.0.2.40" }); // another device
-	await house.flow("click-allowed.example", { ...mia, count: 3 }); // what was let through stands for itself
+	await backend.flow("other.ads.example", mia);
+	await backend.flow("click.ads.example", { src: "192.0.2.40" }); // another device
+	await backend.flow("click-allowed.example", { ...mia, count: 3 }); // what was let through stands for itself
 	await rows.nth(2).waitFor();
 	await page.locator(".row", { hasText: "click-allowed.example" }).nth(2).waitFor();
 	assert.equal(await rows.count(), 3);
 	assert.equal(await row(page, "other.ads.example").locator(".times").count(), 0);
 	const label = await rows.nth(1).locator(".times").getAttribute("aria-label");
 	assert.match(label, /^14 times in /);
-	assert.ok(await until(async () => (await ask(house, cookie, "events?name=click.ads&limit=100")).events.length === 22), "the record has all");
+	assert.ok(await until(async () => (await ask(backend, cookie, "events?name=click.ads&limit=100")).events.length === 22), "the record has all");
 	await rows.nth(1).click();
 	await page.getByRole("dialog").getByText("click.ads.example").first().waitFor();
 	await page.done();
@@ -185,8 +185,8 @@ test("one click is one row with a count, whatever a browser tries; the record ke
 
 test("the deciding rule is a filter", async () => {
 	const page = await open();
-	await house.flow("five.ads.example", mia);
-	await house.flow("allowed.example", mia);
+	await backend.flow("five.ads.example", mia);
+	await backend.flow("allowed.example", mia);
 	await row(page, "five.ads.example").click();
 	await page.getByText(/Known as [0-9a-f]{8}, wherever it stands/).waitFor();
 	await page.getByRole("link", { name: "Show all it decided" }).click();
@@ -200,7 +200,7 @@ test("space freezes, counts what waits, and goes live again; j, k, / move", asyn
 	const page = await open();
 	await page.keyboard.press("Space");
 	await page.locator(".live.is-frozen").waitFor();
-	await house.flow("while-frozen.example");
+	await backend.flow("while-frozen.example");
 	await page.locator(".badge").waitFor();
 	assert.equal(await row(page, "while-frozen.example").count(), 0);
 	await page.keyboard.press("Space");
@@ -230,8 +230,8 @@ test("a flood: at most 500 rows, at most ten paints a second, none lost from the
 			if (list.some((m) => m.addedNodes.length)) window.paints.push(performance.now());
 		}).observe(document.querySelector("ol"), { childList: true });
 	});
-	for (let i = 0; i < 15; i++) await house.flow(`flood-${i}.example`, { count: 100, src: `192.0.2.${100 + i}` });
-	await house.flow("after-the-flood.example");
+	for (let i = 0; i < 15; i++) await backend.flow(`flood-${i}.example`, { count: 100, src: `192.0.2.${100 + i}` });
+	await backend.flow("after-the-flood.example");
 	await row(page, "after-the-flood.example").waitFor();
 	assert.ok(await page.locator(".row").count() <= 500);
 	const times = await page.evaluate(() => window.paints);
@@ -243,7 +243,7 @@ test("a flood: at most 500 rows, at most ten paints a second, none lost from the
 
 test("what is beyond a device's rows is one row with their number", { timeout: 180000 }, async () => {
 	const page = await open({ viewport: desktop });
-	await house.flow("busy.example", { count: 1200, src: "192.0.2.90" });
+	await backend.flow("busy.example", { count: 1200, src: "192.0.2.90" });
 	const counted = page.locator(".row").filter({ hasText: /busy\.example.*decisions until .*, counted/ });
 	await counted.first().waitFor({ timeout: 120000 }); // half a minute
 	await counted.first().click();
@@ -260,9 +260,9 @@ test("a hidden tab holds no stream; shown again it has missed nothing", async ()
 	}, hidden);
 	const before = await streams();
 	await hide(true);
-	await house.flow("unseen.example");
+	await backend.flow("unseen.example");
 	// the controller notices a reader that has gone when it writes
-	assert.ok(await until(async () => { await house.flow("unseen-too.example"); return await streams() < before; }), "the stream was given back");
+	assert.ok(await until(async () => { await backend.flow("unseen-too.example"); return await streams() < before; }), "the stream was given back");
 	assert.equal(await row(page, "unseen.example").count(), 0);
 	await hide(false);
 	await row(page, "unseen.example").waitFor();
@@ -272,15 +272,15 @@ test("a hidden tab holds no stream; shown again it has missed nothing", async ()
 
 test("bytes and duration come when a flow has ended", async () => {
 	const page = await open();
-	await house.flow("ended.example", { ...mia, app: "http", dport: 80, ended: true });
+	await backend.flow("ended.example", { ...mia, app: "http", dport: 80, ended: true });
 	await row(page, "ended.example").waitFor();
 	await page.locator(".row", { hasText: "ended.example" }).filter({ hasText: "58 kB" }).filter({ hasText: "4.3 s" }).waitFor();
 	await page.done();
 });
 
 test("older rows come when asked for", async () => {
-	await house.flow("older.example", { count: 150 });
-	assert.ok(await until(async () => (await ask(house, cookie, "events?name=older.example&limit=150")).events.length === 150), "all are in the record");
+	await backend.flow("older.example", { count: 150 });
+	assert.ok(await until(async () => (await ask(backend, cookie, "events?name=older.example&limit=150")).events.length === 150), "all are in the record");
 	const page = await open();
 	const before = await page.locator(".row").count();
 	await page.getByRole("button", { name: "Show older" }).click();
@@ -289,11 +289,11 @@ test("older rows come when asked for", async () => {
 });
 
 test("the state line tells when the gateway does not filter", async () => {
-	await house.say({ do: "rules", state: 3 });
-	assert.ok(await until(async () => (await ask(house, cookie, "status")).state !== "filtering"), "the controller knows");
-	const page = await page_open(browser, house, { cookie, viewport: phone });
+	await backend.say({ do: "rules", state: 3 });
+	assert.ok(await until(async () => (await ask(backend, cookie, "status")).state !== "filtering"), "the controller knows");
+	const page = await page_open(browser, backend, { cookie, viewport: phone });
 	await page.locator(".state").getByText("Not filtering").click();
 	await page.getByText("the rules are not in force").waitFor();
-	await house.say({ do: "rules", state: 1 });
+	await backend.say({ do: "rules", state: 1 });
 	await page.done();
 });

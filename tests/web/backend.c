@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * backend.c - a real controller with its face, for the browser tests; this program plays the supervisor and the dataplane.
+ * backend.c - a real controller with its front end, for the browser tests; this program plays the supervisor and the dataplane.
  *
- * house FOLDER: FOLDER/policy is the policy file, everything else is written there too. Says {"port":N} on standard
+ * backend FOLDER: FOLDER/policy is the policy file, everything else is written there too. Says {"port":N} on standard
  * output when the controller is ready; then a line of JSON in, a line out:
  *
  *	{"do":"flow","src":A,"mac":M,"dst":A,"dport":N,"app":"tls|quic|http|none","name":S,"kind":S,"count":N,"ago":MS}
@@ -45,11 +45,11 @@ static struct {
 	bool ready, held;
 	uint8_t rules;
 	uint64_t start_ms, next_id;
-} house = {.rules = RULES_UP, .next_id = 1};
+} backend = {.rules = RULES_UP, .next_id = 1};
 
 static void die(const char *what)
 {
-	fprintf(stderr, "house: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "backend: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -64,13 +64,13 @@ static int listen_tcp(void)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof sin) < 0 || listen(fd, 64) < 0)
 		die("listen");
 	getsockname(fd, (struct sockaddr *)&sin, &len);
-	house.port = ntohs(sin.sin_port);
+	backend.port = ntohs(sin.sin_port);
 	return fd;
 }
 
 static void *run_controller(void *unused)
 {
-	int status = controller_main(&house.controller);
+	int status = controller_main(&backend.controller);
 
 	if (status != 0)
 		exit(status);
@@ -86,14 +86,14 @@ static void start_controller(const char *folder)
 	snprintf(policy, sizeof policy, "%s/policy", folder);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 		ring_create(sizeof(struct event), EVENT_RING_ITEMS, &ring) < 0 ||
-		ring_map(ring, sizeof(struct event), EVENT_RING_ITEMS, &house.ring) < 0)
+		ring_map(ring, sizeof(struct event), EVENT_RING_ITEMS, &backend.ring) < 0)
 		die("start");
-	house.supervisor = pair[0];
-	house.signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	house.controller = (struct controller_in){.control = pair[1],
+	backend.supervisor = pair[0];
+	backend.signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	backend.controller = (struct controller_in){.control = pair[1],
 		.rings = {ring},
 		.n_rings = 1,
-		.ring_signal = house.signal,
+		.ring_signal = backend.signal,
 		.listeners = {listen_tcp()},
 		.n_listeners = 1,
 		.unix_listener = -1,
@@ -120,9 +120,9 @@ static void take_image(int fd, uint32_t revision)
 
 	if (fstat(fd, &st) == 0)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED || image_open(map, (size_t)st.st_size, &house.image, &why) < 0)
+	if (map == MAP_FAILED || image_open(map, (size_t)st.st_size, &backend.image, &why) < 0)
 		die(why);
-	house.revision = revision; /* maps of earlier images stay: a test has few */
+	backend.revision = revision; /* maps of earlier images stay: a test has few */
 }
 
 static void hear_controller(void)
@@ -130,9 +130,9 @@ static void hear_controller(void)
 	struct message m;
 	int fd = -1;
 
-	if (message_recv(house.supervisor, &m, &fd) < 0)
+	if (message_recv(backend.supervisor, &m, &fd) < 0)
 		die("the controller is gone");
-	house.ready |= m.type == MESSAGE_READY;
+	backend.ready |= m.type == MESSAGE_READY;
 	if (m.type == MESSAGE_IMAGE && fd >= 0)
 		take_image(fd, m.revision);
 	if (fd >= 0)
@@ -141,19 +141,19 @@ static void hear_controller(void)
 
 static void say_state(void)
 {
-	bool up = house.rules == RULES_UP;
+	bool up = backend.rules == RULES_UP;
 	struct message m = {.type = MESSAGE_STATUS,
-		.rules = house.rules,
+		.rules = backend.rules,
 		.dataplane_pid = up ? getpid() : 0,
 		.controller_pid = getpid(),
-		.start_wall_ms = house.start_ms};
+		.start_wall_ms = backend.start_ms};
 
-	message_send(house.supervisor, &m, -1);
-	if (house.held || house.taken == house.revision)
+	message_send(backend.supervisor, &m, -1);
+	if (backend.held || backend.taken == backend.revision)
 		return;
 	m.type = MESSAGE_TAKEN;
-	m.revision = house.taken = house.revision;
-	message_send(house.supervisor, &m, -1);
+	m.revision = backend.taken = backend.revision;
+	message_send(backend.supervisor, &m, -1);
 }
 
 /* --- one flow, judged and told --- */
@@ -213,7 +213,7 @@ static void judge(struct event *e)
 		.stage = e->flow.path == PATH_OTHER ? STAGE_FIRST : STAGE_NAMED,
 		.now_s = (int64_t)(e->wall_ms / 1000)};
 
-	policy_eval(house.image, &policy_live_none, &q, NULL, &e->verdict);
+	policy_eval(backend.image, &policy_live_none, &q, NULL, &e->verdict);
 }
 
 static void push_end(const struct event *e)
@@ -224,7 +224,7 @@ static void push_end(const struct event *e)
 	end.bytes_up = 1234;
 	end.bytes_down = 56789;
 	end.duration_ms = 4321;
-	ring_push(house.ring, &end);
+	ring_push(backend.ring, &end);
 }
 
 static void do_flow(const struct json *j)
@@ -232,19 +232,19 @@ static void do_flow(const struct json *j)
 	int count = (int)jr_number(jr_get(j, "count"), 1);
 	uint64_t one = 1;
 
-	for (int i = 0; i < count && house.image; i++) {
-		struct event e = {.kind = EVENT_DECISION, .id = house.next_id++};
+	for (int i = 0; i < count && backend.image; i++) {
+		struct event e = {.kind = EVENT_DECISION, .id = backend.next_id++};
 		e.wall_ms = clock_wall_ms() - (uint64_t)jr_number(jr_get(j, "ago"), 0);
 		read_ident(j, &e.ident);
 		read_flow(j, &e.ident, &e.flow);
 		e.flow.sport = (uint16_t)(40000 + e.id % 20000);
 		judge(&e);
-		while (!ring_push(house.ring, &e))
+		while (!ring_push(backend.ring, &e))
 			usleep(1000);
 		if (e.verdict.action == ACTION_ALLOW && jr_true(jr_get(j, "ended")))
 			push_end(&e);
 	}
-	if (write(house.signal, &one, sizeof one) < 0)
+	if (write(backend.signal, &one, sizeof one) < 0)
 		die("signal");
 }
 
@@ -257,11 +257,11 @@ static void carry_out(const struct json *j)
 	if (strcmp(what, "flow") == 0)
 		do_flow(j);
 	else if (strcmp(what, "hold") == 0)
-		house.held = jr_true(jr_get(j, "on"));
+		backend.held = jr_true(jr_get(j, "on"));
 	else if (strcmp(what, "rules") == 0)
-		house.rules = (uint8_t)jr_number(jr_get(j, "state"), RULES_UP);
+		backend.rules = (uint8_t)jr_number(jr_get(j, "state"), RULES_UP);
 	else
-		fprintf(stderr, "house: not understood: %s\n", what);
+		fprintf(stderr, "backend: not understood: %s\n", what);
 	say_state();
 	puts("{}");
 	fflush(stdout);
@@ -290,8 +290,8 @@ static bool hear_test(void)
 
 static void run(void)
 {
-	struct pollfd p[] = {
-		{.fd = house.supervisor, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+	struct pollfd p[] = {{.fd = backend.supervisor, .events = POLLIN},
+		{.fd = STDIN_FILENO, .events = POLLIN}};
 	bool told = false;
 
 	for (;;) {
@@ -302,8 +302,8 @@ static void run(void)
 			hear_controller();
 		if (rc == 0 || p[0].revents)
 			say_state();
-		if (!told && house.ready && house.image) {
-			printf("{\"port\":%u}\n", house.port);
+		if (!told && backend.ready && backend.image) {
+			printf("{\"port\":%u}\n", backend.port);
 			fflush(stdout);
 			told = true;
 		}
@@ -318,8 +318,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: house FOLDER\n");
 		return 2;
 	}
-	log_init("house", LOG_ERROR_);
-	house.start_ms = clock_wall_ms();
+	log_init("backend", LOG_ERROR_);
+	backend.start_ms = clock_wall_ms();
 	start_controller(argv[1]);
 	run();
 	return 0;

@@ -11,7 +11,7 @@ import { chromium } from "../../web/node_modules/playwright-core/index.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const root = join(here, "../..");
-const house_bin = process.env.DURWARD_HOUSE ?? join(root, "build/current/tests/web/backend");
+const backend_bin = process.env.DURWARD_BACKEND ?? join(root, "build/current/tests/web/backend");
 const axe_source = readFileSync(join(root, "web/node_modules/axe-core/axe.min.js"), "utf8");
 export const password = "correct horse battery";
 
@@ -52,10 +52,10 @@ after(async () => { for (const thing of opened.reverse()) await thing.close().ca
 
 // --- the controller ---
 
-export async function house_open(text = policy, env = {}) {
+export async function backend_open(text = policy, env = {}) {
 	const folder = mkdtempSync(join(tmpdir(), "durward-web-"));
 	writeFileSync(join(folder, "policy"), text);
-	const child = spawn(house_bin, [folder], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } });
+	const child = spawn(backend_bin, [folder], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } });
 	const lines = [], waiting = [];
 	let rest = "", ended = false;
 	child.stdout.on("data", (d) => {
@@ -65,9 +65,9 @@ export async function house_open(text = policy, env = {}) {
 	});
 	const gone = new Promise((done) => child.on("exit", () => { ended = true; done(); }));
 	const line = () => (lines.length ? Promise.resolve(lines.shift())
-		: Promise.race([new Promise((done) => waiting.push(done)), gone.then(() => assert.fail("the house has ended"))]));
+		: Promise.race([new Promise((done) => waiting.push(done)), gone.then(() => assert.fail("the backend has ended"))]));
 	const { port } = await line();
-	const house = {
+	const backend = {
 		folder, port, url: `http://127.0.0.1:${port}/`,
 		token: () => readFileSync(join(folder, "setup-token"), "utf8").trim(),
 		file: () => readFileSync(join(folder, "policy"), "utf8"),
@@ -80,24 +80,24 @@ export async function house_open(text = policy, env = {}) {
 			rmSync(folder, { recursive: true, force: true });
 		},
 	};
-	opened.push(house);
-	return house;
+	opened.push(backend);
+	return backend;
 }
 
 // a password and the cookie of a session, without a browser
-export async function claim(house) {
-	const answer = await fetch(house.url + "api/v1/setup/claim", {
+export async function claim(backend) {
+	const answer = await fetch(backend.url + "api/v1/setup/claim", {
 		method: "POST", headers: { "X-Durward": "1", "Content-Type": "application/json" },
-		body: JSON.stringify({ token: house.token(), password }),
+		body: JSON.stringify({ token: backend.token(), password }),
 	});
 	assert.equal(answer.status, 204, await answer.text());
 	const [name, value] = answer.headers.get("set-cookie").split(";")[0].split("=");
-	return { name, value, url: house.url };
+	return { name, value, url: backend.url };
 }
 
 // what the API says at that path, asked without a browser
-export async function ask(house, cookie, path) {
-	return (await fetch(`${house.url}api/v1/${path}`, { headers: { Cookie: `${cookie.name}=${cookie.value}` } })).json();
+export async function ask(backend, cookie, path) {
+	return (await fetch(`${backend.url}api/v1/${path}`, { headers: { Cookie: `${cookie.name}=${cookie.value}` } })).json();
 }
 
 // --- the browser ---
@@ -114,7 +114,7 @@ export async function browser_open() {
 }
 
 // A page that remembers everything it did wrong: broken policies, errors, requests to elsewhere.
-export async function page_open(browser, house, { cookie, viewport = desktop, scheme = "light", path = "" } = {}) {
+export async function page_open(browser, backend, { cookie, viewport = desktop, scheme = "light", path = "" } = {}) {
 	const context = await browser.newContext({ viewport, colorScheme: scheme, locale: "en-GB", timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 	if (cookie) await context.addCookies([cookie]);
 	const page = await context.newPage();
@@ -127,13 +127,13 @@ export async function page_open(browser, house, { cookie, viewport = desktop, sc
 	});
 	page.on("request", (r) => {
 		requests.push(r);
-		if (!r.url().startsWith(house.url) && !r.url().startsWith("data:")) wrong.push(`request to ${r.url()}`);
+		if (!r.url().startsWith(backend.url) && !r.url().startsWith("data:")) wrong.push(`request to ${r.url()}`);
 	});
 	await page.addInitScript(() => {
 		window.violations = [];
 		addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
 	});
-	await page.goto(house.url + path);
+	await page.goto(backend.url + path);
 	return Object.assign(page, { wrong, requests,
 		async clean() {
 			assert.deepEqual(await page.evaluate(() => window.violations), []);

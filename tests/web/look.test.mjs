@@ -6,37 +6,37 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before } from "node:test";
 import { gzipSync } from "node:zlib";
-import { axe, browser_open, claim, desktop, house_open, mia, page_open, phone, policy, root, test } from "./help.mjs";
+import { axe, browser_open, claim, desktop, backend_open, mia, page_open, phone, policy, root, test } from "./help.mjs";
 
 const narrow = { width: 320, height: 640 };
-let house, browser, cookie;
+let backend, browser, cookie;
 before(async () => {
-	[house, browser] = await Promise.all([house_open(), browser_open()]);
-	cookie = await claim(house);
-	await house.flow("www.example", { ...mia, ended: true, app: "http", dport: 80 });
-	await house.flow("cdn.ads.example", mia);
-	await house.flow("social.example");
-	await house.flow("a-very-long-label-that-never-ends-and-has-no-place-to-break".repeat(3), { src: "2001:db8:1:2:3:4:5:6" });
-	await house.flow("", { kind: "opaque" });
-	await house.flow("", { app: "none", dport: 25 });
+	[backend, browser] = await Promise.all([backend_open(), browser_open()]);
+	cookie = await claim(backend);
+	await backend.flow("www.example", { ...mia, ended: true, app: "http", dport: 80 });
+	await backend.flow("cdn.ads.example", mia);
+	await backend.flow("social.example");
+	await backend.flow("a-very-long-label-that-never-ends-and-has-no-place-to-break".repeat(3), { src: "2001:db8:1:2:3:4:5:6" });
+	await backend.flow("", { kind: "opaque" });
+	await backend.flow("", { app: "none", dport: 25 });
 });
 
 const scenes = {
 	login: async (how) => {
-		const page = await page_open(browser, house, how);
+		const page = await page_open(browser, backend, how);
 		await page.locator("#password").fill("wrong");
 		await page.keyboard.press("Enter");
 		await page.getByRole("alert").waitFor();
 		return page;
 	},
 	setup: async (how) => {
-		const page = await page_open(browser, house, how);
+		const page = await page_open(browser, backend, how);
 		await page.getByRole("button", { name: "I have a one-time token" }).click();
 		await page.locator("#token").waitFor();
 		return page;
 	},
 	activity: async (how) => {
-		const page = await page_open(browser, house, { cookie, ...how });
+		const page = await page_open(browser, backend, { cookie, ...how });
 		await page.locator(".row").first().waitFor();
 		return page;
 	},
@@ -52,7 +52,7 @@ const scenes = {
 		return page;
 	},
 	policy: async (how) => {
-		const page = await page_open(browser, house, { cookie, path: "#/policy", ...how });
+		const page = await page_open(browser, backend, { cookie, path: "#/policy", ...how });
 		await page.locator("#policy-text").fill(policy.replace("for kids", "for kidz"));
 		await page.getByRole("button", { name: "Check" }).click();
 		await page.locator(".finding").first().waitFor();
@@ -120,12 +120,12 @@ test("the first page is at most 12 requests and 80 KiB, the whole UI 120 KiB gzi
 });
 
 test("the page's policy is strict, and a second visit costs no bytes of it", async () => {
-	const answer = await fetch(house.url);
+	const answer = await fetch(backend.url);
 	const says = answer.headers.get("content-security-policy");
 	for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 		"require-trusted-types-for 'script'"]) assert.ok(says.includes(part), `${part} in ${says}`);
 	assert.ok(!/unsafe|\*/.test(says), says);
-	const again = await fetch(house.url, { headers: { "If-None-Match": answer.headers.get("etag") } });
+	const again = await fetch(backend.url, { headers: { "If-None-Match": answer.headers.get("etag") } });
 	assert.equal(again.status, 304);
 });
 

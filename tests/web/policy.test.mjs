@@ -4,16 +4,16 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, beforeEach } from "node:test";
-import { ask, axe, browser_open, claim, house_open, page_open, policy, test, until } from "./help.mjs";
+import { ask, axe, browser_open, claim, backend_open, page_open, policy, test, until } from "./help.mjs";
 
-let house, browser, cookie;
+let backend, browser, cookie;
 before(async () => {
-	[house, browser] = await Promise.all([house_open(), browser_open()]);
-	cookie = await claim(house);
+	[backend, browser] = await Promise.all([backend_open(), browser_open()]);
+	cookie = await claim(backend);
 });
-beforeEach(() => house.write(policy));
+beforeEach(() => backend.write(policy));
 
-const open = async (from = house, key = cookie, path = "#/policy") => {
+const open = async (from = backend, key = cookie, path = "#/policy") => {
 	const page = await page_open(browser, from, { cookie: key, path });
 	if (path.startsWith("#/policy")) await page.locator("#policy-text").waitFor();
 	return page;
@@ -48,12 +48,12 @@ test("check shows every error and leads to its place", async () => {
 	await page.locator(".at-line .error", { hasText: "did you mean 'kids'" }).waitFor();
 	assert.match(await page.locator(".finding").first().getAttribute("class"), /error/, "errors stand before warnings");
 	assert.ok(await page.locator(".gutter .error").count() >= 3);
-	assert.equal(house.file(), policy, "a check changes nothing");
+	assert.equal(backend.file(), policy, "a check changes nothing");
 	await page.done();
 });
 
 test("a list that has shrunk keeps its old copy until the smaller one is accepted", async () => {
-	const own = await house_open(policy);
+	const own = await backend_open(policy);
 	const key = await claim(own);
 	const names = (n) => writeFileSync(join(own.folder, "adult.txt"), Array.from({ length: n }, (_, i) => `n${i}.example\n`).join(""));
 	const reload = async () => (await fetch(own.url + "api/v1/reload", { method: "POST", body: "{}",
@@ -75,7 +75,7 @@ test("a list that has shrunk keeps its old copy until the smaller one is accepte
 });
 
 test("the state's warnings lead to their lines", async () => {
-	const page = await open(house, cookie, "");
+	const page = await open(backend, cookie, "");
 	await page.locator(".state summary").click();
 	await page.locator(".sheet a").first().click();
 	await page.locator(".finding.warning").first().waitFor();
@@ -91,22 +91,22 @@ test("apply writes the file and is in force at once", async () => {
 	assert.equal(await page.locator(".diff .del").count(), 1);
 	await button(page, "Apply").click();
 	await said(page, /Revision \d+ is in force\./);
-	assert.match(house.file(), /tracker\.example/);
+	assert.match(backend.file(), /tracker\.example/);
 	assert.ok(await button(page, "Apply").isDisabled());
 	await page.getByRole("link", { name: "Activity" }).click();
 	await page.locator(".live.is-live").waitFor();
-	await house.flow("tracker.example");
+	await backend.flow("tracker.example");
 	await page.locator(".row.block", { hasText: "tracker.example" }).waitFor();
 	await page.done();
 });
 
 test("a dataplane that has not taken the policy yet is told apart", async () => {
-	await house.say({ do: "hold", on: true });
+	await backend.say({ do: "hold", on: true });
 	const page = await open();
 	await editor(page).fill(policy + "# held\n");
 	await button(page, "Apply").click();
 	await said(page, /has not taken it yet/);
-	await house.say({ do: "hold", on: false });
+	await backend.say({ do: "hold", on: false });
 	await page.done();
 });
 
@@ -115,7 +115,7 @@ test("a policy with errors is not applied", async () => {
 	await editor(page).fill(policy.replace("otherwise allow", "otherwise maybe"));
 	await button(page, "Apply").click();
 	await page.locator(".finding.error", { hasText: "maybe" }).waitFor();
-	assert.equal(house.file(), policy);
+	assert.equal(backend.file(), policy);
 	await page.done();
 });
 
@@ -123,16 +123,16 @@ test("an edit made meanwhile is never overwritten unseen", async () => {
 	const page = await open();
 	const mine = policy + "# mine\n", theirs = policy + "# theirs\n";
 	await editor(page).fill(mine);
-	house.write(theirs);
+	backend.write(theirs);
 	await button(page, "Apply").click();
 	await page.getByText("The file has changed since you opened it.").waitFor();
-	assert.equal(house.file(), theirs);
+	assert.equal(backend.file(), theirs);
 	await button(page, "Keep my text, compare with the new file").click();
 	await page.locator(".diff .del", { hasText: "# theirs" }).waitFor();
 	await page.locator(".diff .add", { hasText: "# mine" }).waitFor();
 	await button(page, "Apply").click();
 	await said(page, /is in force/);
-	assert.equal(house.file(), mine);
+	assert.equal(backend.file(), mine);
 	await page.done();
 });
 
@@ -140,7 +140,7 @@ test("or the new file is loaded and one's own changes dropped", async () => {
 	const page = await open();
 	const theirs = policy + "# theirs again\n";
 	await editor(page).fill(policy + "# mine\n");
-	house.write(theirs);
+	backend.write(theirs);
 	await button(page, "Apply").click();
 	await button(page, "Load the new file, drop my changes").click();
 	assert.ok(await until(async () => await editor(page).inputValue() === theirs));
@@ -169,13 +169,13 @@ test("tab leaves the editor", async () => {
 });
 
 test("a line in the address is where the cursor stands", async () => {
-	const page = await open(house, cookie, "#/policy?line=10");
+	const page = await open(backend, cookie, "#/policy?line=10");
 	assert.ok(await until(() => editor(page).evaluate((e) => e.value.slice(0, e.selectionStart).split("\n").length === 10)));
 	await page.done();
 });
 
 test("where the policy is not edited here, the page shows it and offers no Apply", async () => {
-	const closed = await house_open(policy, { DURWARD_READONLY: "1" });
+	const closed = await backend_open(policy, { DURWARD_READONLY: "1" });
 	const page = await open(closed, await claim(closed));
 	await page.getByText("policy-edit off").waitFor();
 	assert.equal(await editor(page).evaluate((e) => e.readOnly), true);

@@ -46,7 +46,7 @@ function Login({ entered, expired, set_door }) {
 	const { busy, bad, submit } = use_form(entered, async () => {
 		if (!password) return t("login.empty");
 		await api("POST", "session", { body: { password }, quiet: true }).catch((e) => {
-			if (e.status === 403 && e.body?.title === "Wrong") e.message = t("login.wrong");
+			if (e.status === 403) e.message = t("login.wrong");
 			throw e;
 		});
 	});

@@ -13,7 +13,7 @@ export const html = htm.bind(h);
 
 export class Problem extends Error {
 	constructor(status, body) {
-		supervisor(body?.detail || body?.title || t("error.unknown", { status: String(status) }));
+		super(body?.detail || body?.title || t("error.unknown", { status: String(status) }));
 		this.status = status;
 		this.body = body;
 	}

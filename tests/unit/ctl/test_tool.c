@@ -23,7 +23,7 @@ static bool find_tool(void)
 static pid_t launch(const char *line, int in, int out)
 {
 	static char words[256];
-	char option[] = "--socket", *argv[16] = {tool, option, house.sock_path};
+	char option[] = "--socket", *argv[16] = {tool, option, backend.sock_path};
 	size_t n = 3;
 	pid_t pid;
 
@@ -71,7 +71,7 @@ static int setup(void **state)
 {
 	struct event e;
 
-	if (house_setup(state) < 0)
+	if (backend_setup(state) < 0)
 		return -1;
 	e = event_of("www.ads.example", ACTION_BLOCK);
 	e.verdict.rule_line = 4, e.verdict.revision = 1, e.verdict.device = 0;
@@ -96,14 +96,14 @@ static void statuses_tell_how_it_went(void **state)
 		{"log blocked phone", "", 0, "Advertising <b>\" (rule 3fff0a9a)"},
 		{"log rule=3FFF0A9A", "", 0, "line 4: block"},
 		{"log rule=0123abcd", "", 0, ""},
-		{"log rule=a/b", "", 1, "Not a rule"},
+		{"log rule=a/b", "", 1, "rule= takes a line"},
 		{"check --what", "", 2, "usage"},
 		{"log -n 1", "", 0, "evil?[2J.example"},
 		{"log 1HFA-7M00-0000", "", 0, ""},
 		{"log reference=1hfa7m000000", "", 0, ""},
-		{"log reference=ads", "", 1, "Not a reference"},
+		{"log reference=ads", "", 1, "twelve letters"},
 		{"log -n 0", "", 2, "usage"},
-		{"log nobody", "", 1, "Nobody of that name"},
+		{"log nobody", "", 1, "nobody of that name"},
 		{"log --all", "", 2, "no such option"},
 		{"-j log -n 1 blocked", "", 0, "{\"id\":1,"},
 		{"reload", "", 0, "revision 2 is in force"},
@@ -176,8 +176,8 @@ static void watch_follows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(statuses_tell_how_it_went, setup, house_teardown),
-		cmocka_unit_test_setup_teardown(watch_follows, setup, house_teardown),
+		cmocka_unit_test_setup_teardown(statuses_tell_how_it_went, setup, backend_teardown),
+		cmocka_unit_test_setup_teardown(watch_follows, setup, backend_teardown),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * backend.h - a whole controller with its face in a thread of the test: a ring to push into, the supervisor's end of the socket,
+ * backend.h - a whole controller with its front end in a thread of the test: a ring to push into, the supervisor's end of the socket,
  * a TCP port on loopback and a Unix socket to ask.
  */
 #ifndef TEST_SHOW_HOUSE_H
@@ -37,7 +37,7 @@ static struct {
 	uint16_t port;
 	pthread_t thread;
 	int exit_status;
-} house;
+} backend;
 
 static const char good_policy[] = "device phone mac 02:00:00:00:00:09\n"
 				  "fail open\n"
@@ -47,7 +47,7 @@ static const char good_policy[] = "device phone mac 02:00:00:00:00:09\n"
 
 static inline void write_policy(const char *text)
 {
-	assert_int_equal(file_write_atomic(house.policy_path, slice_str(text), 0600), 0);
+	assert_int_equal(file_write_atomic(backend.policy_path, slice_str(text), 0600), 0);
 }
 
 static inline int listen_tcp(void)
@@ -59,7 +59,7 @@ static inline int listen_tcp(void)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
 	assert_int_equal(listen(fd, 64), 0);
 	getsockname(fd, (struct sockaddr *)&sin, &len);
-	house.port = ntohs(sin.sin_port);
+	backend.port = ntohs(sin.sin_port);
 	return fd;
 }
 
@@ -68,8 +68,8 @@ static inline int listen_unix(void)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", house.sock_path);
-	unlink(house.sock_path);
+	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", backend.sock_path);
+	unlink(backend.sock_path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof sun), 0);
 	assert_int_equal(listen(fd, 64), 0);
 	return fd;
@@ -77,19 +77,19 @@ static inline int listen_unix(void)
 
 static void *run_controller(void *unused)
 {
-	house.exit_status = controller_main(&house.in);
+	backend.exit_status = controller_main(&backend.in);
 	return NULL;
 }
 
 /* Waits for a message of this type; others are passed over. Its descriptor, or -1. */
 static inline int await(enum message_type type, struct message *m)
 {
-	struct pollfd p = {.fd = house.supervisor, .events = POLLIN};
+	struct pollfd p = {.fd = backend.supervisor, .events = POLLIN};
 	int fd;
 
 	for (int i = 0; i < 100; i++) {
 		assert_true(poll(&p, 1, 60000) == 1);
-		assert_int_equal(message_recv(house.supervisor, m, &fd), 0);
+		assert_int_equal(message_recv(backend.supervisor, m, &fd), 0);
 		if (m->type == (uint32_t)type)
 			return fd;
 		if (fd >= 0)
@@ -104,57 +104,58 @@ static inline void controller_start(void)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	house.supervisor = pair[0];
-	assert_int_equal(ring_create(sizeof(struct event), EVENT_RING_ITEMS, &house.ring_fd), 0);
+	backend.supervisor = pair[0];
+	assert_int_equal(ring_create(sizeof(struct event), EVENT_RING_ITEMS, &backend.ring_fd), 0);
 	assert_int_equal(
-		ring_map(house.ring_fd, sizeof(struct event), EVENT_RING_ITEMS, &house.ring), 0);
-	house.signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	assert_int_equal(live_create(LIVE_FLOWS, &house.live_fd, &house.live_reader), 0);
-	house.in = (struct controller_in){.control = pair[1],
-		.rings = {house.ring_fd},
+		ring_map(backend.ring_fd, sizeof(struct event), EVENT_RING_ITEMS, &backend.ring),
+		0);
+	backend.signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(live_create(LIVE_FLOWS, &backend.live_fd, &backend.live_reader), 0);
+	backend.in = (struct controller_in){.control = pair[1],
+		.rings = {backend.ring_fd},
 		.n_rings = 1,
-		.lives = {house.live_reader},
+		.lives = {backend.live_reader},
 		.n_lives = 1,
-		.ring_signal = house.signal_fd,
+		.ring_signal = backend.signal_fd,
 		.listeners = {listen_tcp()},
 		.n_listeners = 1,
 		.unix_listener = listen_unix(),
 		.conntrack = -1,
-		.policy_path = house.policy_path,
+		.policy_path = backend.policy_path,
 		.state_dir = folder,
 		.web_names = "dataplane.example durward.example",
 		.events_rows = 10000,
 		.events_days = 30,
 		.policy_edit = true,
 		.front_end = &show_front_end};
-	assert_int_equal(pthread_create(&house.thread, NULL, run_controller, NULL), 0);
+	assert_int_equal(pthread_create(&backend.thread, NULL, run_controller, NULL), 0);
 }
 
 static inline void controller_end(void)
 {
 	struct message stop = {.type = MESSAGE_STOP};
 
-	assert_int_equal(message_send(house.supervisor, &stop, -1), 0);
-	pthread_join(house.thread, NULL);
-	assert_int_equal(house.exit_status, 0);
-	ring_unmap(house.ring);
-	close(house.ring_fd);
-	close(house.signal_fd);
-	close(house.live_fd);
-	close(house.live_reader);
-	close(house.supervisor);
-	close(house.in.control);
+	assert_int_equal(message_send(backend.supervisor, &stop, -1), 0);
+	pthread_join(backend.thread, NULL);
+	assert_int_equal(backend.exit_status, 0);
+	ring_unmap(backend.ring);
+	close(backend.ring_fd);
+	close(backend.signal_fd);
+	close(backend.live_fd);
+	close(backend.live_reader);
+	close(backend.supervisor);
+	close(backend.in.control);
 }
 
-static inline int house_setup(void **state)
+static inline int backend_setup(void **state)
 {
 	struct message m;
 
 	if (folder_make(state) < 0)
 		return -1;
 	log_init("test", LOG_ERROR_);
-	snprintf(house.policy_path, sizeof house.policy_path, "%s/policy", folder);
-	snprintf(house.sock_path, sizeof house.sock_path, "%s/api.sock", folder);
+	snprintf(backend.policy_path, sizeof backend.policy_path, "%s/policy", folder);
+	snprintf(backend.sock_path, sizeof backend.sock_path, "%s/api.sock", folder);
 	write_policy(good_policy);
 	controller_start();
 	await(MESSAGE_READY, &m);
@@ -162,7 +163,7 @@ static inline int house_setup(void **state)
 	return 0;
 }
 
-static inline int house_teardown(void **state)
+static inline int backend_teardown(void **state)
 {
 	controller_end();
 	return folder_remove(state);
@@ -172,8 +173,8 @@ static inline void push(struct event e)
 {
 	uint64_t one = 1;
 
-	assert_true(ring_push(house.ring, &e));
-	assert_int_equal(write(house.signal_fd, &one, sizeof one), sizeof one);
+	assert_true(ring_push(backend.ring, &e));
+	assert_int_equal(write(backend.signal_fd, &one, sizeof one), sizeof one);
 }
 
 /* --- asking --- */
@@ -199,13 +200,13 @@ static inline struct got ask(
 	struct got g = {0};
 	CURL *c = curl_easy_init();
 
-	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", house.port, path);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", backend.port, path);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, 20L);
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	if (local)
-		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, backend.sock_path);
 	if (body)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
 	for (const char *p = headers; p && *p;) {

@@ -24,7 +24,7 @@ static double now_s(void)
 static int dial(unsigned client)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
-				   .sin_port = htons(house.port),
+				   .sin_port = htons(backend.port),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
 			   from = {.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(0x7f010001u + client)};
@@ -493,7 +493,7 @@ static void no_cookie_but_the_sessions_opens_the_door(void **state)
 	assert_int_equal(ask_status(false, "GET", "/api/v1/status", text, NULL), 200);
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, backend_setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -126,10 +126,10 @@ static void *listen_run(void *user)
 	CURLM *m = curl_multi_init();
 	int running = 1;
 
-	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", house.port, l->path);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", backend.port, l->path);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	if (!l->tcp)
-		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, house.sock_path);
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, backend.sock_path);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, h);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, hear);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
@@ -351,7 +351,7 @@ static void without_a_database_the_last_events_are_in_memory(void **state)
 	rmdir(in_folder("events.db"));
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, backend_setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -14,9 +14,9 @@ static int setup(void **state)
 {
 	static const struct hash_key key = {1, 2};
 	const char *why;
-	int rc = house_setup(state);
+	int rc = backend_setup(state);
 
-	assert_int_equal(live_map(house.live_fd, true, 0, &map), 0);
+	assert_int_equal(live_map(backend.live_fd, true, 0, &map), 0);
 	assert_int_equal(livetab_adopt(&table, &map, &key, &why), 0);
 	return rc;
 }
@@ -25,7 +25,7 @@ static int teardown(void **state)
 {
 	livetab_free(table);
 	live_unmap(&map);
-	return house_teardown(state);
+	return backend_teardown(state);
 }
 
 static struct live *add(uint16_t port, const char *name, uint64_t since_ms, uint64_t bytes)

@@ -13,7 +13,7 @@ static void the_image_comes_sealed_and_the_reload_is_numbered(void **state)
 	int fd;
 
 	write_policy("otherwise block\n");
-	assert_int_equal(message_send(house.supervisor, &reload, -1), 0);
+	assert_int_equal(message_send(backend.supervisor, &reload, -1), 0);
 	fd = await(MESSAGE_IMAGE, &m);
 	assert_int_equal(m.revision, 2);
 	assert_false(m.fail_open);
@@ -22,7 +22,7 @@ static void the_image_comes_sealed_and_the_reload_is_numbered(void **state)
 		F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 	close(fd);
 	write_policy(good_policy); /* a text seen before, but not the last one: a new number */
-	assert_int_equal(message_send(house.supervisor, &reload, -1), 0);
+	assert_int_equal(message_send(backend.supervisor, &reload, -1), 0);
 	close(await(MESSAGE_IMAGE, &m));
 	assert_int_equal(m.revision, 3);
 }
@@ -151,7 +151,7 @@ static void without_any_policy_the_supervisor_is_told(void **state)
 	struct message m;
 
 	controller_end();
-	unlink(house.policy_path);
+	unlink(backend.policy_path);
 	unlink(in_folder("image.good"));
 	controller_start();
 	await(MESSAGE_NO_POLICY, &m);
@@ -189,7 +189,7 @@ static void an_edit_is_applied_once_and_never_over_another(void **state)
 	assert_int_equal(g.status, 200);
 	assert_int_equal((int)jr_number(jr_get(g.json, "revision"), 0), 2);
 	got_fini(&g);
-	assert_int_equal(file_read(house.policy_path, 1000, &file), 0);
+	assert_int_equal(file_read(backend.policy_path, 1000, &file), 0);
 	assert_string_equal(strbuf_text(&file), "fail open\notherwise allow # mine\n");
 	strbuf_fini(&file);
 	assert_int_equal(ask_status(true, "PUT", "/api/v1/policy/apply", match,
@@ -407,7 +407,7 @@ static void garbage_ends_its_own_connection_only(void **state)
 		"Host: 127.0.0.1\r\nX-Durward: 1\r\nContent-Type: "
 		"application/json\r\nContent-Length: 5\r\n\r\n"};
 	struct sockaddr_in sin = {.sin_family = AF_INET,
-		.sin_port = htons(house.port),
+		.sin_port = htons(backend.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	unsigned char junk[600];
 
@@ -442,7 +442,7 @@ static void the_list_of_routes_is_the_list_of_routes(void **state)
 	got_fini(&g);
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, backend_setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -83,7 +83,7 @@ static int newest(char id[static 64])
 static int setup(void **state)
 {
 	pushed = 0;
-	return house_setup(state);
+	return backend_setup(state);
 }
 
 #define ADS "for everyone\nblock ads.example\n"
@@ -178,7 +178,7 @@ static void a_watch_line_is_found_by_its_id(void **state)
 	assert_int_equal(rows_of("5"), 1); /* a line, as recorded */
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -11,7 +11,7 @@ static struct got status_after(struct message *m)
 
 	m->type = MESSAGE_STATUS;
 	m->dataplane_restarts = ++turn;
-	assert_int_equal(message_send(house.supervisor, m, -1), 0);
+	assert_int_equal(message_send(backend.supervisor, m, -1), 0);
 	for (int i = 0; i < 600; i++) {
 		got_fini(&g);
 		g = ask(true, "GET", "/api/v1/status", NULL, NULL);
@@ -93,22 +93,22 @@ static void a_start_is_no_fault_and_its_end_is_heard(void **state)
 static void a_listener_that_comes_late_is_served(void **state)
 {
 	struct message m = {.type = MESSAGE_LISTENER};
-	uint16_t first = house.port;
-	int fd = listen_tcp(); /* house.port is the new one's */
+	uint16_t first = backend.port;
+	int fd = listen_tcp(); /* backend.port is the new one's */
 	struct got g;
 
 	(void)state;
-	assert_int_not_equal(house.port, first);
-	assert_int_equal(message_send(house.supervisor, &m, fd), 0);
+	assert_int_not_equal(backend.port, first);
+	assert_int_equal(message_send(backend.supervisor, &m, fd), 0);
 	close(fd); /* the controller has its own */
 	g = ask(false, "GET", "/healthz", NULL, NULL);
 	assert_int_equal(g.status, 200);
 	got_fini(&g);
-	house.port = first;
+	backend.port = first;
 	assert_int_equal(ask_status(false, "GET", "/healthz", NULL, NULL), 200);
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, backend_setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

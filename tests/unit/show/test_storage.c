@@ -33,7 +33,7 @@ static uint32_t reload(void)
 {
 	struct message m = {.type = MESSAGE_RELOAD};
 
-	assert_int_equal(message_send(house.supervisor, &m, -1), 0);
+	assert_int_equal(message_send(backend.supervisor, &m, -1), 0);
 	close(await(MESSAGE_IMAGE, &m));
 	return m.revision;
 }
@@ -188,16 +188,16 @@ static void full_setup(char outside[static 64])
 	assert_int_equal(mount("none", folder, "tmpfs", 0, "size=4m"), 0);
 	strcpy(outside, "/tmp/durward-test-XXXXXX");
 	assert_non_null(mkdtemp(outside));
-	snprintf(house.policy_path, sizeof house.policy_path, "%s/policy", outside);
-	snprintf(house.sock_path, sizeof house.sock_path, "%s/api.sock", outside);
+	snprintf(backend.policy_path, sizeof backend.policy_path, "%s/policy", outside);
+	snprintf(backend.sock_path, sizeof backend.sock_path, "%s/api.sock", outside);
 	write_policy(good_policy);
 }
 
 /* For the teardown, which ends a controller. */
 static void home(void)
 {
-	snprintf(house.policy_path, sizeof house.policy_path, "%s/policy", folder);
-	snprintf(house.sock_path, sizeof house.sock_path, "%s/api.sock", folder);
+	snprintf(backend.policy_path, sizeof backend.policy_path, "%s/policy", folder);
+	snprintf(backend.sock_path, sizeof backend.sock_path, "%s/api.sock", folder);
 	start();
 }
 
@@ -315,7 +315,7 @@ static void a_damaged_events_database_is_told(void **state)
 	assert_false(problem("events.db.broken-"));
 }
 
-#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, house_setup, house_teardown)
+#define IN_HOUSE(t) cmocka_unit_test_setup_teardown(t, backend_setup, backend_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
