@@ -105,7 +105,7 @@ test("a dataplane that has not taken the policy yet is told apart", async () => 
 	const page = await open();
 	await editor(page).fill(policy + "# held\n");
 	await button(page, "Apply").click();
-	await said(page, /has not taken it yet/);
+	await said(page, /does not use it yet/);
 	await backend.say({ do: "hold", on: false });
 	await page.done();
 });

@@ -190,7 +190,7 @@ const en = {
 	"policy.at": "Line {line}, column {column}",
 	"policy.whole": "The whole file",
 	"policy.taken": "Revision {n} is in force.",
-	"policy.slow": "Revision {n} has been written, but the dataplane has not taken it yet. The state above tells more.",
+	"policy.slow": "Revision {n} has been written, but the filter does not use it yet. The state above tells more.",
 	"policy.same": "Nothing to apply: this is the text in force.",
 	"policy.stale": "The file has changed since you opened it.",
 	"policy.stale.help": "Somebody else, or an editor on the gateway, saved it meanwhile. Nothing of yours was written.",
