@@ -121,7 +121,7 @@ static void fixes_are_counted_however_many_there_were(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		rules_plan_fixed(&plan, now);
-	assert_int_equal(rules_plan_fixes(&plan, now), PLAN_MENDS);
+	assert_int_equal(rules_plan_fixes(&plan, now), PLAN_FIXES);
 	now += PLAN_MINUTE_MS;
 	assert_int_equal(rules_plan_fixes(&plan, now), 0);
 	rules_plan_fixed(&plan, now);
