@@ -33,15 +33,15 @@ enum plan_run { RUN_NOTHING, RUN_UP, RUN_CHECK, RUN_STATUS, RUN_FAILED };
 
 enum plan_news {
 	NEWS_NONE,
-	NEWS_UP,	  /* the rules that were wished for are in force */
-	NEWS_UP_FAILED,	  /* they are not; it is tried again */
-	NEWS_FIXED,	  /* others had changed the rules: they were put back */
-	NEWS_MEND_FAILED, /* they could not be; with `fail closed` a refusal comes next */
-	NEWS_CHANGED,	  /* others changed the rules: to be put back next */
-	NEWS_REFUSED_BY,  /* the same, and it is a refusal */
-	NEWS_BY_HAND,	  /* durward-rules down: they stay away */
-	NEWS_BACK,	  /* durward-rules up by hand */
-	NEWS_FAILED,	  /* our own refusal is in force */
+	NEWS_UP,	 /* the rules that were wished for are in force */
+	NEWS_UP_FAILED,	 /* they are not; it is tried again */
+	NEWS_FIXED,	 /* others had changed the rules: they were put back */
+	NEWS_FIX_FAILED, /* they could not be; with `fail closed` a refusal comes next */
+	NEWS_CHANGED,	 /* others changed the rules: to be put back next */
+	NEWS_REFUSED_BY, /* the same, and it is a refusal */
+	NEWS_BY_HAND,	 /* durward-rules down: they stay away */
+	NEWS_BACK,	 /* durward-rules up by hand */
+	NEWS_FAILED,	 /* our own refusal is in force */
 };
 
 struct rules_plan {	/* {0}: nothing is loaded, nothing known */

@@ -117,7 +117,7 @@ static enum plan_news done_up(struct rules_plan *p, int status, uint64_t now)
 	p->refuse = !p->fail_open && p->state != RULES_FAILED;
 	if (p->state == RULES_UP)
 		p->state = RULES_NONE;
-	return NEWS_MEND_FAILED;
+	return NEWS_FIX_FAILED;
 }
 
 static enum plan_news found(struct rules_plan *p, enum rules_state what)
