@@ -21,7 +21,7 @@ comma := ,
 B := build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter yes,$(RELEASE)),-release)
 
 PKGS := libnetfilter_queue libnetfilter_log libnetfilter_conntrack libmnl libnl-3.0 libnl-route-3.0 libcrypto \
-	libmicrohttpd sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libpsl libidn2 zlib
+	libmicrohttpd sqlite3 jansson libcurl libpcap libseccomp libcap libbpf libidn2 zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -130,7 +130,7 @@ unit-programs: $(UNIT_BIN)
 PORTABLE_DIRS := base model identify decide
 PORTABLE_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,$(PORTABLE_DIRS)))) \
 	$(addprefix src/dataplane/,quota.c flowtab.c livetab.c)
-# (test_rule_moves reads policies as text: conf/ needs libidn2 and libpsl)
+# (test_rule_moves reads policies as text: conf/ needs libidn2)
 PORTABLE_TEST := $(filter-out %/test_rule_moves.c %/test_quic.c %/test_quic_conns.c %/test_quic_crypt.c %/test_quic_captures.c, \
 	$(wildcard $(patsubst %,tests/unit/%/test_*.c,$(PORTABLE_DIRS)))) $(addprefix tests/unit/dataplane/test_,flowtab.c livetab.c)
 PORTABLE_BIN   = $(PORTABLE_TEST:tests/unit/%.c=$B/portable/%) $(addprefix $B/portable/,$(PORTABLE_CRYPTO))

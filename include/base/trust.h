@@ -22,7 +22,7 @@ enum trust_kind {
 enum { TRUST_WHY = 1024 };
 
 /* A descriptor: of a file to read, of anything else O_PATH. -ENOENT: not there, and everything up to it is trusted.
- * why: "" unless this door has more to say than the error itself. */
+ * why: "" unless the call has more to say than the error itself. */
 int trust_open(const char *path, enum trust_kind kind, char why[static TRUST_WHY]);
 
 #endif

@@ -19,7 +19,7 @@ struct dtls_join {
 };
 
 /* One UDP payload of the client. OK: the hello is complete, *out points into j or the datagram. NEED_MORE: a part of one.
- * INVALID: out->odd is NOT_KNOWN (not a DTLS hello), CONTRADICTION (two copies differ; *j keeps the first), TOO_LARGE,
+ * INVALID: out->anomaly is NOT_KNOWN (not a DTLS hello), CONTRADICTION (two copies differ; *j keeps the first), TOO_LARGE,
  * or what tls_hello_parse_body says. */
 enum parse dtls_hello_add(struct dtls_join *j, struct slice datagram, struct tls_hello *out);
 

@@ -16,7 +16,7 @@
  *           of STARTTLS: a hello may still come, and is one more result).
  *   DONE    nothing more will be said: TLS is encrypted now, or a tunnel is open, or the last result was final.
  *
- * Results by kind: NAME, NONE, OPAQUE, EVASIVE; NOT_PROTO (odd NOT_KNOWN) where the bytes are neither TLS nor HTTP. TOO_LARGE
+ * Results by kind: NAME, NONE, OPAQUE, EVASIVE; NOT_PROTO (anomaly NOT_KNOWN) where the bytes are neither TLS nor HTTP. TOO_LARGE
  * comes from here (the limit), TIMEOUT from the caller's clock: s->app says which protocol it was going to be.
  *
  * Owns: nothing. Thread: one at a time; pure. Fails: by step and kind. See: rows T01-T45, H01-H23.

@@ -54,7 +54,7 @@ struct quic_ident;
 struct quic_ident *quic_ident_new(void);    /* NULL: no memory */
 void quic_ident_free(struct quic_ident *q); /* NULL is fine */
 /* What all connections together may bring, 1..16 KiB of CRYPTO bytes (that is the default), and how long a hello may take
- * (0, the default: for ever). A connection that goes beyond is EVASIVE, odd TOO_LARGE or TIMEOUT. */
+ * (0, the default: for ever). A connection that goes beyond is EVASIVE, anomaly TOO_LARGE or TIMEOUT. */
 void quic_ident_limit(struct quic_ident *q, uint32_t bytes, uint32_t deadline_ms);
 /* Whether any connection is known. */
 bool quic_ident_any(const struct quic_ident *q);

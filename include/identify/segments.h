@@ -22,9 +22,9 @@ enum segments_result {
 	SEGMENTS_SAME, /* nothing new, equal to what was seen; also an empty segment: pass it on */
 	SEGMENTS_OLD, /* lies wholly before what is kept (released, or before the start): cannot be compared */
 	SEGMENTS_PAD, /* a keep-alive probe or zero padding that is no data: not stored; do not pass it on */
-	SEGMENTS_CONTRADICTION, /* differs from the first copy: drop; the flow is EVASIVE, odd CONTRADICTION */
+	SEGMENTS_CONTRADICTION, /* differs from the first copy: drop; the flow is EVASIVE, anomaly CONTRADICTION */
 	SEGMENTS_OUTSIDE, /* more than `limit` ahead of the kept bytes' start: drop, judge nothing by it */
-	SEGMENTS_FULL, /* begins inside the limit and runs past it: the flow is EVASIVE, odd TOO_LARGE */
+	SEGMENTS_FULL, /* begins inside the limit and runs past it: the flow is EVASIVE, anomaly TOO_LARGE */
 	SEGMENTS_NO_MEMORY,
 };
 

@@ -2,7 +2,7 @@
  * tls_hello.h - finds the server name in a TLS ClientHello (also QUIC's CRYPTO stream and DTLS's rebuilt message).
  *
  * Owns: nothing; slices point into the caller's bytes. Thread: any; pure.
- * Fails: NEED_MORE until all bytes the 24-bit length declares are there; INVALID sets out->odd (BAD_LENGTH,
+ * Fails: NEED_MORE until all bytes the 24-bit length declares are there; INVALID sets out->anomaly (BAD_LENGTH,
  * DUPLICATE_EXTENSION, NOT_KNOWN = another message). See: RFC 8446 4.1.2, RFC 6066 3, RFC 7301, RFC 9849.
  */
 #ifndef IDENTIFY_TLS_HELLO_H

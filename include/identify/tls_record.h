@@ -5,7 +5,7 @@
  * INVALID, each with its own reason: an empty record, another type inside the message, a length above 2^14 + 256.
  *
  * Owns: nothing; the message points into `stream` (one record) or `scratch` (several). Thread: any; pure.
- * Fails: by status; INVALID sets odd. See: RFC 8446 5.1.
+ * Fails: by status; INVALID sets anomaly. See: RFC 8446 5.1.
  */
 #ifndef IDENTIFY_TLS_RECORD_H
 #define IDENTIFY_TLS_RECORD_H

@@ -39,7 +39,7 @@ bool problem_vset(struct problems *s, enum problem p, const char *fmt, va_list a
 bool problem_clear(struct problems *s, enum problem p); /* true: it was there */
 
 const char *problem_key(enum problem p); /* "?" outside */
-/* "WHAT: DETAIL; MENDS" */
+/* "WHAT: DETAIL; FIX" */
 void problem_words(const struct problems *s, enum problem p, struct strbuf *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * ctmsg.h - an entry of the kernel's connection table, as a message of ctnetlink holds it.
  *
- * The door of libnetfilter_conntrack for those who read: one object is parsed into again and again, so that reading a table
+ * What readers use of libnetfilter_conntrack: one object is parsed into again and again, so that reading a table
  * allocates nothing for an entry (but for labels, a helper's data, or a security context, which the library copies).
  *
  * Owns: its two objects. Thread: one at a time. Fails: false, or -ENOMEM. See: include/uapi/linux/netfilter/nfnetlink_conntrack.h, ctnetlink_fill_info() in net/netfilter/nf_conntrack_netlink.c.

@@ -4,7 +4,7 @@
  *
  * SQLite, WAL, synchronous=FULL: what was acknowledged survives a power cut. A file that cannot be opened (a full disk)
  * is tried again by whoever asks next, at most every ADMIN_STORE_RETRY_MS. A damaged file, one of a newer version, or one that
- * is gone where it should be, is left as it is and every door says so, until admin_store_set_aside(): a password is never
+ * is gone where it should be, is left as it is and every call says so, until admin_store_set_aside(): a password is never
  * forgotten by accident.
  * Owns: its one connection. Thread: any, calls are serialised inside. Fails: 0 or -errno: -ENOENT no such thing; -EBADMSG
  * damaged, -EPROTONOSUPPORT a newer version, -ENODATA gone; -ENOSPC, -EROFS, -EACCES, -EIO, -EBUSY.

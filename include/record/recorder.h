@@ -5,9 +5,9 @@
  * together, too); what is above is counted in rows that say how many (row.count), at most eight a client every 30
  * seconds. A kill loses the sums of these seconds.
  *
- * Owns: a thread, the store, the tail of the last RECORDER_TAIL rows. The image used for texts is the caller's, changed
- * by recorder_set_image(). Thread: doors may be called from any thread. Fails: 0 or -errno. A store that cannot be
- * opened does not stop it: rows still reach the tail, and `failure` says why.
+ * Owns: a thread, the store, the tail of the last RECORDER_TAIL rows. Texts come from the caller (`fill`). Thread: start and
+ * stop one; the others any. Fails: 0 or -errno. A store that cannot be opened does not stop it: rows still reach the tail,
+ * and `failure` says why.
  */
 #ifndef RECORD_RECORDER_H
 #define RECORD_RECORDER_H

@@ -24,7 +24,7 @@ enum {
 	PLAN_SLOW_MS = 10000,
 	PLAN_RETRY_MS = 5000, /* after a run that failed */
 	PLAN_CHECK_MS = 1000, /* between two checks at least */
-	PLAN_MENDS = 16,
+	PLAN_FIXES = 16,
 	PLAN_BLIND = 3, /* checks in a row that failed: whether the rules stand is not known */
 };
 
@@ -33,15 +33,15 @@ enum plan_run { RUN_NOTHING, RUN_UP, RUN_CHECK, RUN_STATUS, RUN_FAILED };
 
 enum plan_news {
 	NEWS_NONE,
-	NEWS_UP,	  /* the rules that were wished for are in force */
-	NEWS_UP_FAILED,	  /* they are not; it is tried again */
-	NEWS_FIXED,	  /* others had changed the rules: they were put back */
-	NEWS_MEND_FAILED, /* they could not be; with `fail closed` a refusal comes next */
-	NEWS_CHANGED,	  /* others changed the rules: to be put back next */
-	NEWS_REFUSED_BY,  /* the same, and it is a refusal */
-	NEWS_BY_HAND,	  /* durward-rules down: they stay away */
-	NEWS_BACK,	  /* durward-rules up by hand */
-	NEWS_FAILED,	  /* our own refusal is in force */
+	NEWS_UP,	 /* the rules that were wished for are in force */
+	NEWS_UP_FAILED,	 /* they are not; it is tried again */
+	NEWS_FIXED,	 /* others had changed the rules: they were put back */
+	NEWS_FIX_FAILED, /* they could not be; with `fail closed` a refusal comes next */
+	NEWS_CHANGED,	 /* others changed the rules: to be put back next */
+	NEWS_REFUSED_BY, /* the same, and it is a refusal */
+	NEWS_BY_HAND,	 /* durward-rules down: they stay away */
+	NEWS_BACK,	 /* durward-rules up by hand */
+	NEWS_FAILED,	 /* our own refusal is in force */
 };
 
 struct rules_plan {	/* {0}: nothing is loaded, nothing known */
@@ -60,7 +60,7 @@ struct rules_plan {	/* {0}: nothing is loaded, nothing known */
 	bool runs_fix;
 	uint8_t runs; /* enum plan_run */
 	uint64_t checked_ms, again_ms;
-	uint64_t fixed_ms[PLAN_MENDS]; /* the last ones */
+	uint64_t fixed_ms[PLAN_FIXES]; /* the last ones */
 	unsigned n_fixes, n_blind;
 };
 
@@ -74,7 +74,7 @@ bool rules_plan_may_fix(struct rules_plan *p, uint64_t now);
 void rules_plan_fixed(
 	struct rules_plan *p, uint64_t now); /* something of ours was put back without the script */
 unsigned rules_plan_fixes(
-	const struct rules_plan *p, uint64_t now); /* within the last minute; at most PLAN_MENDS */
+	const struct rules_plan *p, uint64_t now); /* within the last minute; at most PLAN_FIXES */
 bool rules_plan_storms(struct rules_plan *p, uint64_t now);
 
 #endif

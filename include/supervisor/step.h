@@ -148,7 +148,7 @@ enum supervisor_say {
 	SAY_RULES_OLD,	 /* not while we run */
 	SAY_FIXED_RULES, /* n in all, m in the last minute */
 	SAY_FIXED_ROUTE,
-	SAY_MEND_FAILED,
+	SAY_FIX_FAILED,
 	SAY_REFUSED_BY,
 	SAY_REFUSAL,
 	SAY_BY_HAND,

@@ -3,7 +3,7 @@
  *
  * PROBLEM(NAME, "key for programs", "what is wrong", "what fixes it")     worst first: people read them in this order
  *
- * A person reads "WHAT: DETAIL; MENDS"; the detail (a name, a number) is given by who raises it. See:
+ * A person reads "WHAT: DETAIL; FIX"; the detail (a name, a number) is given by who raises it. See:
  * supervisor/supervisor_int.h (problem_raise).
  */
 PROBLEM(REFUSED, "refusal-in-force", "all forwarding is refused, though Durward runs",

@@ -3,7 +3,7 @@
  *
  * One-shot, for an error (ENOBUFS) is reported for whatever a watch waits, and would spin.
  *
- * Owns: nothing. Thread: the loop's. Fails: see the door. See: epoll_ctl(2), EPOLLONESHOT.
+ * Owns: nothing. Thread: the loop's. Fails: see the header. See: epoll_ctl(2), EPOLLONESHOT.
  */
 #include "base/pace.h"
 

@@ -4,7 +4,7 @@
  * A chunk begins at a multiple of its size, so that a block's address tells its chunk. In a chunk the block that was freed last is
  * given first: it is likely to be in the processor's cache. Blocks never used stand behind `fresh`, their pages untouched.
  *
- * Owns: regions. Thread: one. Fails: see the door.
+ * Owns: regions. Thread: one. Fails: see the header.
  */
 #include "base/pool.h"
 

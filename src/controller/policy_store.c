@@ -6,7 +6,7 @@
  * What comes next, and under which number, is decided by revision_step.c; this file carries it out. Every policy that was in
  * force has a number. The last good image and its text lie in the state directory for a start with a bad file.
  *
- * Owns: the policy thread. Thread: doors any; controller->policy_lock lets one job at a time. Fails: -errno; a failure leaves
+ * Owns: the policy thread. Thread: the public calls any; controller->policy_lock lets one job at a time. Fails: -errno; a failure leaves
  * file, image and admin store as they were.
  */
 #include "controller_int.h"

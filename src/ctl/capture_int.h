@@ -12,7 +12,7 @@
 #include "identify/packet.h"
 #include "model/ident.h"
 
-/* --- capture_open.c: the door of zlib --- */
+/* --- capture_open.c: what is used of zlib --- */
 
 struct capture_file;
 struct capture_file *capture_open(
@@ -22,7 +22,7 @@ FILE *capture_stream(
 bool capture_close(
 	struct capture_file *f, char failure[static 256]); /* false: not read to its end */
 
-/* --- capture.c: the door of libpcap --- */
+/* --- capture.c: what is used of libpcap --- */
 
 /* Calls packet() for each IP packet of a pcap or pcapng file, also one that gzip made smaller, from its IP header on; at_ms
  * is the capture's clock. Frames that hold no IP are passed over. False and *failure when the file cannot be read to its

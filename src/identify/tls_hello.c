@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * tls_hello.c - finds the server name in a TLS ClientHello.
  *
- * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID with odd.
+ * Owns: nothing; results point into the caller's bytes. Thread: any; pure. Fails: NEED_MORE, INVALID with an anomaly.
  * See: identify/tls_hello.h. Why not OpenSSL: it needs the whole handshake and allocates; we see the first flight only.
  */
 #include "identify/tls_hello.h"

@@ -4,7 +4,7 @@
  * A reader copies a record between two looks at its number: the same and even, and nothing of it changed meanwhile. The
  * record's name is not freed before that number moves.
  *
- * Owns: see the door. Thread: any. Fails: 0 or -errno.
+ * Owns: see the header. Thread: any. Fails: 0 or -errno.
  */
 #include "model/live.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * ctmsg.c - reads entries of the kernel's connection table with libnetfilter_conntrack.
  *
- * Owns: see the door. Thread: any. Fails: see the door. Source: nfct_copy() of libnetfilter_conntrack.
+ * Owns: see the header. Thread: any. Fails: see the header. Source: nfct_copy() of libnetfilter_conntrack.
  */
 #include "netfilter/ctmsg.h"
 

@@ -81,7 +81,7 @@ void admin_store_close(struct admin_store *l)
 	free(l);
 }
 
-/* Every door: lock, prepare, bind, step, finalize, unlock. begin() locks even when it fails; finish() always pairs. */
+/* Every public call: lock, prepare, bind, step, finalize, unlock. begin() locks even when it fails; finish() always pairs. */
 static sqlite3_stmt *begin(struct admin_store *l, const char *sql, int *rc)
 {
 	sqlite3_stmt *st = NULL;

@@ -280,7 +280,7 @@ static void add(
 	s->used++;
 }
 
-/* --- doors --- */
+/* --- public calls --- */
 
 bool budget_take(struct budget *b, const struct row *row, uint64_t now_ms)
 {

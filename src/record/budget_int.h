@@ -3,7 +3,7 @@
  *
  * A client is a named device, or else a MAC, or else an address (IPv6: its /64). Its first BUDGET_FIRST decisions are rows
  * of their own, then BUDGET_MINUTE a minute; clients without a name have BUDGET_STRANGERS_FIRST and _MINUTE together as
- * well, for one machine can be any number of them. What is above is added to a sum by verdict, line and what was odd, which
+ * well, for one machine can be any number of them. What is above is added to a sum by verdict, rule and anomaly, which
  * becomes one row after BUDGET_SUM_MS; nothing is left uncounted. Memory is fixed: where there is no room for one
  * client's sums it is a sum of several clients.
  * Owns: its tables. Thread: one at a time. Fails: only at making.

@@ -449,7 +449,7 @@ static void *run(void *user)
 	return NULL;
 }
 
-/* --- doors --- */
+/* --- public calls --- */
 
 static int open_rings(struct recorder *r)
 {

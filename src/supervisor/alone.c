@@ -6,7 +6,7 @@
  * the number is free again when its holder ends, and /proc shows it to systemd/stopped and unguard, which must not touch a
  * running copy either.
  *
- * Owns: what it hands out. Thread: the supervisor's, failsafe's, guard's. Fails: -EALREADY, said in the log; without a lock
+ * Owns: what it hands out. Thread: the supervisor's, failsafe's, boot guard's. Fails: -EALREADY, said in the log; without a lock
  * that cannot be tried it goes on.
  */
 #include <errno.h>

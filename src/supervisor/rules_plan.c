@@ -10,7 +10,7 @@ enum { CHECK_TAKEN_AWAY = 3, CHECK_CHANGED = 5, STATUS_FAILED = 1, STATUS_DOWN =
 
 unsigned rules_plan_fixes(const struct rules_plan *p, uint64_t now)
 {
-	unsigned n = 0, known = p->n_fixes < PLAN_MENDS ? p->n_fixes : PLAN_MENDS;
+	unsigned n = 0, known = p->n_fixes < PLAN_FIXES ? p->n_fixes : PLAN_FIXES;
 
 	for (unsigned i = 0; i < known; i++)
 		n += now < p->fixed_ms[i] + PLAN_MINUTE_MS;
@@ -27,15 +27,15 @@ bool rules_plan_storms(struct rules_plan *p, uint64_t now)
 
 void rules_plan_fixed(struct rules_plan *p, uint64_t now)
 {
-	p->fixed_ms[p->n_fixes++ % PLAN_MENDS] = now;
-	if (p->n_fixes >= 2 * PLAN_MENDS)
-		p->n_fixes -= PLAN_MENDS; /* it never wraps to less than it holds */
+	p->fixed_ms[p->n_fixes++ % PLAN_FIXES] = now;
+	if (p->n_fixes >= 2 * PLAN_FIXES)
+		p->n_fixes -= PLAN_FIXES; /* it never wraps to less than it holds */
 	rules_plan_storms(p, now);
 }
 
 bool rules_plan_may_fix(struct rules_plan *p, uint64_t now)
 {
-	uint64_t last = p->n_fixes ? p->fixed_ms[(p->n_fixes - 1) % PLAN_MENDS] : 0;
+	uint64_t last = p->n_fixes ? p->fixed_ms[(p->n_fixes - 1) % PLAN_FIXES] : 0;
 
 	return !rules_plan_storms(p, now) || now >= last + PLAN_SLOW_MS;
 }
@@ -117,7 +117,7 @@ static enum plan_news done_up(struct rules_plan *p, int status, uint64_t now)
 	p->refuse = !p->fail_open && p->state != RULES_FAILED;
 	if (p->state == RULES_UP)
 		p->state = RULES_NONE;
-	return NEWS_MEND_FAILED;
+	return NEWS_FIX_FAILED;
 }
 
 static enum plan_news found(struct rules_plan *p, enum rules_state what)

@@ -148,8 +148,8 @@ static void follow(struct step *s, enum plan_news news)
 		fixed(s, SAY_FIXED_RULES);
 		up(s);
 		break;
-	case NEWS_MEND_FAILED:
-		step_say(s, SAY_MEND_FAILED, 0, 0);
+	case NEWS_FIX_FAILED:
+		step_say(s, SAY_FIX_FAILED, 0, 0);
 		break;
 	case NEWS_REFUSED_BY:
 		step_say(s, SAY_REFUSED_BY, 0, 0);

@@ -232,10 +232,10 @@ int supervisor_watch(struct supervisor *su)
 
 static void children_init(struct supervisor *su)
 {
-	static const char *const faces[SUPERVISOR_KINDS] = {"dataplane", "controller", "failsafe"};
+	static const char *const roles[SUPERVISOR_KINDS] = {"dataplane", "controller", "failsafe"};
 
 	for (unsigned i = 0; i < SUPERVISOR_KINDS; i++)
-		su->child[i] = (struct child){.role = faces[i],
+		su->child[i] = (struct child){.role = roles[i],
 			.kind = (enum supervisor_kind)i,
 			.supervisor = su,
 			.ended = {.fd = -1, .on_event = on_ended, .user = &su->child[i]},

@@ -105,7 +105,7 @@ static void say_rules(struct supervisor *su, const struct supervisor_effect *f)
 	case SAY_FIXED_ROUTE:
 		say_fixed(su, "policy route", f);
 		break;
-	case SAY_MEND_FAILED:
+	case SAY_FIX_FAILED:
 		log_error("somebody changed our packet rules, and they could not be put back");
 		break;
 	case SAY_REFUSED_BY:

@@ -121,7 +121,7 @@ static void fixes_are_counted_however_many_there_were(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		rules_plan_fixed(&plan, now);
-	assert_int_equal(rules_plan_fixes(&plan, now), PLAN_MENDS);
+	assert_int_equal(rules_plan_fixes(&plan, now), PLAN_FIXES);
 	now += PLAN_MINUTE_MS;
 	assert_int_equal(rules_plan_fixes(&plan, now), 0);
 	rules_plan_fixed(&plan, now);
@@ -204,7 +204,7 @@ static void what_cannot_be_put_back_is_refused_in_fail_closed(void **state)
 	next();
 	done(CHANGED);
 	assert_int_equal(next(), RUN_UP);
-	assert_int_equal(done(1), NEWS_MEND_FAILED);
+	assert_int_equal(done(1), NEWS_FIX_FAILED);
 	assert_int_not_equal(rules_plan_shown(&plan), RULES_UP);
 	assert_int_equal(next(), RUN_FAILED);
 	assert_int_equal(done(0), NEWS_FAILED);
@@ -212,7 +212,7 @@ static void what_cannot_be_put_back_is_refused_in_fail_closed(void **state)
 	assert_int_equal(next(), RUN_NOTHING);
 	now += PLAN_RETRY_MS;
 	assert_int_equal(next(), RUN_UP);
-	assert_int_equal(done(1), NEWS_MEND_FAILED);
+	assert_int_equal(done(1), NEWS_FIX_FAILED);
 	assert_int_equal(next(), RUN_NOTHING); /* the refusal stands already */
 	now += PLAN_RETRY_MS;
 	assert_int_equal(next(), RUN_UP);
@@ -245,7 +245,7 @@ static void with_fail_open_nothing_is_refused(void **state)
 	next();
 	done(CHANGED);
 	assert_int_equal(next(), RUN_UP);
-	assert_int_equal(done(-1), NEWS_MEND_FAILED);
+	assert_int_equal(done(-1), NEWS_FIX_FAILED);
 	assert_int_equal(rules_plan_shown(&plan), RULES_NONE);
 	assert_int_equal(next(), RUN_NOTHING);
 	now += PLAN_RETRY_MS;

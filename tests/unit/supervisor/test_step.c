@@ -104,7 +104,7 @@ static void a_worker_that_does_not_answer_is_killed_after_a_second(void **state)
 	assert_null(did(DO_KILL));
 }
 
-static void after_a_kill_the_patience_doubles_for_a_minute(void **state)
+static void after_a_kill_the_hang_threshold_doubles_for_a_minute(void **state)
 {
 	unsigned hang_threshold = SUPERVISOR_HANG_TURNS;
 
@@ -313,7 +313,7 @@ int main(void)
 		OPEN(a_controller_that_dies_changes_nothing_for_packets),
 		CLOSED(a_controller_that_dies_changes_nothing_for_packets),
 		OPEN(a_worker_that_does_not_answer_is_killed_after_a_second),
-		CLOSED(after_a_kill_the_patience_doubles_for_a_minute),
+		CLOSED(after_a_kill_the_hang_threshold_doubles_for_a_minute),
 		NEW(a_child_that_says_nothing_is_killed),
 		OPEN(a_large_image_gives_the_dataplane_time),
 		OPEN(one_that_says_no_message_is_killed),
