@@ -28,7 +28,7 @@ enum {
 	SLOW_US = 5000,
 	BETWEEN_CLOCKS = 16, /* records */
 	ROUND_MS = 4000,
-	ROUND_SHARE = 50, /* a reading takes a fiftieth of the time at most */
+	ROUND_SHARE = 100, /* a reading takes a hundredth of the time at most */
 	AGAIN_MS = 500,
 	ADOPTED_MS = 1000, /* after the start: by then the kernel has told whose address is whose */
 };
