@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * live.h - the state that policy is judged by besides the image: grants, budgets and pauses.
  *
- * One flat block, made by the controller, mapped read-only and validated by whoever judges, as the image is. The file holds
- * rules; what expires by itself is here, so that a grant does not compile ten million names again. In this version the
- * block is its header: nothing is granted, used up or paused.
+ * One flat block, to be made by the controller, mapped read-only and validated by whoever judges, as the image is. The file
+ * holds rules; what expires by itself is here, so that a grant does not compile ten million names again. In this version the
+ * block is its header: nothing is granted, used up or paused, no process makes or maps one, and all judge by policy_live_none.
  *
  * Owns: nothing; the caller keeps the bytes for as long as the block is used. Thread: any; immutable.
  * Fails: policy_live_open -EINVAL with *why (static text) set, *out untouched.

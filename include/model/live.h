@@ -70,10 +70,12 @@ struct live_short {
 	uint8_t n;
 	char text[LIVE_SHORT];
 };
+LAYOUT(struct live_short, 64);
 struct live_long {
 	uint8_t n;
 	char text[NAME_MAX_];
 };
+LAYOUT(struct live_long, 1 + NAME_MAX_);
 struct live_map {
 	struct live_head *head;
 	struct live *at;
