@@ -58,7 +58,8 @@ SETTING(NUMBER, hello_limit, "hello-limit", "65536", 2048, 65536,
 SETTING(NUMBER, crypto_limit, "crypto-limit", "16384", 2048, 16384,
 	"bytes of a flow's QUIC hellos at most; beyond, the flow is evasive")
 SETTING(NUMBER, flow_limit, "flow-limit", "65536", 64, 4194304,
-	"undecided or refused flows held at once, shared out to the workers")
+	"undecided or refused flows held at once, and as many allowed ones remembered, shared out "
+	"to the workers")
 SETTING(NUMBER, client_quota, "client-quota", "25", 1, 25,
 	"percent of these that one client may hold undecided; beyond, its flows are evasive")
 SETTING(NUMBER, idle_s, "idle-timeout", "3600", 10, 604800,

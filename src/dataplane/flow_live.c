@@ -246,12 +246,12 @@ static void probe(struct dataplane_worker *w, const struct live *l)
 
 static void count(struct live *l, const struct conns_entry *e)
 {
-	bool turned = !addr_eq(&l->src, &e->flow.src); /* its server spoke first */
+	bool corrected = !addr_eq(&l->src, &e->flow.src); /* its server spoke first */
 
 	for (int i = 0; i < 2 && e->counted; i++) {
-		uint64_t n = e->packets[turned ? 1 - i : i];
+		uint64_t n = e->packets[corrected ? 1 - i : i];
 
-		l->bytes[i] = e->bytes[turned ? 1 - i : i];
+		l->bytes[i] = e->bytes[corrected ? 1 - i : i];
 		l->packets[i] = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 	}
 }
