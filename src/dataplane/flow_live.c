@@ -256,8 +256,9 @@ static void count(struct live *l, const struct conns_entry *e)
 	}
 }
 
-/* What was cut has REFUSED. Decided a moment later it was decided just then, by a rule or a packet that was on its way: cut
- * again. Later it is another flow by the same ports. */
+/* What was cut has REFUSED. Decided at the next reading it was decided just then, by a rule or a packet that was on its way, or
+ * the kernel did not take the change: cut again, as often as that is so. Decided after a reading that showed it refused it is
+ * another flow by the same ports. */
 static void show(struct dataplane_worker *w, struct live *l, const struct conns_entry *e)
 {
 	uint32_t mask = w->settings->mark_mask, conn = mark_of(mask, MARK_CONN), have;
@@ -280,6 +281,8 @@ static void show(struct dataplane_worker *w, struct live *l, const struct conns_
 	if (decided) {
 		conns_mark(w->conns, e, mark_of(mask, mark_of_cut(l)), conn);
 		w->own->live.look_again = true;
+		if (l->told)
+			l->told_round = l->round;
 	} else if (l->told && l->round - l->told_round == 1) {
 		probe(w, l);
 	}

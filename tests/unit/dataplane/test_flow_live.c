@@ -16,6 +16,7 @@ enum { ASKED = MARK_HELD | MARK_REFUSED, CUT = MARK_TENTATIVE | MARK_REFUSED };
 
 static struct conns_entry entry;
 static int entries, changes;
+static bool refuses; /* the kernel refuses changes */
 
 int conns_read_begin(struct conns *c)
 {
@@ -37,7 +38,8 @@ void conns_mark(struct conns *c, const struct conns_entry *e, uint32_t bits, uin
 {
 	(void)c;
 	assert_int_equal(mask, 0xf0u << MASK_SHIFT); /* no bit of others */
-	entry.mark = (e->mark & ~mask) | bits;
+	if (!refuses)
+		entry.mark = (e->mark & ~mask) | bits;
 	changes++;
 }
 
@@ -87,6 +89,31 @@ static void allow_tls(struct home *h, const char *name)
 	assert_int_equal(tcp(h, MARK_HELD, 0, part(hello, 0, hello->n)), MARK_TENTATIVE);
 	free(hello);
 	last_event(h);
+}
+
+static void a_change_that_fails_is_tried_until_it_works(void **state)
+{
+	struct home h;
+
+	(void)state;
+	open_live(&h, IPPROTO_TCP, 443, MARK_ALLOWED);
+	allow_tls(&h, "www.taken.example");
+	seen.flushed = true; /* the reading has ended */
+	refuses = true;
+	change(&h, NOW);
+	for (int i = 0; i < 8; i++) {
+		h.w.now_ms += 1000;
+		h.w.wall_ms += 1000;
+		dataplane_sweep(&h.w);
+	}
+	refuses = false;
+	for (int i = 0; i < 8; i++) {
+		h.w.now_ms += 1000;
+		h.w.wall_ms += 1000;
+		dataplane_sweep(&h.w);
+	}
+	assert_int_equal(kernel(), CUT);
+	close_home(&h);
 }
 
 static void a_tls_flow_is_cut_and_told_once(void **state)
@@ -339,6 +366,7 @@ static void decided_just_then_is_cut_again(void **state)
 	(void)state;
 	open_live(&h, IPPROTO_TCP, 443, MARK_TENTATIVE);
 	allow_tls(&h, "www.taken.example");
+	seen.flushed = true; /* the reading has ended */
 	change(&h, NOW);
 	assert_int_equal(kernel(), CUT);
 	entry.mark = 0x123456 | (uint32_t)MARK_ALLOWED << MASK_SHIFT;
@@ -565,6 +593,7 @@ static void what_ended_meanwhile_is_nobodys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_that_fails_is_tried_until_it_works),
 		cmocka_unit_test(a_tls_flow_is_cut_and_told_once),
 		cmocka_unit_test(an_idle_flow_is_cut_by_its_next_packet),
 		cmocka_unit_test(an_idle_client_is_asked_where_it_stands),
