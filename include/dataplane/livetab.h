@@ -40,8 +40,7 @@ struct live *livetab_find(const struct livetab *t, const struct flow *f);
 struct live *livetab_next(const struct livetab *t, const struct live *l);
 void livetab_remove(struct livetab *t, struct live *l);
 
-/* What a record stands for. The names' bytes are copied. */
-void live_flow(const struct live *l, struct flow *out);
+/* How the flow of this record was read (live_flow(): its ends). The bytes of the name are copied. */
 void live_ident(const struct livetab *t, const struct live *l, struct ident *out);
 
 /* Record number `at` of the pool, NULL where none is; at < livetab_span(). Removing during a walk is allowed. */

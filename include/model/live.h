@@ -108,4 +108,8 @@ static inline uint64_t live_id(uint8_t worker, uint32_t slot, uint32_t born)
 	return (uint64_t)born << 32 | (uint64_t)worker << 24 | slot;
 }
 
+/* What a record says of its flow, and of how that was read. name: its n bytes, n < NAME_TEXT; *out is filled whole. */
+void live_flow(const struct live *l, struct flow *out);
+void live_ident_of(const struct live *l, const char *name, uint8_t n, struct ident *out);
+
 #endif

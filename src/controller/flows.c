@@ -127,22 +127,8 @@ static void fill(struct controller_flow *out, const struct live *l, const char *
 	out->packets[0] = l->packets[0];
 	out->packets[1] = l->packets[1];
 	e->wall_ms = l->since_ms;
-	e->flow = (struct flow){.src = l->src,
-		.dst = l->dst,
-		.sport = l->sport,
-		.dport = l->dport,
-		.proto = l->proto,
-		.path = l->path,
-		.outside = l->outside,
-		.has_mac = l->has_mac,
-		.mac = l->mac};
-	e->ident = (struct ident){.kind = l->kind,
-		.source = l->source,
-		.app = l->app,
-		.anomaly = l->anomaly,
-		.ech = l->ech};
-	e->ident.name_len = (uint8_t)strlen(name);
-	memcpy(e->ident.name, name, strlen(name) + 1);
+	live_flow(l, &e->flow);
+	live_ident_of(l, name, (uint8_t)strlen(name), &e->ident);
 	e->verdict = (struct verdict){.action = out->cut ? ACTION_BLOCK : ACTION_ALLOW,
 		.by = l->by_hand     ? BY_HAND
 		      : l->rule_line ? BY_RULE

@@ -376,32 +376,12 @@ void livetab_remove(struct livetab *t, struct live *l)
 	t->n--;
 }
 
-void live_flow(const struct live *l, struct flow *out)
-{
-	*out = (struct flow){.src = l->src,
-		.dst = l->dst,
-		.sport = l->sport,
-		.dport = l->dport,
-		.proto = l->proto,
-		.path = l->path,
-		.outside = l->outside,
-		.has_mac = l->has_mac,
-		.mac = l->mac};
-}
-
 void live_ident(const struct livetab *t, const struct live *l, struct ident *out)
 {
-	const char *text;
+	uint8_t n = 0;
+	const char *text = l->name ? live_name(&t->map, l->name - 1, &n) : "";
 
-	*out = (struct ident){.kind = l->kind,
-		.source = l->source,
-		.app = l->app,
-		.anomaly = l->anomaly,
-		.ech = l->ech};
-	if (!l->name)
-		return;
-	text = live_name(&t->map, l->name - 1, &out->name_len);
-	memcpy(out->name, text, out->name_len);
+	live_ident_of(l, text, n, out);
 }
 
 struct live *livetab_at(const struct livetab *t, uint32_t at)

@@ -169,3 +169,27 @@ enum live_reading live_read(
 	}
 	return LIVE_TORN;
 }
+
+void live_flow(const struct live *l, struct flow *out)
+{
+	*out = (struct flow){.src = l->src,
+		.dst = l->dst,
+		.sport = l->sport,
+		.dport = l->dport,
+		.proto = l->proto,
+		.path = l->path,
+		.outside = l->outside,
+		.has_mac = l->has_mac,
+		.mac = l->mac};
+}
+
+void live_ident_of(const struct live *l, const char *name, uint8_t n, struct ident *out)
+{
+	*out = (struct ident){.kind = l->kind,
+		.source = l->source,
+		.app = l->app,
+		.anomaly = l->anomaly,
+		.ech = l->ech,
+		.name_len = n};
+	memcpy(out->name, name, n);
+}
